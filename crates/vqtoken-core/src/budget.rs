@@ -1,0 +1,167 @@
+//! The budget: how many codes a clip may have, and how it is written on a command line or in a file.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How K is chosen from one fit per K.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The K whose point on the curve of distortion is farthest from the chord between its ends ([`crate::elbow`]).
+    Elbow,
+    /// The K with the best mean cosine silhouette ([`crate::silhouette`]).
+    Silhouette,
+}
+
+/// How many codes: K given, or chosen for each clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// Exactly this many codes (fewer if the clip has fewer distinct tokens).
+    Fixed(usize),
+    /// The best K of `min..=max` by `rule`.
+    Adaptive {
+        /// The smallest K tried.
+        min: usize,
+        /// The largest K tried.
+        max: usize,
+        /// How K is chosen.
+        rule: Rule,
+    },
+}
+
+impl Budget {
+    /// The paper's fixed budget: 32 codes.
+    pub const PAPER_FIXED: Self = Self::Fixed(32);
+    /// The paper's adaptive budget: the elbow over 12 to 32 codes.
+    pub const PAPER_ADAPTIVE: Self = Self::Adaptive { min: 12, max: 32, rule: Rule::Elbow };
+
+    /// Whether any clip can be given this budget.
+    ///
+    /// # Errors
+    /// If it allows no code at all, or `min > max`.
+    pub fn check(&self) -> Result<(), BudgetError> {
+        match *self {
+            Self::Fixed(0) | Self::Adaptive { min: 0, .. } => Err(BudgetError::NoCodes),
+            Self::Adaptive { min, max, .. } if min > max => Err(BudgetError::Reversed { min, max }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The largest number of codes it can give.
+    pub fn max_codes(&self) -> usize {
+        match *self {
+            Self::Fixed(codes) => codes,
+            Self::Adaptive { max, .. } => max,
+        }
+    }
+}
+
+/// Why a budget cannot be used, or a text is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetError {
+    /// K of 0.
+    #[error("a budget of 0 codes leaves nothing of the video: ask for at least 1")]
+    NoCodes,
+    /// `min > max`.
+    #[error("an adaptive budget of {min} to {max} codes is empty: give the smaller number first")]
+    Reversed {
+        /// The smallest K.
+        min: usize,
+        /// The largest K.
+        max: usize,
+    },
+    /// No budget can be read from the text.
+    #[error(
+        "{text:?} is no token budget: write a number such as 32, or adaptive, adaptive:elbow, adaptive:silhouette or adaptive:elbow:MIN-MAX"
+    )]
+    Text {
+        /// What was written.
+        text: String,
+    },
+    /// No rule can be read from the text.
+    #[error("{text:?} is no rule for choosing the number of codes: write elbow or silhouette")]
+    Rule {
+        /// What was written.
+        text: String,
+    },
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elbow => "elbow",
+            Self::Silhouette => "silhouette",
+        })
+    }
+}
+
+impl FromStr for Rule {
+    type Err = BudgetError;
+
+    fn from_str(text: &str) -> Result<Self, BudgetError> {
+        match text {
+            "elbow" => Ok(Self::Elbow),
+            "silhouette" => Ok(Self::Silhouette),
+            _ => Err(BudgetError::Rule { text: text.to_owned() }),
+        }
+    }
+}
+
+/// `32`, or in full `adaptive:elbow:12-32`, so that a written budget means the same when the defaults change.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(codes) => write!(f, "{codes}"),
+            Self::Adaptive { min, max, rule } => write!(f, "adaptive:{rule}:{min}-{max}"),
+        }
+    }
+}
+
+/// `32`, `adaptive` (the paper's: elbow, 12 to 32), `adaptive:RULE` or `adaptive:RULE:MIN-MAX`.
+impl FromStr for Budget {
+    type Err = BudgetError;
+
+    fn from_str(text: &str) -> Result<Self, BudgetError> {
+        let unreadable = || BudgetError::Text { text: text.to_owned() };
+        let number = |digits: &str| digits.parse::<usize>().map_err(|_| unreadable());
+        let parts: Vec<&str> = text.split(':').collect();
+        let Self::Adaptive { min, max, rule } = Self::PAPER_ADAPTIVE else { return Err(unreadable()) };
+        let budget = match parts.as_slice() {
+            ["adaptive"] => Self::Adaptive { min, max, rule },
+            ["adaptive", rule] => Self::Adaptive { min, max, rule: rule.parse()? },
+            ["adaptive", rule, range] => {
+                let (min, max) = range.split_once('-').ok_or_else(unreadable)?;
+                Self::Adaptive { min: number(min)?, max: number(max)?, rule: rule.parse()? }
+            }
+            [codes] => Self::Fixed(number(codes)?),
+            _ => return Err(unreadable()),
+        };
+        budget.check().map(|()| budget)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_budgets() {
+        let adaptive = |min, max, rule| Budget::Adaptive { min, max, rule };
+        for (text, budget) in [
+            ("32", Budget::Fixed(32)),
+            ("adaptive", adaptive(12, 32, Rule::Elbow)),
+            ("adaptive:silhouette", adaptive(12, 32, Rule::Silhouette)),
+            ("adaptive:elbow:2-40", adaptive(2, 40, Rule::Elbow)),
+        ] {
+            assert_eq!(text.parse(), Ok(budget));
+            assert_eq!(budget.to_string().parse(), Ok(budget));
+        }
+        assert_eq!("0".parse::<Budget>(), Err(BudgetError::NoCodes));
+        assert_eq!("adaptive:elbow:9-2".parse::<Budget>(), Err(BudgetError::Reversed { min: 9, max: 2 }));
+        assert_eq!("adaptive:knee".parse::<Budget>(), Err(BudgetError::Rule { text: "knee".into() }));
+        for text in ["", "-1", "many", "adaptive:elbow:2", "adaptive:elbow:2-", "adaptive:elbow:2-3:4", "3.5"]
+        {
+            assert!(matches!(text.parse::<Budget>(), Err(BudgetError::Text { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The token grid: a clip's patch embeddings after the projector, `[T, H, W, D]`.
+
+/// How many frames, rows and columns of tokens a clip has: `[T, H, W]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GridShape {
+    /// T, the number of sampled frames.
+    pub frames: usize,
+    /// H, the rows of patches in a frame.
+    pub height: usize,
+    /// W, the columns of patches in a frame.
+    pub width: usize,
+}
+
+/// One cell of a token grid, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// f, the frame.
+    pub frame: usize,
+    /// h, the row from the top.
+    pub row: usize,
+    /// w, the column from the left.
+    pub column: usize,
+}
+
+impl GridShape {
+    /// `T * H * W`, the number of tokens; `None` if that does not fit in `usize`.
+    pub fn checked_len(&self) -> Option<usize> {
+        self.frames.checked_mul(self.height)?.checked_mul(self.width)
+    }
+
+    /// `T * H * W`, the number of tokens; `usize::MAX` if it does not fit, which no grid of tokens can have.
+    pub fn len(&self) -> usize {
+        self.checked_len().unwrap_or(usize::MAX)
+    }
+
+    /// Whether the grid has no tokens at all.
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0 || self.height == 0 || self.width == 0
+    }
+
+    /// `H * W`, the number of tokens in a frame; `usize::MAX` if it does not fit.
+    pub fn tokens_per_frame(&self) -> usize {
+        self.height.saturating_mul(self.width)
+    }
+
+    /// The place of a cell in a flat `[T, H, W]` slice, or `None` if it is outside the grid.
+    pub fn index(&self, position: Position) -> Option<usize> {
+        let inside =
+            position.frame < self.frames && position.row < self.height && position.column < self.width;
+        inside.then(|| (position.frame * self.height + position.row) * self.width + position.column)
+    }
+
+    /// The cell at a place in a flat `[T, H, W]` slice, or `None` if the slice is not that long.
+    pub fn position(&self, index: usize) -> Option<Position> {
+        (!self.is_empty() && index < self.len()).then(|| Position {
+            frame: index / (self.height * self.width),
+            row: index / self.width % self.height,
+            column: index % self.width,
+        })
+    }
+
+    /// The number of tokens of a grid that may exist: not empty, and countable.
+    pub(crate) fn checked(&self) -> Result<usize, GridError> {
+        match self.checked_len() {
+            Some(0) => Err(GridError::Empty { shape: *self }),
+            Some(tokens) => Ok(tokens),
+            None => Err(GridError::TooLarge { shape: *self }),
+        }
+    }
+}
+
+impl std::fmt::Display for GridShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}, {}, {}]", self.frames, self.height, self.width)
+    }
+}
+
+/// The patch embeddings of a clip, `[T, H, W, D]`, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenGrid {
+    shape: GridShape,
+    dim: usize,
+    data: Vec<f32>,
+}
+
+impl TokenGrid {
+    /// Takes `data` as `[T, H, W, D]`. Values may be anything here; [`crate::quantize`] asks for finite ones.
+    ///
+    /// # Errors
+    /// If an axis is 0, if the sizes do not fit in `usize`, or if `data` is not as long as they say.
+    pub fn new(shape: GridShape, dim: usize, data: Vec<f32>) -> Result<Self, GridError> {
+        let tokens = shape.checked()?;
+        if dim == 0 {
+            return Err(GridError::NoChannels);
+        }
+        let expected = tokens.checked_mul(dim).ok_or(GridError::TooLarge { shape })?;
+        if data.len() != expected {
+            return Err(GridError::Length { shape, dim, expected, found: data.len() });
+        }
+        Ok(Self { shape, dim, data })
+    }
+
+    /// `[T, H, W]`.
+    pub fn shape(&self) -> GridShape {
+        self.shape
+    }
+
+    /// D, the channels of a token.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All values, `[T, H, W, D]`.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Token `index` of `[T, H, W]` flattened, `[D]`.
+    ///
+    /// # Panics
+    /// If `index >= T * H * W`, like a slice.
+    pub fn token(&self, index: usize) -> &[f32] {
+        &self.data[index * self.dim..][..self.dim]
+    }
+}
+
+/// Why values are not a token grid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GridError {
+    /// An axis is 0.
+    #[error("a grid of shape [T, H, W] = {shape} has no tokens: give at least one frame, row and column")]
+    Empty {
+        /// What was asked for.
+        shape: GridShape,
+    },
+    /// D is 0.
+    #[error("tokens of 0 channels carry nothing: give a dimension D of at least 1")]
+    NoChannels,
+    /// The number of values does not fit in `usize`.
+    #[error("a grid of shape [T, H, W] = {shape} is too large to address: sample fewer frames")]
+    TooLarge {
+        /// What was asked for.
+        shape: GridShape,
+    },
+    /// `data` has another length than the shape says.
+    #[error(
+        "a grid of shape [T, H, W] = {shape} with D = {dim} needs {expected} values, but {found} were given"
+    )]
+    Length {
+        /// What was asked for.
+        shape: GridShape,
+        /// D.
+        dim: usize,
+        /// `T * H * W * D`.
+        expected: usize,
+        /// The length of `data`.
+        found: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_positions_are_inverse() {
+        let shape = GridShape { frames: 2, height: 3, width: 4 };
+        for index in 0..shape.len() {
+            assert_eq!(shape.index(shape.position(index).unwrap()), Some(index));
+        }
+        assert_eq!(shape.position(24), None);
+        assert_eq!(shape.index(Position { frame: 0, row: 3, column: 0 }), None);
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        let shape = |frames, height, width| GridShape { frames, height, width };
+        assert!(matches!(TokenGrid::new(shape(0, 1, 1), 1, vec![]), Err(GridError::Empty { .. })));
+        assert_eq!(TokenGrid::new(shape(1, 1, 1), 0, vec![]), Err(GridError::NoChannels));
+        assert!(matches!(
+            TokenGrid::new(shape(usize::MAX, 2, 1), 1, vec![]),
+            Err(GridError::TooLarge { .. })
+        ));
+        assert!(matches!(
+            TokenGrid::new(shape(usize::MAX, 1, 1), 2, vec![]),
+            Err(GridError::TooLarge { .. })
+        ));
+        let error = TokenGrid::new(shape(1, 2, 2), 3, vec![0.0; 11]).unwrap_err();
+        assert!(error.to_string().contains("needs 12 values, but 11"));
+    }
+}

@@ -1,0 +1,98 @@
+//! A code's path: how much of the picture it holds, where, and how spread out, over equal bins of time.
+
+use rayon::prelude::*;
+
+use crate::grid::GridShape;
+use crate::token_hash::TokenHash;
+
+/// A code within one bin of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PathPoint {
+    /// The share of the bin's cells that the code holds, in `[0, 1]`.
+    pub presence: f32,
+    /// The mean (row, column) of these cells, measured at cell centres, each axis in `[0, 1]`: cell 0 of 4 is at 0.125.
+    pub centre: [f32; 2],
+    /// The standard deviation of (row, column) over these cells, in the same units.
+    pub spread: [f32; 2],
+}
+
+/// Weighted sums over cells. Rows, columns and weights are integers, and so are these sums: they are exact up to 2^53.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    weight: f64,
+    sum: [f64; 2],
+    squares: [f64; 2],
+}
+
+impl TokenHash {
+    /// The path of `code` over `bins` equal bins of time, `[bins]`.
+    ///
+    /// Time runs from 0 to 1: frame `t` of `T` covers `[t / T, (t + 1) / T)` and bin `b` covers `[b / bins, (b + 1) / bins)`. A frame
+    /// counts in a bin by the part of the frame that lies in it, so every frame counts once in all, and any `T` fits:
+    /// several frames share a bin, or a frame fills several. Where the code is absent all is 0.
+    pub fn path(&self, code: u32, bins: usize) -> Vec<PathPoint> {
+        let shape = self.shape();
+        let mut moments = vec![Moments::default(); bins];
+        let cells = self.cells(code).collect::<Vec<_>>();
+        for of_frame in cells.chunk_by(|a, b| a.frame == b.frame) {
+            let mut frame = Moments::default();
+            for cell in of_frame {
+                frame.add(1.0, &Moments::of_cell(cell.row as f64, cell.column as f64));
+            }
+            for (bin, overlap) in overlaps(of_frame[0].frame, shape.frames, bins) {
+                moments[bin].add(overlap as f64, &frame);
+            }
+        }
+        moments.iter().map(|moments| moments.point(shape)).collect()
+    }
+
+    /// The paths of all codes, `[K, bins, 5]`: presence, centre row, centre column, spread over rows, spread over columns.
+    pub fn paths(&self, bins: usize) -> Vec<f32> {
+        let of_code = |code: usize| {
+            self.path(code as u32, bins).into_iter().flat_map(|point| {
+                [point.presence, point.centre[0], point.centre[1], point.spread[0], point.spread[1]]
+            })
+        };
+        (0..self.codes()).into_par_iter().flat_map_iter(of_code).collect()
+    }
+}
+
+/// The bins that a frame reaches into, and how far, in units of `1 / (frames * bins)` of the whole time.
+fn overlaps(frame: usize, frames: usize, bins: usize) -> impl Iterator<Item = (usize, usize)> {
+    let (from, to) = (frame * bins, (frame + 1) * bins);
+    let touched = if bins == 0 { 0..0 } else { from / frames..to.div_ceil(frames) };
+    touched.map(move |bin| (bin, to.min((bin + 1) * frames) - from.max(bin * frames)))
+}
+
+impl Moments {
+    fn of_cell(row: f64, column: f64) -> Self {
+        Self { weight: 1.0, sum: [row, column], squares: [row * row, column * column] }
+    }
+
+    fn add(&mut self, weight: f64, other: &Self) {
+        self.weight += weight * other.weight;
+        for axis in 0..2 {
+            self.sum[axis] += weight * other.sum[axis];
+            self.squares[axis] += weight * other.squares[axis];
+        }
+    }
+
+    fn point(&self, shape: GridShape) -> PathPoint {
+        if self.weight == 0.0 {
+            return PathPoint::default();
+        }
+        let size = [shape.height as f64, shape.width as f64];
+        // The overlaps of a bin add up to the number of frames.
+        let mut point = PathPoint {
+            presence: (self.weight / (shape.frames as f64 * size[0] * size[1])) as f32,
+            ..PathPoint::default()
+        };
+        for (axis, size) in size.into_iter().enumerate() {
+            let mean = self.sum[axis] / self.weight;
+            let variance = (self.squares[axis] / self.weight - mean * mean).max(0.0);
+            point.centre[axis] = ((mean + 0.5) / size) as f32;
+            point.spread[axis] = (variance.sqrt() / size) as f32;
+        }
+        point
+    }
+}

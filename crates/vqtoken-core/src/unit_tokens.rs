@@ -1,0 +1,90 @@
+//! Tokens scaled to length 1, on which all clustering works.
+
+use rayon::prelude::*;
+
+use crate::grid::TokenGrid;
+
+/// Shorter vectors are divided by this instead of their length, as `torch.nn.functional.normalize` does.
+const EPSILON: f64 = 1e-12;
+
+/// N tokens of length 1, `[N, D]`; tokens shorter than 1e-12 stay shorter, zero stays zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitTokens {
+    dim: usize,
+    data: Vec<f32>,
+}
+
+impl UnitTokens {
+    /// Normalises every token of a grid; `[T, H, W, D]` is read as `[N, D]`.
+    pub fn new(grid: &TokenGrid) -> Self {
+        Self { dim: grid.dim(), data: normalize(grid.data(), grid.dim()) }
+    }
+
+    /// D.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// N.
+    pub fn len(&self) -> usize {
+        self.data.len() / self.dim
+    }
+
+    /// Never true: a grid has at least one token.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// All values, `[N, D]`.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Token `index`, `[D]`.
+    ///
+    /// # Panics
+    /// If `index >= N`, like a slice.
+    pub fn token(&self, index: usize) -> &[f32] {
+        &self.data[index * self.dim..][..self.dim]
+    }
+
+    /// Whether a token points anywhere: false for zero, and for what is too short to normalise.
+    pub(crate) fn has_direction(&self, index: usize) -> bool {
+        squared_length(self.token(index)) > 0.5
+    }
+}
+
+/// Each row of `[N, D]` divided by its length, or by 1e-12 if that is larger.
+///
+/// Lengths are taken in f64, where no finite `f32` overflows or vanishes when squared.
+///
+/// # Panics
+/// If `dim` is 0.
+pub fn normalize(rows: &[f32], dim: usize) -> Vec<f32> {
+    let mut unit = rows.to_vec();
+    unit.par_chunks_mut(dim).with_min_len(64).for_each(|row| {
+        let length = squared_length(row).sqrt().max(EPSILON);
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    });
+    unit
+}
+
+pub(crate) fn squared_length(row: &[f32]) -> f64 {
+    row.iter().map(|&value| f64::from(value) * f64::from(value)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extreme_lengths() {
+        for scale in [1e30, 1e-10] {
+            let unit = normalize(&[3.0 * scale, 4.0 * scale], 2);
+            assert!((unit[0] - 0.6).abs() < 1e-6 && (unit[1] - 0.8).abs() < 1e-6, "{unit:?}");
+        }
+        assert_eq!(normalize(&[f32::MAX, 0.0], 2), [1.0, 0.0]);
+        assert_eq!(normalize(&[0.0, -0.0], 2), [0.0, 0.0]);
+        assert_eq!(normalize(&[f32::from_bits(1), 0.0], 2)[0], (f64::from(f32::from_bits(1)) / 1e-12) as f32);
+    }
+}

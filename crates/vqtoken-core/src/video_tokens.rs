@@ -1,0 +1,76 @@
+//! Video tokens: a codebook, an index map, and what is needed to read them again without the video.
+
+use std::path::Path;
+
+use crate::budget::Budget;
+use crate::codebook::Codebook;
+use crate::index_map::IndexMap;
+use crate::vqt::{self, VqtError, VqtFormatError};
+
+/// A clip as the language model needs it, and as a `.vqt` file keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VideoTokens {
+    /// `[K, D]`.
+    pub codebook: Codebook,
+    /// `[T, H, W]`.
+    pub index_map: IndexMap,
+    /// When each sampled frame is shown, in seconds from the start of the video, `[T]`.
+    pub timestamps: Vec<f64>,
+    /// The model whose vision tower and projector made the tokens; only its language model can read them.
+    pub model: String,
+    /// The video they were made from, if known.
+    pub source: Option<Source>,
+    /// The budget they were made with.
+    pub budget: Budget,
+}
+
+/// The video that video tokens were made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Its file name.
+    pub name: String,
+    /// Pixels in a row, as displayed.
+    pub width: usize,
+    /// Rows of pixels, as displayed.
+    pub height: usize,
+    /// Seconds.
+    pub duration: f64,
+    /// The size of the file.
+    pub bytes: u64,
+    /// Frames in the whole video.
+    pub frames: usize,
+}
+
+impl VideoTokens {
+    /// Writes a `.vqt` file: beside its final name first, so that no half-written file can be found under it.
+    ///
+    /// # Errors
+    /// If the parts do not fit together ([`VideoTokens::to_bytes`]) or the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), VqtError> {
+        vqt::save(self, path.as_ref())
+    }
+
+    /// Reads a `.vqt` file and checks all of it.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no `.vqt` file, is of a newer version, or is damaged anywhere. Each error names the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, VqtError> {
+        vqt::load(path.as_ref())
+    }
+
+    /// The bytes of a `.vqt` file; the same tokens always give the same bytes.
+    ///
+    /// # Errors
+    /// If codebook, index map and timestamps do not belong together, or a number is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, VqtFormatError> {
+        vqt::to_bytes(self)
+    }
+
+    /// Reads the bytes of a `.vqt` file and checks all of them.
+    ///
+    /// # Errors
+    /// As [`VideoTokens::load`], without the file's name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VqtFormatError> {
+        vqt::from_bytes(bytes)
+    }
+}
