@@ -96,3 +96,53 @@ impl Moments {
         point
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index_map::IndexMap;
+
+    fn hash(frames: usize, height: usize, width: usize, labels: &[u32]) -> TokenHash {
+        TokenHash::new(&IndexMap::new(GridShape { frames, height, width }, 2, labels.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_moving_cell() {
+        // Code 1 goes down the left column of a 2 x 2 picture.
+        let path = hash(2, 2, 2, &[1, 0, 0, 0, 0, 0, 1, 0]).path(1, 2);
+        let point = |row| PathPoint { presence: 0.25, centre: [row, 0.25], spread: [0.0, 0.0] };
+        assert_eq!(path, [point(0.25), point(0.75)]);
+        let whole = hash(2, 2, 2, &[1, 0, 0, 0, 0, 0, 1, 0]).path(1, 1);
+        assert_eq!(whole, [PathPoint { presence: 0.25, centre: [0.5, 0.25], spread: [0.25, 0.0] }]);
+    }
+
+    #[test]
+    fn frames_and_bins_that_do_not_match() {
+        let presence = |frames: &[u32], bins| -> Vec<f32> {
+            hash(frames.len(), 1, 1, frames).path(1, bins).iter().map(|point| point.presence).collect()
+        };
+        assert_eq!(presence(&[1], 3), [1.0, 1.0, 1.0]);
+        assert_eq!(presence(&[1, 0], 4), [1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(presence(&[1, 0, 0, 1], 2), [0.5, 0.5]);
+        // The middle frame of three lies half in each of two bins.
+        assert_eq!(presence(&[0, 1, 0], 2), [1.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(presence(&[1, 0], 3), [1.0, 0.5, 0.0]);
+        assert!(presence(&[1], 0).is_empty());
+    }
+
+    #[test]
+    fn absent_codes_are_all_zero() {
+        assert_eq!(hash(1, 1, 2, &[0, 0]).path(1, 2), [PathPoint::default(); 2]);
+        assert_eq!(hash(1, 1, 2, &[0, 0]).path(9, 1), [PathPoint::default()]);
+    }
+
+    #[test]
+    fn all_codes_at_once() {
+        let hash = hash(2, 1, 2, &[0, 1, 1, 1]);
+        let expected: Vec<f32> = vec![
+            0.5, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, // code 0
+            0.5, 0.5, 0.75, 0.0, 0.0, 1.0, 0.5, 0.5, 0.0, 0.25, // code 1
+        ];
+        assert_eq!(hash.paths(2), expected);
+    }
+}

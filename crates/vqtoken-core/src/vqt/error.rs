@@ -1,24 +1,171 @@
 //! What can be wrong with a `.vqt` file.
 
+use std::io;
 use std::path::PathBuf;
 
-/// Why bytes are not video tokens.
+use crate::budget::BudgetError;
+use crate::codebook::CodebookError;
+use crate::index_map::IndexMapError;
+
+/// Why bytes are not video tokens, or video tokens cannot become bytes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum VqtFormatError {
-    /// Not there yet.
-    #[error("the .vqt format is not written yet")]
-    Unwritten,
+    /// It is not a safetensors file, or one of something else.
+    #[error("this is no .vqt file or its header is damaged: {reason}; make one with `vqtoken encode`")]
+    NotVqt {
+        /// What gave it away.
+        reason: String,
+    },
+    /// There are fewer or more bytes than the header says.
+    #[error(
+        "{found} bytes are not what the header describes, the file was cut short or added to: copy or encode it again"
+    )]
+    Length {
+        /// The number of bytes.
+        found: usize,
+    },
+    /// The header is longer than any reader accepts.
+    #[error(
+        "a header of {bytes} bytes is longer than the 1 MiB a .vqt file may have: shorten the names in it"
+    )]
+    LongHeader {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Written by a newer program.
+    #[error("format version {version} is newer than this program reads ({known}): update vqtoken")]
+    Newer {
+        /// The file's.
+        version: u64,
+        /// The newest one known here.
+        known: u64,
+    },
+    /// Some byte is not what was written.
+    #[error("the checksum is {found} instead of {expected}, the file is damaged: copy or encode it again")]
+    Checksum {
+        /// What the file says.
+        expected: String,
+        /// What its bytes give.
+        found: String,
+    },
+    /// A metadata entry does not exist.
+    #[error("the metadata has no {key:?}: encode the video again")]
+    MissingMetadata {
+        /// Its key.
+        key: &'static str,
+    },
+    /// A metadata entry cannot be read.
+    #[error("the metadata entry {key:?} is {value:?} instead of {expected}: encode the video again")]
+    Metadata {
+        /// Its key.
+        key: &'static str,
+        /// What it says.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A tensor does not exist.
+    #[error("there is no tensor {tensor:?}: encode the video again")]
+    MissingTensor {
+        /// Its name.
+        tensor: &'static str,
+    },
+    /// A tensor that this version of the format does not have.
+    #[error("the tensor {tensor:?} does not belong into a .vqt file: encode the video again")]
+    UnexpectedTensor {
+        /// Its name.
+        tensor: String,
+    },
+    /// A tensor has another type or number of axes.
+    #[error("the tensor {tensor:?} is {found} instead of {expected}: encode the video again")]
+    Tensor {
+        /// Its name.
+        tensor: &'static str,
+        /// Type and shape.
+        found: String,
+        /// Type and shape.
+        expected: &'static str,
+    },
+    /// A tensor holds NaN or an infinity.
+    #[error("value {place} of {tensor:?} is not a finite number: encode the video again")]
+    NotFinite {
+        /// The tensor.
+        tensor: &'static str,
+        /// Its first such value, counted through the flat tensor.
+        place: usize,
+    },
+    /// Codebook and index map do not belong together.
+    #[error(
+        "the codebook has {codes} codes but the index map is over {labelled}: take both from one quantization"
+    )]
+    Codes {
+        /// K of the codebook.
+        codes: usize,
+        /// K of the index map.
+        labelled: usize,
+    },
+    /// There is not one timestamp for each frame.
+    #[error(
+        "the index map has {frames} frames but there are {timestamps} timestamps: give one for each frame"
+    )]
+    Timestamps {
+        /// T.
+        frames: usize,
+        /// The number of timestamps.
+        timestamps: usize,
+    },
+    /// The codebook is none.
+    #[error("tensor \"codebook\": {0}")]
+    Codebook(#[from] CodebookError),
+    /// The index map is none.
+    #[error("tensor \"index_map\": {0}")]
+    IndexMap(#[from] IndexMapError),
+    /// The budget allows no code.
+    #[error("metadata entry \"budget\": {0}")]
+    Budget(#[from] BudgetError),
 }
 
 /// Why a `.vqt` file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum VqtError {
-    /// What is in the file is wrong.
+    /// What is in the file, or should be, is wrong.
     #[error("{path:?}: {cause}")]
     Content {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         cause: VqtFormatError,
+    },
+    /// It is a folder, a device or the like.
+    #[error("{path:?} is not a file: give the path of a .vqt file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder to write into does not exist.
+    #[error(
+        "{path:?} cannot be written because {folder:?} is no folder: create it first, or give another path"
+    )]
+    MissingFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The system cannot read it.
+    #[error("{path:?} cannot be read: {cause}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The system cannot write it.
+    #[error("{path:?} cannot be written: {cause}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
     },
 }
