@@ -18,8 +18,8 @@ fn case_folders() -> Vec<PathBuf> {
     if root.join("cases").is_dir() {
         return vec![root.join("cases")];
     }
-    let entries = std::fs::read_dir(&root).map(|entries| entries.flatten().collect()).unwrap_or_default();
-    let mut folders: Vec<PathBuf> = entries.iter().map(|entry| entry.path().join("cases")).collect();
+    let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path().join("cases")).collect();
     folders.retain(|folder| folder.is_dir());
     folders.sort();
     if folders.is_empty() {
