@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::codebook::Codebook;
+use crate::codebook::{Codebook, CodebookError};
 use crate::unit_tokens::{UnitTokens, normalize};
 
 /// A token's nearest centroid.
@@ -14,13 +14,16 @@ pub(crate) struct Nearest {
 
 /// For each token the id of the centroid with the largest cosine, ties to the lowest id, `[N]`.
 ///
-/// The cosine with a zero vector is 0, so a zero token belongs to centroid 0. `tokens` and `centroids` must have the
-/// same D; if they differ, the channels both have are compared.
-pub fn assign(tokens: &UnitTokens, centroids: &Codebook) -> Vec<u32> {
-    nearest(tokens, centroids.data()).into_iter().map(|nearest| nearest.label).collect()
+/// The cosine with a zero vector is 0, so a zero token belongs to centroid 0.
+///
+/// # Errors
+/// If tokens and centroids differ in D.
+pub fn assign(tokens: &UnitTokens, centroids: &Codebook) -> Result<Vec<u32>, CodebookError> {
+    centroids.check_dim(tokens.dim())?;
+    Ok(nearest(tokens, centroids.data()).into_iter().map(|nearest| nearest.label).collect())
 }
 
-/// [`assign`] for centroids `[K, D]` of any length, with the cosines.
+/// [`assign`] with the cosines; `centroids` are `[K, D]` with the D of the tokens.
 pub(crate) fn nearest(tokens: &UnitTokens, centroids: &[f32]) -> Vec<Nearest> {
     let dim = tokens.dim();
     let directions = normalize(centroids, dim);
@@ -84,6 +87,8 @@ mod tests {
         let shape = GridShape { frames: 3, height: 1, width: 1 };
         let grid = TokenGrid::new(shape, 2, vec![1.0, 1.0, 0.0, 0.0, 0.0, 5.0]).unwrap();
         let centroids = Codebook::new(3, 2, vec![9.0, 0.0, 0.0, 1.0, 0.0, 1.0]).unwrap();
-        assert_eq!(assign(&UnitTokens::new(&grid), &centroids), [0, 0, 1]);
+        assert_eq!(assign(&UnitTokens::new(&grid), &centroids).unwrap(), [0, 0, 1]);
+        let others = Codebook::new(1, 4, vec![0.0; 4]).unwrap();
+        assert!(assign(&UnitTokens::new(&grid), &others).is_err());
     }
 }

@@ -29,11 +29,14 @@ pub enum Budget {
     },
 }
 
+const PAPER_MIN: usize = 12;
+const PAPER_MAX: usize = 32;
+
 impl Budget {
     /// The paper's fixed budget: 32 codes.
     pub const PAPER_FIXED: Self = Self::Fixed(32);
     /// The paper's adaptive budget: the elbow over 12 to 32 codes.
-    pub const PAPER_ADAPTIVE: Self = Self::Adaptive { min: 12, max: 32, rule: Rule::Elbow };
+    pub const PAPER_ADAPTIVE: Self = Self::Adaptive { min: PAPER_MIN, max: PAPER_MAX, rule: Rule::Elbow };
 
     /// Whether any clip can be given this budget.
     ///
@@ -125,10 +128,9 @@ impl FromStr for Budget {
         let unreadable = || BudgetError::Text { text: text.to_owned() };
         let number = |digits: &str| digits.parse::<usize>().map_err(|_| unreadable());
         let parts: Vec<&str> = text.split(':').collect();
-        let Self::Adaptive { min, max, rule } = Self::PAPER_ADAPTIVE else { return Err(unreadable()) };
         let budget = match parts.as_slice() {
-            ["adaptive"] => Self::Adaptive { min, max, rule },
-            ["adaptive", rule] => Self::Adaptive { min, max, rule: rule.parse()? },
+            ["adaptive"] => Self::PAPER_ADAPTIVE,
+            ["adaptive", rule] => Self::Adaptive { min: PAPER_MIN, max: PAPER_MAX, rule: rule.parse()? },
             ["adaptive", rule, range] => {
                 let (min, max) = range.split_once('-').ok_or_else(unreadable)?;
                 Self::Adaptive { min: number(min)?, max: number(max)?, rule: rule.parse()? }

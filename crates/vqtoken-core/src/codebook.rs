@@ -45,6 +45,12 @@ impl Codebook {
     pub fn code(&self, code: usize) -> &[f32] {
         &self.data[code * self.dim..][..self.dim]
     }
+
+    /// Whether the codes can be compared with tokens of `tokens` channels.
+    pub(crate) fn check_dim(&self, tokens: usize) -> Result<(), CodebookError> {
+        let codes = self.dim;
+        if codes == tokens { Ok(()) } else { Err(CodebookError::Dimension { tokens, codes }) }
+    }
 }
 
 /// Why values are not a codebook.

@@ -47,24 +47,26 @@ impl GridShape {
     pub fn index(&self, position: Position) -> Option<usize> {
         let inside =
             position.frame < self.frames && position.row < self.height && position.column < self.width;
-        inside.then(|| (position.frame * self.height + position.row) * self.width + position.column)
+        (inside && self.checked_len().is_some())
+            .then(|| (position.frame * self.height + position.row) * self.width + position.column)
     }
 
     /// The cell at a place in a flat `[T, H, W]` slice, or `None` if the slice is not that long.
     pub fn position(&self, index: usize) -> Option<Position> {
-        (!self.is_empty() && index < self.len()).then(|| Position {
+        (index < self.checked_len()?).then(|| Position {
             frame: index / (self.height * self.width),
             row: index / self.width % self.height,
             column: index % self.width,
         })
     }
 
-    /// The number of tokens of a grid that may exist: not empty, and countable.
+    /// The number of tokens of a grid that may exist: at least one, and fewer than 2^32.
     pub(crate) fn checked(&self) -> Result<usize, GridError> {
         match self.checked_len() {
             Some(0) => Err(GridError::Empty { shape: *self }),
-            Some(tokens) => Ok(tokens),
-            None => Err(GridError::TooLarge { shape: *self }),
+            // Places in a grid are kept as `u32`.
+            Some(tokens) if u32::try_from(tokens).is_ok() => Ok(tokens),
+            _ => Err(GridError::TooLarge { shape: *self }),
         }
     }
 }
@@ -87,7 +89,7 @@ impl TokenGrid {
     /// Takes `data` as `[T, H, W, D]`. Values may be anything here; [`crate::quantize`] asks for finite ones.
     ///
     /// # Errors
-    /// If an axis is 0, if the sizes do not fit in `usize`, or if `data` is not as long as they say.
+    /// If an axis is 0, if there are 2^32 tokens or more, or if `data` is not as long as they say.
     pub fn new(shape: GridShape, dim: usize, data: Vec<f32>) -> Result<Self, GridError> {
         let tokens = shape.checked()?;
         if dim == 0 {
@@ -136,8 +138,10 @@ pub enum GridError {
     /// D is 0.
     #[error("tokens of 0 channels carry nothing: give a dimension D of at least 1")]
     NoChannels,
-    /// The number of values does not fit in `usize`.
-    #[error("a grid of shape [T, H, W] = {shape} is too large to address: sample fewer frames")]
+    /// More tokens than one clip may have, or more values than fit in `usize`.
+    #[error(
+        "a grid of shape [T, H, W] = {shape} is larger than the 2^32 - 1 tokens one clip may have: sample fewer frames"
+    )]
     TooLarge {
         /// What was asked for.
         shape: GridShape,

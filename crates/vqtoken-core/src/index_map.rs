@@ -14,7 +14,7 @@ impl IndexMap {
     /// Takes `labels` as `[T, H, W]` over `codes` = K codes.
     ///
     /// # Errors
-    /// If the shape is empty, `labels` has another length, or a label is not below K.
+    /// If the shape is empty or has 2^32 cells, `labels` has another length, or a label is not below K.
     pub fn new(shape: GridShape, codes: usize, labels: Vec<u32>) -> Result<Self, IndexMapError> {
         let expected = shape.checked()?;
         if labels.len() != expected {

@@ -64,9 +64,7 @@ pub fn lloyd(
     max_iterations: usize,
     empty: EmptyCode,
 ) -> Result<LloydFit, CodebookError> {
-    if initial.dim() != tokens.dim() {
-        return Err(CodebookError::Dimension { tokens: tokens.dim(), codes: initial.dim() });
-    }
+    initial.check_dim(tokens.dim())?;
     let (codes, dim) = (initial.codes(), initial.dim());
     let mut centroids = initial.data().to_vec();
     let mut labels: Vec<u32> = Vec::new();

@@ -22,6 +22,7 @@
 mod assign;
 mod budget;
 mod codebook;
+mod complexity;
 mod elbow;
 mod grid;
 mod index_map;
@@ -41,6 +42,7 @@ mod vqt;
 pub use assign::assign;
 pub use budget::{Budget, BudgetError, Rule};
 pub use codebook::{Codebook, CodebookError};
+pub use complexity::{QuantizerFlops, quantizer_flops};
 pub use elbow::elbow;
 pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};

@@ -106,12 +106,6 @@ pub enum QuantizeError {
         /// NaN, inf or -inf.
         value: f32,
     },
-    /// More tokens than labels can be counted.
-    #[error("{tokens} tokens are more than the 2^32 one clip may have: sample fewer frames")]
-    TooManyTokens {
-        /// N.
-        tokens: usize,
-    },
     /// The fit does not form a codebook.
     #[error(transparent)]
     Codebook(#[from] CodebookError),
@@ -171,10 +165,6 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
 }
 
 fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
-    let tokens = grid.shape().len();
-    if u32::try_from(tokens).is_err() {
-        return Err(QuantizeError::TooManyTokens { tokens });
-    }
     match grid.data().iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
