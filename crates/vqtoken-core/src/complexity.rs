@@ -1,6 +1,7 @@
 //! What the quantizer costs, counted: the "module complexity" of VQToken's tables, apart from the language model's.
 
 use crate::quantize::{CurvePoint, QuantizerStats};
+use crate::seeding::CANDIDATES;
 
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
 /// (the centroids' lengths) are left out.
@@ -8,7 +9,7 @@ use crate::quantize::{CurvePoint, QuantizerStats};
 pub struct QuantizerFlops {
     /// Scaling N tokens to length 1: `3 N D`.
     pub normalize: u64,
-    /// k-means++: `3 N D` for each seed drawn.
+    /// k-means++: `3 N D` for each token drawn, one for the first seed and five for each further one.
     pub seeding: u64,
     /// Lloyd: `2 N K D` for each assignment (one an iteration and a final one), `N D` for each update; summed over the K tried.
     pub lloyd: u64,
@@ -40,7 +41,8 @@ pub fn quantizer_flops(tokens: usize, dim: usize, stats: &QuantizerStats) -> Qua
     for fit in fits {
         let (codes, iterations) = (fit.codes as u64, fit.iterations as u64);
         // The seeds of a smaller K are the first of the largest.
-        flops.seeding = flops.seeding.max(3 * values * codes);
+        let draws = 1 + CANDIDATES as u64 * codes.saturating_sub(1);
+        flops.seeding = flops.seeding.max(3 * values * draws);
         flops.lloyd += 2 * values * codes * (iterations + 1) + values * (iterations + 1);
         flops.silhouette += if fit.silhouette.is_some() { 2 * values * (codes + 1) } else { 0 };
     }
@@ -63,12 +65,12 @@ mod tests {
             iterations,
             curve: vec![],
         };
-        let expected = QuantizerFlops { normalize: 300, seeding: 600, lloyd: 1600 + 400, silhouette: 0 };
+        let expected = QuantizerFlops { normalize: 300, seeding: 1800, lloyd: 1600 + 400, silhouette: 0 };
         assert_eq!(quantizer_flops(10, 10, &fixed), expected);
         let point = |codes| CurvePoint { codes, distortion: 1.0, silhouette: Some(0.5), iterations: 1 };
         let adaptive = QuantizerStats { curve: vec![point(2), point(3)], ..fixed };
         let flops = quantizer_flops(10, 10, &adaptive);
-        assert_eq!(flops, QuantizerFlops { normalize: 300, seeding: 900, lloyd: 2400, silhouette: 1400 });
-        assert_eq!(flops.total(), 5000);
+        assert_eq!(flops, QuantizerFlops { normalize: 300, seeding: 3300, lloyd: 2400, silhouette: 1400 });
+        assert_eq!(flops.total(), 7400);
     }
 }

@@ -116,7 +116,7 @@ pub enum QuantizeError {
 
 /// Quantizes the tokens of one clip into a codebook and an index map.
 ///
-/// Tokens are scaled to length 1, k-means++ seeds are drawn, and [`lloyd`] runs with empty codes seeded anew. An adaptive
+/// Tokens are scaled to length 1, greedy k-means++ seeds are drawn, and [`lloyd`] runs with empty codes seeded anew. An adaptive
 /// budget does so for every K (the published procedure) and keeps the K its rule prefers. The result depends on the
 /// tokens and the configuration alone, not on the number of threads.
 ///
