@@ -1,0 +1,121 @@
+//! What can go wrong between a path and its frames.
+
+use std::path::PathBuf;
+
+/// Why a video could not be opened, decoded, sampled or written. Every message is one line: what, where, remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum VideoError {
+    /// There is nothing at this path.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// The path exists, but reading it failed.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither a known container, nor an image folder, nor anything `ffmpeg` could read.
+    #[error("{}: not a video: {reason}", path.display())]
+    NotAVideo {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The container is readable and holds no video track.
+    #[error("{}: the {container} file has no video track", path.display())]
+    NoVideoTrack {
+        /// The file.
+        path: PathBuf,
+        /// Name of the container.
+        container: String,
+    },
+    /// There is a video track, or a folder, but no frame comes out of it.
+    #[error("{}: no frame could be decoded: {reason}", path.display())]
+    NoFrames {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why there are none.
+        reason: String,
+    },
+    /// A codec, or a feature of H.264, that needs `ffmpeg` when there is none.
+    #[error(
+        "{}: {codec} in {container} needs ffmpeg, and `{program}` was not found: install ffmpeg and put it \
+         on PATH, or name it in VQTOKEN_FFMPEG", path.display()
+    )]
+    UnsupportedCodec {
+        /// The file.
+        path: PathBuf,
+        /// The codec as far as it is known, with the feature in question.
+        codec: String,
+        /// Name of the container.
+        container: String,
+        /// The program that was looked for.
+        program: String,
+    },
+    /// The stream is damaged in a way that leaves nothing to use.
+    #[error("{}: {what} at frame {frame}: the file is damaged, try a new copy of it", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Which frame, counted in file order.
+        frame: usize,
+        /// What the decoder said.
+        what: String,
+    },
+    /// `ffmpeg` ran and failed.
+    #[error("{}: ffmpeg failed: {said}", path.display())]
+    Ffmpeg {
+        /// The file.
+        path: PathBuf,
+        /// The last words on its standard error.
+        said: String,
+    },
+    /// A sampling that asks for nothing or for nonsense.
+    #[error("bad sampling: {0}")]
+    BadSampling(String),
+    /// A frame whose bytes do not fit its size.
+    #[error("a frame of {width} x {height} RGB pixels needs {} bytes, got {got}", width.saturating_mul(*height).saturating_mul(3))]
+    BadFrame {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// How many bytes there were.
+        got: usize,
+    },
+    /// The images of one folder are not all of one size.
+    #[error(
+        "{}: image is {} x {}, but the first of the folder is {} x {}: a clip needs frames of one size",
+        path.display(), found.0, found.1, expected.0, expected.1
+    )]
+    MixedSizes {
+        /// The image that differs.
+        path: PathBuf,
+        /// Its width and height.
+        found: (usize, usize),
+        /// Width and height of the first image.
+        expected: (usize, usize),
+    },
+    /// Encoding or muxing was asked for something that it cannot do.
+    #[error("{}: cannot be written: {reason}", path.display())]
+    Encode {
+        /// The file to be written.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Writing a file failed.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Io {
+        /// The file to be written.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,290 @@
+//! Native decoding: H.264 in MP4 and MOV, without any program on the machine.
+//!
+//! | what | here |
+//! | --- | --- |
+//! | Baseline, Main, High, High 10, High 4:2:2, monochrome; CAVLC and CABAC | yes (the `rust_h264` crate) |
+//! | B-frames, several references, weighted prediction | yes |
+//! | interlaced: field pictures and MBAFF | yes, woven as FFmpeg does; both fields must lie in one sample |
+//! | 8 and 10 bits | yes; 10 bits are cut to 8 |
+//! | 4:4:4, other depths, lossless, slice groups, SP and SI slices | no: `ffmpeg` |
+//! | fragmented MP4, edit lists, rotation, variable frame rate, parameter sets in the samples | yes |
+//! | several sample entries in one track | the first only |
+//! | encrypted tracks | no |
+//! | error concealment | no: frames up to the next keyframe are left out, and the user is told |
+
+mod access_unit;
+mod order;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use rust_h264::decoder::{Decoder, Frame as Planes};
+use rust_h264::error::DecodeError;
+
+use self::access_unit::{AccessUnit, Configuration};
+use self::order::{DisplayOrder, LONGEST_DELAY};
+use crate::colour::{self, ColourTag};
+use crate::mp4::{Sample, Track};
+use crate::source::{Keep, Pass, Source, Wanted};
+use crate::{Damage, VideoError};
+
+/// The H.264 track of an MP4 file.
+pub(crate) struct NativeSource {
+    path: PathBuf,
+    track: Track,
+    configuration: Configuration,
+}
+
+impl NativeSource {
+    /// Takes the track if its pictures can be decoded here, or gives it back with the reason why not.
+    pub(crate) fn new(path: &Path, track: Track) -> Result<Self, (Track, String)> {
+        if &track.codec != b"avc1" && &track.codec != b"avc3" {
+            return Err((track, String::new()));
+        }
+        match Configuration::read(track.avc_config.as_deref()) {
+            Ok(configuration) => match configuration.info.as_ref().and_then(access_unit::unsupported) {
+                Some(reason) => Err((track, reason)),
+                None => Ok(Self { path: path.to_path_buf(), track, configuration }),
+            },
+            Err(reason) => Err((track, reason.into())),
+        }
+    }
+
+    pub(crate) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    /// Size of the decoded picture, before rotation.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        match &self.configuration.info {
+            Some(info) if info.width > 0 && info.height > 0 => (info.width as usize, info.height as usize),
+            _ => (self.track.width, self.track.height),
+        }
+    }
+
+    /// What the bitstream says of its colours, else the container.
+    fn colour(&self) -> ColourTag {
+        let container = self.track.colour.unwrap_or(colour::UNSPECIFIED);
+        match &self.configuration.info {
+            Some(info) if info.matrix != 2 => ColourTag { matrix: info.matrix, full_range: info.full_range },
+            Some(info) => ColourTag { full_range: info.full_range || container.full_range, ..container },
+            None => container,
+        }
+    }
+
+    /// How many pictures may be decoded before one that is shown earlier.
+    fn delay(&self) -> usize {
+        if self.track.has_composition_offsets {
+            return order::delay_of(self.track.samples.iter().map(|sample| sample.presentation));
+        }
+        let stated = self.configuration.info.as_ref().and_then(|info| info.max_reorder_frames);
+        stated.map_or(LONGEST_DELAY, |frames| frames as usize)
+    }
+}
+
+impl Source for NativeSource {
+    fn expected_timestamps(&self) -> Option<Vec<f64>> {
+        Some(self.track.expected_timestamps())
+    }
+
+    fn pass(&self, wanted: &Wanted, keep: Keep<'_>) -> Result<Pass, VideoError> {
+        let file = File::open(&self.path)
+            .map_err(|source| VideoError::Unreadable { path: self.path.clone(), source })?;
+        let mut run = Run {
+            source: self,
+            samples: SampleReader { file },
+            decoder: self.fresh_decoder(),
+            order: DisplayOrder::new(self.delay()),
+            period: 0,
+            trouble: None,
+            pass: Pass::default(),
+            wanted,
+            keep,
+        };
+        run.go()?;
+        Ok(run.pass)
+    }
+}
+
+impl NativeSource {
+    fn fresh_decoder(&self) -> Decoder {
+        let mut decoder = Decoder::new();
+        for nal in self.configuration.parameter_sets() {
+            // A bad parameter set shows at the first picture that needs it.
+            let _ = decoder.decode_nal(nal);
+        }
+        decoder
+    }
+}
+
+/// Reads samples out of the file.
+struct SampleReader {
+    file: File,
+}
+
+impl SampleReader {
+    fn read(&mut self, sample: &Sample) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let io = |error: std::io::Error| error.to_string();
+        self.file.seek(SeekFrom::Start(sample.offset)).map_err(io)?;
+        self.file.by_ref().take(u64::from(sample.size)).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() < sample.size as usize {
+            return Err("the file ends inside this frame".into());
+        }
+        Ok(bytes)
+    }
+}
+
+/// Why a sample gave no picture.
+enum Failure {
+    /// The decoder has no such feature.
+    Unsupported(&'static str),
+    /// `disposable`: no other picture depends on the lost one.
+    Damaged { what: String, disposable: bool },
+}
+
+/// The state of one pass.
+struct Run<'a> {
+    source: &'a NativeSource,
+    samples: SampleReader,
+    decoder: Decoder,
+    order: DisplayOrder<Planes>,
+    /// Counts the stretches between IDR pictures.
+    period: i64,
+    /// Set while frames are left out because those they depend on are lost.
+    trouble: Option<Damage>,
+    pass: Pass,
+    wanted: &'a Wanted,
+    keep: Keep<'a>,
+}
+
+impl Run<'_> {
+    fn go(&mut self) -> Result<(), VideoError> {
+        let track = &self.source.track;
+        // A track that marks no keyframe at all is tried from its first frame.
+        let any_sync = track.samples.iter().any(|sample| sample.sync);
+        // Frames shown before the keyframe at which decoding took up again depend on what was lost.
+        let mut resumed_at = i64::MIN;
+        for (number, sample) in track.samples.iter().enumerate() {
+            let starts_here = sample.sync || (!any_sync && number == 0);
+            if number == 0 && !starts_here {
+                self.lose(number, "the stream does not begin with a keyframe".into());
+            }
+            if let Some(mut damage) = self.trouble.take() {
+                if !starts_here {
+                    damage.lost += 1;
+                    self.trouble = Some(damage);
+                    continue;
+                }
+                self.pass.damage.push(damage);
+                self.decoder = self.source.fresh_decoder();
+                resumed_at = sample.presentation;
+            }
+            match self.decode(sample) {
+                Ok(None) => {}
+                Ok(Some((_, planes))) if sample.presentation < resumed_at => {
+                    drop(planes);
+                    if let Some(damage) = self.pass.damage.last_mut() {
+                        damage.lost += 1;
+                    }
+                }
+                Ok(Some((rank, planes))) => {
+                    if let Some(seconds) = track.seconds(sample) {
+                        let next = self.order.push(rank, seconds, planes);
+                        self.show(next)?;
+                    }
+                }
+                Err(Failure::Unsupported(feature)) => return Err(self.unsupported(feature)),
+                Err(Failure::Damaged { what, disposable: true }) => {
+                    let seconds = track.seconds(sample);
+                    self.pass.damage.push(Damage { frame: number, seconds, lost: 1, what });
+                }
+                Err(Failure::Damaged { what, disposable: false }) => {
+                    self.lose(number, what);
+                    if let Some(damage) = &mut self.trouble {
+                        damage.lost = 1;
+                    }
+                }
+            }
+        }
+        while let Some(next) = self.order.pop() {
+            self.show(Some(next))?;
+        }
+        self.pass.damage.extend(self.trouble.take());
+        Ok(())
+    }
+
+    /// From here on frames are left out, up to the next keyframe.
+    fn lose(&mut self, number: usize, what: String) {
+        let track = &self.source.track;
+        let seconds = track.samples.get(number).and_then(|sample| track.seconds(sample));
+        self.trouble = Some(Damage { frame: number, seconds, lost: 0, what });
+    }
+
+    /// Decodes one sample to its rank in display order and its planes; `None` when it holds no picture.
+    fn decode(&mut self, sample: &Sample) -> Result<Option<(i64, Planes)>, Failure> {
+        let damaged = |what: String| Failure::Damaged { what, disposable: false };
+        let bytes = self.samples.read(sample).map_err(damaged)?;
+        let unit = self.source.configuration.access_unit(&bytes).map_err(|what| damaged(what.to_string()))?;
+        if unit.is_idr() {
+            self.period += 1;
+        }
+        let planes = self.decode_unit(&unit)?;
+        let Some(planes) = planes else {
+            return if unit.has_picture() {
+                Err(Failure::Damaged { what: "no picture came out".into(), disposable: unit.is_disposable() })
+            } else {
+                Ok(None)
+            };
+        };
+        let rank = if self.source.track.has_composition_offsets {
+            sample.presentation
+        } else {
+            (self.period << 32) + i64::from(planes.pic_order_cnt)
+        };
+        Ok(Some((rank, planes)))
+    }
+
+    fn decode_unit(&mut self, unit: &AccessUnit<'_>) -> Result<Option<Planes>, Failure> {
+        let mut failure = None;
+        for nal in &unit.nals {
+            match self.decoder.decode_nal(nal) {
+                Ok(_) => {}
+                Err(DecodeError::Unsupported(feature)) => return Err(Failure::Unsupported(feature)),
+                Err(error) => failure = failure.or(Some(error.to_string())),
+            }
+        }
+        // The decoder hands a picture out when the next one begins; here every sample is one picture.
+        let planes = self.decoder.flush();
+        match failure {
+            Some(what) => Err(Failure::Damaged { what, disposable: unit.is_disposable() }),
+            None => Ok(planes),
+        }
+    }
+
+    /// Counts a picture and hands it out if it is wanted.
+    fn show(&mut self, next: Option<(f64, Planes)>) -> Result<(), VideoError> {
+        let Some((seconds, planes)) = next else { return Ok(()) };
+        let index = self.pass.timestamps.len();
+        self.pass.timestamps.push(seconds);
+        if self.wanted.contains(index) {
+            let frame = colour::to_rgb(&planes, self.source.colour()).ok_or_else(|| VideoError::Decode {
+                path: self.source.path.clone(),
+                frame: index,
+                what: "planes of the wrong size".into(),
+            })?;
+            (self.keep)(index, self.source.track.orientation.apply(frame));
+        }
+        Ok(())
+    }
+
+    fn unsupported(&self, feature: &str) -> VideoError {
+        VideoError::UnsupportedCodec {
+            path: self.source.path.clone(),
+            codec: format!("H.264 ({feature})"),
+            container: "MP4".into(),
+            program: crate::ffmpeg::program(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Names a container and its codec from the first bytes, for what is not decoded natively.
+
+use crate::mp4;
+
+/// What the first bytes of a file say it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Mp4,
+    Gif,
+    /// One still picture.
+    Image,
+    /// A container that is left to `ffmpeg`, and the codec in it as far as it shows.
+    Other {
+        container: &'static str,
+        codec: String,
+    },
+    Unknown,
+}
+
+/// Looks at the first bytes of a file.
+pub(crate) fn sniff(head: &[u8]) -> Kind {
+    let other = |container, codec: String| Kind::Other { container, codec };
+    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|tail| tail.starts_with(magic));
+    if at(0, b"GIF8") {
+        Kind::Gif
+    } else if at(0, b"\x89PNG")
+        || at(0, b"\xff\xd8\xff")
+        || at(0, b"BM")
+        || (at(0, b"RIFF") && at(8, b"WEBP"))
+    {
+        Kind::Image
+    } else if mp4::is_mp4(head) {
+        Kind::Mp4
+    } else if at(0, b"\x1a\x45\xdf\xa3") {
+        let container = if contains(head, b"webm") { "WebM" } else { "Matroska" };
+        other(container, matroska_codec(head))
+    } else if at(0, b"RIFF") && at(8, b"AVI ") {
+        other("AVI", avi_codec(head))
+    } else if at(0, b"DKIF") {
+        other("IVF", head.get(8..12).map_or_else(unknown, codec_name))
+    } else if at(0, b"FLV") {
+        other("Flash video", unknown())
+    } else if at(0, b"OggS") {
+        other("Ogg", unknown())
+    } else if at(0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11") {
+        other("ASF/WMV", unknown())
+    } else if at(0, b"\x00\x00\x01\xba") {
+        other("MPEG program stream", "MPEG video".into())
+    } else if at(0, b"\x47") && at(188, b"\x47") || at(4, b"\x47") && at(196, b"\x47") {
+        other("MPEG transport stream", unknown())
+    } else if at(0, b"YUV4MPEG2") {
+        other("YUV4MPEG2", "raw video".into())
+    } else if at(0, b"\x00\x00\x00\x01") || at(0, b"\x00\x00\x01") {
+        other("a raw stream", "H.264, HEVC or MPEG video".into())
+    } else {
+        Kind::Unknown
+    }
+}
+
+/// The usual name of a codec that a four-character code stands for.
+pub(crate) fn codec_name(code: &[u8]) -> String {
+    let upper = code.to_ascii_uppercase();
+    let name = match upper.as_slice() {
+        b"AVC1" | b"AVC3" | b"H264" | b"X264" => "H.264",
+        b"HVC1" | b"HEV1" | b"HEVC" | b"H265" | b"DVH1" | b"DVHE" => "HEVC",
+        b"VP08" | b"VP80" => "VP8",
+        b"VP09" | b"VP90" => "VP9",
+        b"AV01" => "AV1",
+        b"MP4V" | b"XVID" | b"DIVX" | b"DX50" | b"FMP4" => "MPEG-4 part 2",
+        b"MJPG" | b"MJPA" | b"MJPB" | b"JPEG" => "Motion JPEG",
+        b"APCN" | b"APCH" | b"APCS" | b"APCO" | b"AP4H" | b"AP4X" => "ProRes",
+        b"ENCV" => "an encrypted codec",
+        _ => return code.iter().map(|&b| if b.is_ascii_graphic() { b as char } else { '.' }).collect(),
+    };
+    name.into()
+}
+
+fn unknown() -> String {
+    "video".into()
+}
+
+fn contains(head: &[u8], needle: &[u8]) -> bool {
+    head.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The first `V_...` codec id (element 0x86) of a Matroska file.
+fn matroska_codec(head: &[u8]) -> String {
+    let found = head.windows(4).position(|window| window[0] == 0x86 && window[2..] == *b"V_");
+    let Some(at) = found else { return unknown() };
+    let len = usize::from(head[at + 1] & 0x7f);
+    let id = head.get(at + 2..at + 2 + len).unwrap_or(&[]);
+    match id {
+        b"V_MPEG4/ISO/AVC" => "H.264".into(),
+        b"V_MPEGH/ISO/HEVC" => "HEVC".into(),
+        _ => String::from_utf8_lossy(id.strip_prefix(b"V_").unwrap_or(id)).into_owned(),
+    }
+}
+
+/// The handler of the first video stream header.
+fn avi_codec(head: &[u8]) -> String {
+    let found = head.windows(8).position(|window| window[..4] == *b"vids");
+    found.map_or_else(unknown, |at| codec_name(&head[at + 4..at + 8]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_and_codecs_are_named() {
+        let name = |head: &[u8]| match sniff(head) {
+            Kind::Other { container, codec } => format!("{codec} in {container}"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(name(b"\x1a\x45\xdf\xa3..webm..\x86\x85V_VP9.."), "VP9 in WebM");
+        assert_eq!(name(b"\x1a\x45\xdf\xa3..matroska..\x86\x8fV_MPEG4/ISO/AVC"), "H.264 in Matroska");
+        assert_eq!(name(b"RIFF....AVI LIST....vidsXVID"), "MPEG-4 part 2 in AVI");
+        assert_eq!(name(b"DKIF\0\0\x20\0VP80"), "VP8 in IVF");
+        assert_eq!(name(b"\0\0\0\x18ftypisom"), "Mp4");
+        assert_eq!(name(b"GIF89a"), "Gif");
+        assert_eq!(name(b"hello, this is text"), "Unknown");
+        assert_eq!(name(b""), "Unknown");
+        assert_eq!(codec_name(b"hev1"), "HEVC");
+        assert_eq!(codec_name(b"zz\x001"), "zz.1");
+    }
+}

@@ -1,0 +1,189 @@
+//! From a path to a clip: opening, sampling, and what is known about both.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::open::open_source;
+use crate::source::{Pass, Source, Wanted};
+use crate::{Damage, Frame, PixelSpec, Pixels, Sampling, VideoError, ffmpeg, pixels};
+
+/// Who turns the bytes into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoder {
+    /// This crate: H.264 in MP4 and MOV.
+    Native,
+    /// The `ffmpeg` program.
+    Ffmpeg,
+    /// Still pictures and GIF.
+    Images,
+}
+
+/// What the headers of a video say.
+#[derive(Clone, Debug)]
+pub struct VideoInfo {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Name of the container.
+    pub container: String,
+    /// Name of the codec.
+    pub codec: String,
+    /// Width in pixels as displayed, after rotation; 0 when not known before decoding.
+    pub width: usize,
+    /// Height in pixels as displayed, after rotation; 0 when not known before decoding.
+    pub height: usize,
+    /// How many frames the headers promise, if they do.
+    pub frames: Option<usize>,
+    /// Seconds, if the headers say.
+    pub duration: Option<f64>,
+    /// Degrees clockwise by which decoded pictures are turned for display; already applied to every frame.
+    pub rotation: u16,
+    /// Size of the file, or of all images together.
+    pub file_bytes: u64,
+    /// Who decodes it.
+    pub decoder: Decoder,
+}
+
+/// How to open what does not say everything itself.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Frames a second of a folder of images.
+    pub images_per_second: f64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { images_per_second: 1.0 }
+    }
+}
+
+/// A video file, an animated GIF or a folder of images. Holds headers only; frames are decoded by
+/// [`Video::sample`].
+pub struct Video {
+    info: VideoInfo,
+    source: Box<dyn Source>,
+}
+
+impl std::fmt::Debug for Video {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Video").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Video {
+    /// Opens a file or a folder of images, reading headers only.
+    ///
+    /// # Errors
+    /// When there is nothing, when it is no video or holds none, or when it needs `ffmpeg` and there is none.
+    pub fn open(path: impl AsRef<Path>) -> Result<Video, VideoError> {
+        Video::open_with(path, &OpenOptions::default())
+    }
+
+    /// [`Video::open`] with options.
+    ///
+    /// # Errors
+    /// Those of [`Video::open`], and [`VideoError::BadSampling`] for a rate that is not above 0.
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Video, VideoError> {
+        let (info, source) = open_source(path.as_ref(), options)?;
+        Ok(Video { info, source })
+    }
+
+    /// What the headers say.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// Decodes the stream and keeps the sampled frames only.
+    ///
+    /// The indices count the frames that really decode, in display order. When those turn out to be others
+    /// than the headers promised, the stream is gone through a second time.
+    ///
+    /// # Errors
+    /// [`VideoError::BadSampling`] for a sampling without frames, [`VideoError::NoFrames`] when nothing decodes,
+    /// and whatever reading and decoding run into.
+    pub fn sample(&self, sampling: Sampling) -> Result<Clip, VideoError> {
+        sampling.check()?;
+        match self.sample_from(self.source.as_ref(), sampling, self.info.clone()) {
+            Err(VideoError::UnsupportedCodec { codec, .. }) if self.info.decoder == Decoder::Native => {
+                let known = VideoInfo { codec, ..self.info.clone() };
+                let (info, source) = ffmpeg::open(known, self.source.expected_timestamps())?;
+                self.sample_from(source.as_ref(), sampling, info)
+            }
+            result => result,
+        }
+    }
+
+    fn sample_from(
+        &self,
+        source: &dyn Source,
+        sampling: Sampling,
+        mut info: VideoInfo,
+    ) -> Result<Clip, VideoError> {
+        let mut kept = BTreeMap::new();
+        let expected = match source.expected_timestamps() {
+            Some(timestamps) => sampling.indices(&timestamps)?,
+            None => Vec::new(),
+        };
+        let wanted = if sampling == Sampling::All { Wanted::All } else { Wanted::These(unique(&expected)) };
+        let mut pass = run(source, &wanted, &mut kept)?;
+        let mut indices = sampling.indices(&pass.timestamps)?;
+        if sampling != Sampling::All && indices != expected {
+            kept.clear();
+            pass = run(source, &Wanted::These(unique(&indices)), &mut kept)?;
+            indices = sampling.indices(&pass.timestamps)?;
+        }
+        // A source that changed its mind between two passes gives fewer frames, never wrong ones.
+        indices.retain(|index| kept.contains_key(index));
+        let Some(first) = indices.first().and_then(|index| kept.get(index)) else {
+            let reason = match pass.damage.first() {
+                Some(damage) => damage.to_string(),
+                None => "the stream is empty".into(),
+            };
+            return Err(VideoError::NoFrames { path: info.path, reason });
+        };
+        (info.width, info.height) = (first.width(), first.height());
+        Ok(Clip {
+            frames: indices.iter().filter_map(|index| kept.get(index).cloned()).collect(),
+            timestamps: indices.iter().map(|&index| pass.timestamps[index]).collect(),
+            indices,
+            info,
+            decoded_frames: pass.timestamps.len(),
+            damage: pass.damage,
+        })
+    }
+}
+
+fn run(source: &dyn Source, wanted: &Wanted, kept: &mut BTreeMap<usize, Frame>) -> Result<Pass, VideoError> {
+    source.pass(wanted, &mut |index, frame| {
+        kept.insert(index, frame);
+    })
+}
+
+fn unique(ascending: &[usize]) -> Vec<usize> {
+    let mut unique = ascending.to_vec();
+    unique.dedup();
+    unique
+}
+
+/// The sampled frames of a video.
+#[derive(Clone, Debug)]
+pub struct Clip {
+    /// The frames, in display order.
+    pub frames: Vec<Frame>,
+    /// When each is shown, in seconds.
+    pub timestamps: Vec<f64>,
+    /// Which of the decoded frames each is, counted in display order.
+    pub indices: Vec<usize>,
+    /// What is known of the video; width and height are those of the frames.
+    pub info: VideoInfo,
+    /// How many frames the stream gave.
+    pub decoded_frames: usize,
+    /// Where the stream is damaged; empty when it is sound. Each prints as one line for the user.
+    pub damage: Vec<Damage>,
+}
+
+impl Clip {
+    /// Resizes and normalises every frame, `[T, 3, S, S]`.
+    pub fn pixels(&self, spec: &PixelSpec) -> Pixels {
+        pixels::pixels(&self.frames, spec)
+    }
+}

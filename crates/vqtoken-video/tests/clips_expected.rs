@@ -1,0 +1,160 @@
+//! Every clip of a folder against what FFmpeg decodes from it (its `expected.json`).
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use vqtoken_video::{Clip, Frame, Sampling, Video, VideoError};
+
+/// Mean RGB of a block may differ by this much.
+const TOLERANCE: f64 = 3.0;
+
+#[derive(Deserialize)]
+struct Expected {
+    error: Option<String>,
+    codec: Option<String>,
+    #[serde(default)]
+    width: usize,
+    #[serde(default)]
+    height: usize,
+    #[serde(default)]
+    frames: usize,
+    #[serde(default)]
+    indices: Vec<usize>,
+    #[serde(default)]
+    block_means: Vec<Vec<Vec<[f64; 3]>>>,
+    stopped_early: Option<String>,
+}
+
+#[test]
+fn every_clip_decodes_as_ffmpeg_does() {
+    let Some(folder) = common::clips() else { return };
+    let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let all: BTreeMap<String, Expected> = serde_json::from_str(&text).unwrap();
+    let mut failures = Vec::new();
+    for (name, expected) in &all {
+        match check(&folder.join(name), expected) {
+            Ok(line) => println!("{name}: {line}"),
+            Err(line) => failures.push(format!("{name}: {line}")),
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn check(path: &Path, expected: &Expected) -> Result<String, String> {
+    let clip = match Video::open(path).and_then(|video| video.sample(Sampling::Uniform(8))) {
+        Ok(clip) => clip,
+        Err(error) => return check_error(&error, expected),
+    };
+    if let Some(error) = &expected.error {
+        return Err(format!("decodes, but FFmpeg says {error}"));
+    }
+    let size = (clip.frames[0].width(), clip.frames[0].height());
+    if size != (expected.width, expected.height) || size != (clip.info.width, clip.info.height) {
+        return Err(format!("{size:?} pixels instead of {:?}", (expected.width, expected.height)));
+    }
+    let damaged = !clip.damage.is_empty() || expected.stopped_early.is_some();
+    let same_count = clip.decoded_frames == expected.frames;
+    if !damaged && !same_count {
+        return Err(format!("{} frames instead of {}", clip.decoded_frames, expected.frames));
+    }
+    let worst = if same_count {
+        if clip.indices != expected.indices {
+            return Err(format!("indices {:?} instead of {:?}", clip.indices, expected.indices));
+        }
+        worst_block(&clip.frames, expected)?
+    } else {
+        // A damaged clip: its sound part has to agree frame by frame.
+        let whole =
+            Video::open(path).and_then(|video| video.sample(Sampling::All)).map_err(|e| e.to_string())?;
+        let sound = expected.indices.iter().map_while(|&index| whole.frames.get(index).cloned());
+        let sound: Vec<Frame> = sound.take(sound_indices(&whole, expected)).collect();
+        if sound.is_empty() {
+            return Err("nothing before the damage".into());
+        }
+        worst_block(&sound, expected)?
+    };
+    if worst > TOLERANCE {
+        return Err(format!("a block mean is {worst:.2} off"));
+    }
+    let damage: Vec<String> = clip.damage.iter().map(ToString::to_string).collect();
+    Ok(format!("{} frames, block means within {worst:.2} {}", clip.decoded_frames, damage.join("; ")))
+}
+
+/// How many of the expected indices lie before the first damage.
+fn sound_indices(clip: &Clip, expected: &Expected) -> usize {
+    let first = clip.damage.iter().map(|damage| damage.frame).min().unwrap_or(expected.frames);
+    expected.indices.iter().filter(|&&index| index < first.max(1)).count()
+}
+
+fn check_error(error: &VideoError, expected: &Expected) -> Result<String, String> {
+    let text = error.to_string();
+    if text.is_empty() || text.contains('\n') {
+        return Err(format!("not one line: {text:?}"));
+    }
+    match (&expected.error, error) {
+        (Some(_), _) => Ok(format!("fails as it should: {text}")),
+        (None, VideoError::UnsupportedCodec { codec, .. }) if !common::has_ffmpeg() => {
+            let family = expected.codec.as_deref().unwrap_or_default();
+            let named = codec.to_lowercase().replace('.', "").contains(&family.to_lowercase());
+            if named && text.contains("ffmpeg") {
+                Ok(format!("skipped without ffmpeg: {text}"))
+            } else {
+                Err(format!("names neither {family} nor ffmpeg: {text}"))
+            }
+        }
+        _ => Err(format!("fails: {text}")),
+    }
+}
+
+fn worst_block(frames: &[Frame], expected: &Expected) -> Result<f64, String> {
+    let mut worst: f64 = 0.0;
+    for (frame, wanted) in frames.iter().zip(&expected.block_means) {
+        for (row, wanted) in block_means(frame).iter().zip(wanted) {
+            for (block, wanted) in row.iter().zip(wanted) {
+                for (mean, wanted) in block.iter().zip(wanted) {
+                    worst = worst.max((mean - wanted).abs());
+                }
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Means of 6 x 6 blocks; the borders are `numpy.linspace(0, side, 7).astype(int)`.
+fn block_means(frame: &Frame) -> Vec<Vec<[f64; 3]>> {
+    let borders = |side: usize| (0..7).map(|i| (i as f64 * (side as f64 / 6.0)) as usize).collect::<Vec<_>>();
+    let (ys, xs) = (borders(frame.height()), borders(frame.width()));
+    let mean = |i: usize, j: usize| {
+        let mut sums = [0.0; 3];
+        for y in ys[i]..ys[i + 1] {
+            for x in xs[j]..xs[j + 1] {
+                let at = (y * frame.width() + x) * 3;
+                (0..3).for_each(|channel| sums[channel] += f64::from(frame.rgb()[at + channel]));
+            }
+        }
+        sums.map(|sum| sum / ((ys[i + 1] - ys[i]) * (xs[j + 1] - xs[j])).max(1) as f64)
+    };
+    (0..6).map(|i| (0..6).map(|j| mean(i, j)).collect()).collect()
+}
+
+#[test]
+fn without_ffmpeg_the_error_names_codec_and_remedy() {
+    // The variable is read by the child, so that other tests of this process are not touched.
+    const CHILD: &str = "VQTOKEN_TEST_WITHOUT_FFMPEG";
+    let Some(folder) = common::clips() else { return };
+    if std::env::var_os(CHILD).is_some() {
+        every_clip_decodes_as_ffmpeg_does();
+        return;
+    }
+    let out = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "without_ffmpeg_the_error_names_codec_and_remedy", "--nocapture"])
+        .env(CHILD, "1")
+        .env("VQTOKEN_CLIPS", &folder)
+        .env("VQTOKEN_FFMPEG", "no-such-program-anywhere")
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}

@@ -1,0 +1,66 @@
+//! Resize and pixel values against Pillow and the public image processor, bit for bit.
+
+mod common;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use vqtoken_video::{Clip, Decoder, Frame, PixelSpec, VideoInfo, resize_bicubic};
+
+#[test]
+fn resize_and_pixels_equal_the_golden_cases() {
+    for folder in common::golden() {
+        let file = folder.join("cases/preprocess.safetensors");
+        let bytes = std::fs::read(&file).unwrap();
+        let cases = SafeTensors::deserialize(&bytes).unwrap();
+        let count = cases.names().iter().filter(|name| name.starts_with("frame")).count();
+        assert!(count > 0, "{}: no cases", file.display());
+        for index in 0..count {
+            check(&cases, index);
+        }
+        println!("{}: {count} frames equal", file.display());
+    }
+}
+
+fn check(cases: &SafeTensors, index: usize) {
+    let frame = frame(cases.tensor(&format!("frame{index}")).unwrap());
+    let resized = cases.tensor(&format!("resized{index}")).unwrap();
+    let (height, width) = (resized.shape()[0], resized.shape()[1]);
+    let out = resize_bicubic(&frame, width, height);
+    assert!(out.rgb() == resized.data(), "frame{index}: resized bytes differ from Pillow's");
+
+    let pixels = cases.tensor(&format!("pixels{index}")).unwrap();
+    let spec = PixelSpec { size: *pixels.shape().last().unwrap(), ..PixelSpec::default() };
+    let expected: Vec<f32> =
+        pixels.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let out = clip(frame).pixels(&spec);
+    assert_eq!(out.data.len(), expected.len());
+    let worst = out.data.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst == 0.0, "frame{index}: pixel values differ by up to {worst}");
+}
+
+fn frame(tensor: TensorView<'_>) -> Frame {
+    Frame::new(tensor.shape()[1], tensor.shape()[0], tensor.data().to_vec()).unwrap()
+}
+
+fn clip(frame: Frame) -> Clip {
+    let info = VideoInfo {
+        path: "golden".into(),
+        container: String::new(),
+        codec: String::new(),
+        width: frame.width(),
+        height: frame.height(),
+        frames: Some(1),
+        duration: None,
+        rotation: 0,
+        file_bytes: 0,
+        decoder: Decoder::Images,
+    };
+    Clip {
+        frames: vec![frame],
+        timestamps: vec![0.0],
+        indices: vec![0],
+        info,
+        decoded_frames: 1,
+        damage: vec![],
+    }
+}
