@@ -29,6 +29,7 @@ mod index_map;
 mod kmeans;
 mod means;
 mod path;
+mod pooling;
 mod quantize;
 mod random;
 mod seeding;
@@ -48,6 +49,7 @@ pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 pub use path::PathPoint;
+pub use pooling::pool_bilinear;
 pub use quantize::{
     CodeOrder, CurvePoint, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
 };

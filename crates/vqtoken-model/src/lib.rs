@@ -1,1 +1,23 @@
-//! vqtoken-model
+#![doc = include_str!("../README.md")]
+
+pub mod chat;
+pub mod checkpoint;
+pub mod config;
+mod error;
+mod generation;
+mod hub;
+pub mod language;
+mod one_vision;
+mod sampler;
+mod tokenizer;
+mod video_llm;
+pub mod vision;
+pub mod vq_attention;
+
+pub use chat::{Chat, ChatTemplate};
+pub use error::ModelError;
+pub use generation::{Answer, GenerationOptions, Tokens};
+pub use one_vision::OneVision;
+pub use sampler::Sampling as TokenSampling;
+pub use tokenizer::{TextStream, Tokenizer};
+pub use video_llm::{VideoLlm, VisualTokens};

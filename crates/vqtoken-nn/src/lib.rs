@@ -1,1 +1,21 @@
-//! vqtoken-nn
+#![doc = include_str!("../README.md")]
+
+pub mod attention;
+pub mod embedding;
+pub mod feed_forward;
+pub mod kv_cache;
+pub mod linear;
+pub mod norm;
+pub mod ops;
+pub mod rotary;
+#[cfg(test)]
+mod testing;
+
+pub use attention::{MultiHeadAttention, MultiHeadAttentionConfig};
+pub use embedding::Embedding;
+pub use feed_forward::{FeedForward, GatedFeedForward};
+pub use kv_cache::KvCache;
+pub use linear::{Linear, LinearConfig};
+pub use norm::{LayerNorm, RmsNorm};
+pub use ops::Activation;
+pub use rotary::{Rotary, RotaryAngles};

@@ -1,0 +1,82 @@
+//! Bilinear pooling: what LLaVA-OneVision does to every frame instead of quantizing.
+
+use rayon::prelude::*;
+
+use crate::grid::{GridError, GridShape, TokenGrid};
+
+/// Where a pooled cell reads along one axis: two cells and the weight of the second.
+struct Tap {
+    first: usize,
+    second: usize,
+    weight: f32,
+}
+
+/// Halves both sides of every frame's grid, rounding up, by bilinear interpolation with cell centres aligned
+/// (`align_corners = false`): 27 x 27 tokens become 14 x 14.
+///
+/// `[T, H, W, D]` to `[T, ceil(H / 2), ceil(W / 2), D]`. Source: LLaVA-OneVision (Li et al., 2024), where the rows of 32 such
+/// frames are the unreduced video.
+///
+/// # Errors
+/// None for a grid that exists; the signature is [`TokenGrid::new`]'s.
+pub fn pool_bilinear(grid: &TokenGrid) -> Result<TokenGrid, GridError> {
+    let GridShape { frames, height, width } = grid.shape();
+    let shape = GridShape { frames, height: height.div_ceil(2), width: width.div_ceil(2) };
+    let (rows, columns) = (taps(height, shape.height), taps(width, shape.width));
+    let dim = grid.dim();
+    let mut data = vec![0.0; shape.frames * shape.height * shape.width * dim];
+    data.par_chunks_mut(shape.height * shape.width * dim).enumerate().for_each(|(frame, pooled)| {
+        let token = |row: usize, column: usize| grid.token((frame * height + row) * width + column);
+        let cells = rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column)));
+        for (cell, (row, column)) in pooled.chunks_mut(dim).zip(cells) {
+            let (upper_left, upper_right) = (token(row.first, column.first), token(row.first, column.second));
+            let (lower_left, lower_right) =
+                (token(row.second, column.first), token(row.second, column.second));
+            for (d, value) in cell.iter_mut().enumerate() {
+                let upper = upper_left[d] * (1.0 - column.weight) + upper_right[d] * column.weight;
+                let lower = lower_left[d] * (1.0 - column.weight) + lower_right[d] * column.weight;
+                *value = upper * (1.0 - row.weight) + lower * row.weight;
+            }
+        }
+    });
+    TokenGrid::new(shape, dim, data)
+}
+
+fn taps(cells: usize, pooled: usize) -> Vec<Tap> {
+    let scale = cells as f32 / pooled as f32;
+    let tap = |i: usize| {
+        let position = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
+        let first = (position as usize).min(cells - 1);
+        Tap { first, second: (first + 1).min(cells - 1), weight: position - first as f32 }
+    };
+    (0..pooled).map(tap).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn even_sides_give_the_mean_of_four() {
+        let shape = GridShape { frames: 1, height: 2, width: 4 };
+        let grid = TokenGrid::new(shape, 1, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).unwrap();
+        let pooled = pool_bilinear(&grid).unwrap();
+        assert_eq!(pooled.shape(), GridShape { frames: 1, height: 1, width: 2 });
+        assert_eq!(pooled.data(), [2.5, 4.5]);
+    }
+
+    #[test]
+    fn odd_sides_read_between_cells() {
+        // 3 cells to 2: centres at 0.25 and 1.75 of the cells 0, 1, 2.
+        let shape = GridShape { frames: 2, height: 1, width: 3 };
+        let grid = TokenGrid::new(shape, 1, vec![0.0, 4.0, 8.0, 1.0, 1.0, 1.0]).unwrap();
+        assert_eq!(pool_bilinear(&grid).unwrap().data(), [1.0, 7.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn one_cell_stays() {
+        let shape = GridShape { frames: 1, height: 1, width: 1 };
+        let grid = TokenGrid::new(shape, 2, vec![3.0, -1.0]).unwrap();
+        assert_eq!(pool_bilinear(&grid).unwrap().data(), [3.0, -1.0]);
+    }
+}

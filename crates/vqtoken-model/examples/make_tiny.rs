@@ -1,0 +1,57 @@
+//! Writes a tiny checkpoint with random weights: `cargo run -p vqtoken-model --example make_tiny -- OUT_DIR TOKENIZER_JSON`.
+//!
+//! Its grid is the paper's, 27 x 27 patches a frame; everything else is as small as it can be. Such a model answers
+//! nonsense, but everything around the words is real: tokens, picture, timing.
+
+use std::error::Error;
+use std::path::Path;
+
+use burn::tensor::Device;
+use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig, VqAttentionConfig};
+use vqtoken_model::{OneVision, Tokenizer, checkpoint};
+use vqtoken_nn::Activation;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [directory, tokenizer_file] = arguments.as_slice() else {
+        return Err("usage: make_tiny OUT_DIR TOKENIZER_JSON".into());
+    };
+    let tokenizer_file = Path::new(tokenizer_file);
+    let tokenizer = std::fs::read(tokenizer_file)?;
+    let end = Tokenizer::from_bytes(tokenizer_file, &tokenizer, usize::MAX)?.id("<|im_end|>");
+    let config = config(end.ok_or("the tokenizer has no <|im_end|>")?);
+
+    let device = Device::flex();
+    device.seed(0);
+    checkpoint::save(Path::new(directory), &config, &OneVision::new(&config, &device), &tokenizer)?;
+    Ok(())
+}
+
+fn config(end_token: u32) -> OneVisionConfig {
+    OneVisionConfig {
+        vision: VisionConfig {
+            hidden_size: 64,
+            intermediate_size: 128,
+            layers: 2,
+            heads: 4,
+            image_size: 378,
+            ..VisionConfig::siglip_so400m()
+        },
+        text: TextConfig {
+            vocabulary: 466,
+            hidden_size: 64,
+            intermediate_size: 128,
+            layers: 2,
+            heads: 4,
+            key_heads: 2,
+            head_dim: 16,
+            max_positions: 32_768,
+            rope_theta: 1e6,
+            rms_norm_epsilon: 1e-6,
+            activation: Activation::Silu,
+            tied: true,
+            end_tokens: vec![end_token],
+        },
+        vq_attention: Some(VqAttentionConfig::Hash { heads: 4, frequencies: 6, bins: 16, feed_forward: 128 }),
+    }
+}

@@ -1,0 +1,12 @@
+//! Checkpoints: their files, their tensors under one set of names whatever the layout, and modules filled from them.
+
+mod directory;
+mod fill;
+mod layout;
+mod save;
+mod weights;
+
+pub use directory::ModelFiles;
+pub use fill::Filler;
+pub use save::save;
+pub use weights::Weights;

@@ -1,0 +1,168 @@
+//! What can go wrong between a checkpoint, a clip and an answer.
+
+use std::path::PathBuf;
+
+use vqtoken_core::{GridError, QuantizeError};
+
+/// Every failure of this crate. Each message is one line that names the thing at fault and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The model directory does not exist.
+    #[error(
+        "no model at {path}: give a directory that holds config.json, model.safetensors and tokenizer.json"
+    )]
+    NotFound {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// A file of the checkpoint cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A configuration file is not what it should be.
+    #[error("{file}: {problem}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A weight file is damaged or is no safetensors file.
+    #[error("{file} is damaged or no safetensors file ({problem}): download or copy it again")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Tensors that the configuration asks for are not in the weight files.
+    #[error("{checkpoint} lacks {}: is config.json the one that belongs to these weights?", name_list(names))]
+    MissingTensors {
+        /// The checkpoint.
+        checkpoint: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Tensors that no part of the model takes.
+    #[error(
+        "{checkpoint} holds {} that config.json gives no place: is it the one that belongs to these weights?",
+        name_list(names)
+    )]
+    UnexpectedTensors {
+        /// The checkpoint.
+        checkpoint: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("{checkpoint}: tensor {name} has shape {found:?}, config.json makes it {expected:?}")]
+    TensorShape {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that the configuration gives it.
+        expected: Vec<usize>,
+    },
+    /// A tensor holds something other than f32, f16 or bf16 numbers.
+    #[error("{checkpoint}: tensor {name} is {found}; f32, f16 and bf16 can be read: convert the checkpoint")]
+    TensorType {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        found: String,
+    },
+    /// A tensor holds NaN or an infinity.
+    #[error("{checkpoint}: tensor {name} holds NaN or an infinity: the file is damaged, copy it again")]
+    TensorNotFinite {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The tensor.
+        name: String,
+    },
+    /// The tokenizer cannot be read or does not fit the model.
+    #[error("{file}: {problem}")]
+    Tokenizer {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The checkpoint's chat template cannot be rendered.
+    #[error("the chat template of {file} cannot be used: {problem}")]
+    Template {
+        /// Where the template stands.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The question is empty or holds the video's placeholder.
+    #[error("{0}")]
+    Question(&'static str),
+    /// A generation option makes no sense.
+    #[error("{0}")]
+    Generation(String),
+    /// The prompt and the answer do not fit into the language model.
+    #[error(
+        "the prompt of {tokens} tokens leaves no room in the language model's {limit}: ask for fewer visual tokens or shorten the question"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt, the visual ones included.
+        tokens: usize,
+        /// What the model was made for.
+        limit: usize,
+    },
+    /// Video tokens of another model.
+    #[error(
+        "these video tokens were made by {found}, the model here is {expected}: encode the video again with this model"
+    )]
+    OtherModel {
+        /// The model named in the video tokens.
+        found: String,
+        /// The model that was to read them.
+        expected: String,
+    },
+    /// Visual tokens do not fit the model.
+    #[error("{0}")]
+    VisualTokens(String),
+    /// The clip has no frames.
+    #[error("the clip has no frames: sample at least one")]
+    NoFrames,
+    /// The token grid is malformed.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The quantizer refused.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The model hub refused or cannot be reached.
+    #[error("{0}")]
+    Hub(String),
+}
+
+/// The first few names of a list, and how many more there are.
+fn name_list(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let what = if names.len() == 1 { "the tensor" } else { "the tensors" };
+    match names.len().saturating_sub(SHOWN) {
+        0 => format!("{what} {shown}"),
+        more => format!("{what} {shown} and {more} more"),
+    }
+}

@@ -1,0 +1,133 @@
+//! Qwen2: embeddings in, logits out, with a cache of keys and values.
+//!
+//! Source: Yang et al., 2024 (Qwen2).
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use vqtoken_nn::{
+    Embedding, GatedFeedForward, KvCache, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
+    RmsNorm, Rotary, RotaryAngles, ops,
+};
+
+use crate::config::TextConfig;
+
+/// The transformer from embeddings to the last hidden state.
+#[derive(Module, Debug)]
+pub struct LanguageModel {
+    embed_tokens: Embedding,
+    layers: Vec<DecoderLayer>,
+    norm: RmsNorm,
+    #[module(skip)]
+    rotary: Rotary,
+}
+
+/// What has been read so far: one cache a layer.
+#[derive(Clone, Debug)]
+pub struct LanguageCache {
+    layers: Vec<KvCache>,
+}
+
+impl LanguageCache {
+    /// Positions read so far.
+    pub fn len(&self) -> usize {
+        self.layers.first().map_or(0, KvCache::len)
+    }
+
+    /// Whether nothing has been read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl LanguageModel {
+    /// A model of the given shape; parameters are drawn when they are first read.
+    pub fn new(config: &TextConfig, device: &Device) -> Self {
+        Self {
+            embed_tokens: Embedding::new(config.vocabulary, config.hidden_size, device),
+            layers: (0..config.layers).map(|_| DecoderLayer::new(config, device)).collect(),
+            norm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
+            rotary: Rotary::new(config.head_dim, config.rope_theta),
+        }
+    }
+
+    /// An empty cache for this model.
+    pub fn new_cache(&self) -> LanguageCache {
+        LanguageCache { layers: vec![KvCache::default(); self.layers.len()] }
+    }
+
+    /// Embeddings of tokens, `[n, D]`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an id is not in the vocabulary.
+    pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
+        self.embed_tokens.forward(ids)
+    }
+
+    /// Reads the next positions and returns their normalized hidden states.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[n, D]`
+    pub fn forward(&self, embeddings: Tensor<2>, cache: &mut LanguageCache) -> Tensor<2> {
+        let [count, _] = embeddings.dims();
+        let angles = self.rotary.angles(cache.len(), count, &embeddings.device());
+        let mut hidden = embeddings.unsqueeze::<3>();
+        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
+            hidden = layer.forward(hidden, &angles, cache);
+        }
+        self.norm.forward(hidden.squeeze_dim(0))
+    }
+
+    /// Logits of hidden states through the embedding table, for models that tie the two.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden: `[n, D]`
+    /// - output: `[n, vocabulary]`
+    pub fn tied_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        ops::linear(hidden, self.embed_tokens.weight.val(), None)
+    }
+}
+
+/// An output layer of its own, for models that do not tie it to the embedding table.
+pub fn output_layer(config: &TextConfig, device: &Device) -> Linear {
+    LinearConfig::new(config.hidden_size, config.vocabulary).with_bias(false).init(device)
+}
+
+/// A pre-norm transformer layer with grouped-query attention and a gated feed-forward block.
+#[derive(Module, Debug)]
+struct DecoderLayer {
+    input_layernorm: RmsNorm,
+    self_attn: MultiHeadAttention,
+    post_attention_layernorm: RmsNorm,
+    mlp: GatedFeedForward,
+}
+
+impl DecoderLayer {
+    fn new(config: &TextConfig, device: &Device) -> Self {
+        let attention = MultiHeadAttentionConfig::new(
+            config.hidden_size,
+            config.heads,
+            config.key_heads,
+            config.head_dim,
+        )
+        .with_output_bias(false);
+        Self {
+            input_layernorm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
+            self_attn: attention.init(device),
+            post_attention_layernorm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
+            mlp: GatedFeedForward::new(
+                config.hidden_size,
+                config.intermediate_size,
+                config.activation,
+                device,
+            ),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
+        let x = x.clone() + self.self_attn.forward_causal(self.input_layernorm.forward(x), angles, cache);
+        x.clone() + self.mlp.forward(self.post_attention_layernorm.forward(x))
+    }
+}

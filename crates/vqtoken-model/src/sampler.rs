@@ -1,0 +1,149 @@
+//! Choosing the next token from logits.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::error::ModelError;
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Logits are divided by it; 0 always takes the most likely token.
+    pub temperature: f32,
+    /// Only that many of the most likely tokens are drawn from; 0 for all.
+    pub top_k: usize,
+    /// Only the most likely tokens that together reach this probability are drawn from; 1 for all.
+    pub top_p: f32,
+    /// Of the random numbers: the same seed gives the same words.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    /// Greedy.
+    fn default() -> Self {
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 }
+    }
+}
+
+/// Draws tokens one after the other.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    sampling: Sampling,
+    random: ChaCha8Rng,
+}
+
+impl Sampler {
+    pub(crate) fn new(sampling: Sampling) -> Result<Self, ModelError> {
+        let Sampling { temperature, top_p, .. } = sampling;
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return Err(ModelError::Generation(format!(
+                "a temperature of {temperature} makes no sense: use 0 or more"
+            )));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(ModelError::Generation(format!(
+                "top-p of {top_p} makes no sense: use more than 0, up to 1"
+            )));
+        }
+        Ok(Self { sampling, random: ChaCha8Rng::seed_from_u64(sampling.seed) })
+    }
+
+    /// The next token. Ties go to the lower id.
+    pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
+        let Sampling { temperature, top_k, top_p, .. } = self.sampling;
+        if temperature == 0.0 {
+            return most_likely(logits);
+        }
+        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        if top_k > 0 {
+            order.truncate(top_k);
+        }
+        let highest = order.first().map_or(0.0, |&id| logits[id as usize]);
+        let weight = |&id: &u32| f64::from((logits[id as usize] - highest) / temperature).exp();
+        let weights: Vec<f64> = order.iter().map(weight).collect();
+        let total: f64 = weights.iter().sum();
+
+        // The nucleus is the shortest run of most likely tokens that reaches top-p.
+        let mut nucleus = 0.0;
+        let mut kept = 0;
+        while kept < weights.len() && (kept == 0 || nucleus < f64::from(top_p) * total) {
+            nucleus += weights[kept];
+            kept += 1;
+        }
+        // 53 random bits make a uniform number in [0, 1).
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let mut left = uniform * nucleus;
+        for (&id, &weight) in order.iter().zip(&weights[..kept]) {
+            if left < weight {
+                return id;
+            }
+            left -= weight;
+        }
+        order.get(kept.saturating_sub(1)).copied().unwrap_or_default()
+    }
+}
+
+fn most_likely(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    best as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGITS: [f32; 4] = [0.0, 2.0, 1.0, 2.0];
+
+    fn drawn(sampling: Sampling, count: usize) -> Vec<u32> {
+        let mut sampler = Sampler::new(sampling).unwrap();
+        (0..count).map(|_| sampler.pick(&LOGITS)).collect()
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_best() {
+        assert_eq!(drawn(Sampling::default(), 3), [1, 1, 1]);
+    }
+
+    #[test]
+    fn frequencies_follow_the_softmax() {
+        let tokens = drawn(Sampling { temperature: 1.0, ..Sampling::default() }, 20_000);
+        let total: f64 = LOGITS.iter().map(|logit| f64::from(*logit).exp()).sum();
+        for (id, logit) in LOGITS.iter().enumerate() {
+            let share = tokens.iter().filter(|&&token| token == id as u32).count() as f64 / 20_000.0;
+            assert!((share - f64::from(*logit).exp() / total).abs() < 0.02, "token {id}: {share}");
+        }
+    }
+
+    #[test]
+    fn top_k_and_top_p_leave_the_tail_out() {
+        let top_k = drawn(Sampling { temperature: 1.0, top_k: 2, ..Sampling::default() }, 500);
+        assert!(top_k.contains(&1) && top_k.contains(&3) && !top_k.contains(&2));
+        let top_p = drawn(Sampling { temperature: 1.0, top_p: 0.3, ..Sampling::default() }, 500);
+        assert_eq!(top_p, [1; 500]);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let with_seed = |seed| drawn(Sampling { temperature: 2.0, seed, ..Sampling::default() }, 50);
+        assert_eq!(with_seed(1), with_seed(1));
+        assert_ne!(with_seed(1), with_seed(2));
+    }
+
+    #[test]
+    fn senseless_options_are_refused() {
+        for sampling in [
+            Sampling { temperature: -1.0, ..Sampling::default() },
+            Sampling { temperature: f32::NAN, ..Sampling::default() },
+            Sampling { top_p: 0.0, ..Sampling::default() },
+            Sampling { top_p: 1.5, ..Sampling::default() },
+        ] {
+            assert!(Sampler::new(sampling).is_err());
+        }
+    }
+}

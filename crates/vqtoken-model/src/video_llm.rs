@@ -1,0 +1,365 @@
+//! The whole model: frames to video tokens, video tokens and a question to an answer.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use vqtoken_core::{
+    Budget, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, Source, TokenGrid, VideoTokens,
+    pool_bilinear, quantize,
+};
+use vqtoken_video::{Clip, PixelSpec, Pixels};
+
+use crate::chat::{Chat, ChatTemplate};
+use crate::checkpoint::{Filler, ModelFiles, Weights};
+use crate::config::{OneVisionConfig, VqAttentionConfig};
+use crate::error::ModelError;
+use crate::generation::{Answer, GenerationOptions, Tokens};
+use crate::language::LanguageCache;
+use crate::one_vision::OneVision;
+use crate::tokenizer::Tokenizer;
+
+/// Frames that go through the vision tower together; more would only take more memory.
+const FRAMES_AT_ONCE: usize = 4;
+
+/// A LLaVA-OneVision model that reads a video as video tokens.
+#[derive(Clone, Debug)]
+pub struct VideoLlm {
+    config: OneVisionConfig,
+    id: String,
+    device: Device,
+    model: OneVision,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    end_tokens: Vec<u32>,
+    pixel_spec: PixelSpec,
+}
+
+/// What the language model reads in place of the video, `[M, D]`.
+#[derive(Clone, Debug)]
+pub struct VisualTokens {
+    tensor: Tensor<2>,
+}
+
+impl VisualTokens {
+    /// How many (M), the `image_newline` behind them not counted.
+    pub fn count(&self) -> usize {
+        self.tensor.dims()[0]
+    }
+
+    /// The numbers, `[M, D]`.
+    pub fn to_vec(&self) -> Vec<f32> {
+        self.tensor.to_data().try_to_vec().unwrap_or_default()
+    }
+}
+
+impl VideoLlm {
+    /// Loads a model directory in any of the public layouts; with the feature `hub` also a model of the Hugging Face
+    /// hub by its id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or damaged, or configuration and tensors do not belong together.
+    pub fn load(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let model = model.as_ref();
+        if !model.exists()
+            && let Some(id) = crate::hub::repository_id(model)
+        {
+            return Self::load(crate::hub::fetch(id)?);
+        }
+        let files = ModelFiles::open(model)?;
+        let weights = Weights::open(model)?;
+        let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
+        Self::from_parts(&name, &files, &weights)
+    }
+
+    /// Puts a model together from its files; `name` becomes part of its [id](Self::id).
+    pub fn from_parts(name: &str, files: &ModelFiles, weights: &Weights) -> Result<Self, ModelError> {
+        let device = Device::flex();
+        let config_file = files.place.join("config.json").display().to_string();
+        let mut config = OneVisionConfig::parse(&config_file, &files.config)?;
+        refuse_more_layers_than_tensors(&config_file, &config, weights)?;
+        if config.vq_attention.is_none() {
+            config.vq_attention = released_attention(weights);
+        }
+        let mut filler = Filler::new(weights, &device);
+        let model = filler.fill(OneVision::new(&config, &device));
+        let id = format!("{name}@{:08x}", filler.vision_checksum());
+        filler.finish(|name| is_unused_by_design(name, &config))?;
+
+        let tokenizer_file = files.place.join("tokenizer.json");
+        Ok(Self {
+            id,
+            model,
+            tokenizer: Tokenizer::from_bytes(&tokenizer_file, &files.tokenizer, config.text.vocabulary)?,
+            template: files.template.clone(),
+            end_tokens: files.end_tokens(&config.text.end_tokens)?,
+            pixel_spec: files.pixel_spec(config.vision.image_size)?,
+            config,
+            device,
+        })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &OneVisionConfig {
+        &self.config
+    }
+
+    /// Names the model in video tokens: its name and a checksum of its vision tower and projector.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// How frames become pixel values for this model.
+    pub fn pixel_spec(&self) -> &PixelSpec {
+        &self.pixel_spec
+    }
+
+    /// Tokens that end an answer.
+    pub fn end_tokens(&self) -> &[u32] {
+        &self.end_tokens
+    }
+
+    /// The token grid of pixels `[T, 3, S, S]`. `progress` is told the frames done after every few.
+    pub fn embed_pixels(
+        &self,
+        pixels: &Pixels,
+        mut progress: impl FnMut(usize),
+    ) -> Result<TokenGrid, ModelError> {
+        if pixels.frames == 0 {
+            return Err(ModelError::NoFrames);
+        }
+        let (size, side) = (pixels.size, self.config.vision.grid_side());
+        let mut tokens = Vec::with_capacity(pixels.frames * side * side * self.config.text.hidden_size);
+        let mut done = 0;
+        for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
+            let frames = chunk.len() / (3 * size * size);
+            let chunk =
+                Tensor::from_data(TensorData::new(chunk.to_vec(), [frames, 3, size, size]), &self.device);
+            tokens.extend(to_vec(self.model.token_grid(chunk))?);
+            done += frames;
+            progress(done);
+        }
+        let shape = GridShape { frames: pixels.frames, height: side, width: side };
+        Ok(TokenGrid::new(shape, self.config.text.hidden_size, tokens)?)
+    }
+
+    /// Hidden states of the vision tower, `[T, N, Dv]`, before the projector.
+    pub fn hidden_states(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
+        let shape = [pixels.frames, 3, pixels.size, pixels.size];
+        to_vec(
+            self.model
+                .hidden_states(Tensor::from_data(TensorData::new(pixels.data.clone(), shape), &self.device)),
+        )
+    }
+
+    /// The token grid of a clip.
+    pub fn embed(&self, clip: &Clip) -> Result<TokenGrid, ModelError> {
+        self.embed_pixels(&clip.pixels(&self.pixel_spec), |_| ())
+    }
+
+    /// Video tokens of a clip.
+    pub fn encode(&self, clip: &Clip, budget: Budget) -> Result<VideoTokens, ModelError> {
+        let config = QuantizerConfig { budget, ..QuantizerConfig::default() };
+        let quantization = quantize(&self.embed(clip)?, &config)?;
+        Ok(self.video_tokens(clip, quantization, budget))
+    }
+
+    /// Video tokens of a clip whose token grid has been quantized.
+    pub fn video_tokens(&self, clip: &Clip, quantization: Quantization, budget: Budget) -> VideoTokens {
+        let info = &clip.info;
+        let name = info.path.file_name().unwrap_or(info.path.as_os_str()).to_string_lossy().into_owned();
+        VideoTokens {
+            codebook: quantization.codebook,
+            index_map: quantization.index_map,
+            timestamps: clip.timestamps.clone(),
+            model: self.id.clone(),
+            source: Some(Source {
+                name,
+                width: info.width,
+                height: info.height,
+                duration: info.duration.or(clip.timestamps.last().copied()).unwrap_or(0.0),
+                bytes: info.file_bytes,
+                frames: clip.decoded_frames,
+            }),
+            budget,
+        }
+    }
+
+    /// Visual tokens of video tokens: the codes with their motion written in by the VQ-attention, or the bare codes if
+    /// the checkpoint has none.
+    ///
+    /// # Errors
+    ///
+    /// If another model made the video tokens.
+    pub fn visual_tokens(&self, tokens: &VideoTokens) -> Result<VisualTokens, ModelError> {
+        if checksum_of(&tokens.model) != checksum_of(&self.id) {
+            return Err(ModelError::OtherModel { found: tokens.model.clone(), expected: self.id.clone() });
+        }
+        self.visual_tokens_of(&tokens.codebook, &tokens.index_map)
+    }
+
+    /// Visual tokens of a codebook and an index map, whoever made them.
+    pub fn visual_tokens_of(
+        &self,
+        codebook: &Codebook,
+        index_map: &IndexMap,
+    ) -> Result<VisualTokens, ModelError> {
+        let codes = self.visual_tokens_from(codebook.data(), codebook.dim())?;
+        Ok(VisualTokens { tensor: self.model.visual_tokens(codes.tensor, index_map)? })
+    }
+
+    /// The unreduced baseline: every frame's grid pooled to half its sides, as LLaVA-OneVision does.
+    pub fn pooled_tokens(&self, grid: &TokenGrid) -> Result<VisualTokens, ModelError> {
+        let pooled = pool_bilinear(grid)?;
+        self.visual_tokens_from(pooled.data(), pooled.dim())
+    }
+
+    /// Visual tokens from numbers `[M, D]` of any origin.
+    pub fn visual_tokens_from(&self, values: &[f32], d: usize) -> Result<VisualTokens, ModelError> {
+        if d != self.config.text.hidden_size || values.is_empty() || !values.len().is_multiple_of(d) {
+            return Err(ModelError::VisualTokens(format!(
+                "{} numbers in rows of {d} are no visual tokens of {} features",
+                values.len(),
+                self.config.text.hidden_size
+            )));
+        }
+        let data = TensorData::new(values.to_vec(), [values.len() / d, d]);
+        Ok(VisualTokens { tensor: Tensor::from_data(data, &self.device) })
+    }
+
+    /// The answer to a question about video tokens, greedy; nothing is decoded or looked at again.
+    pub fn ask(&self, tokens: &VideoTokens, question: &str) -> Result<Answer<'_>, ModelError> {
+        let visual = self.visual_tokens(tokens)?;
+        self.chat(Some(&visual), &Chat::new(question), &GenerationOptions::default())
+    }
+
+    /// The next answer of a conversation, about visual tokens or about text alone.
+    pub fn chat(
+        &self,
+        visual: Option<&VisualTokens>,
+        chat: &Chat,
+        options: &GenerationOptions,
+    ) -> Result<Answer<'_>, ModelError> {
+        let prompt = self.template.render(chat, visual.is_some())?;
+        let before = self.tokenizer.encode(&prompt.before)?;
+        let after = self.tokenizer.encode(prompt.after.as_deref().unwrap_or_default())?;
+        let embeddings = self.prompt(&before, visual, &after)?;
+        Ok(Tokens::new(self, embeddings, options)?.text())
+    }
+
+    /// The tokens that follow a prompt of ids with visual tokens (and one `image_newline` behind them) between them.
+    pub fn generate(
+        &self,
+        before: &[u32],
+        visual: Option<&VisualTokens>,
+        after: &[u32],
+        options: &GenerationOptions,
+    ) -> Result<Tokens<'_>, ModelError> {
+        Tokens::new(self, self.prompt(before, visual, after)?, options)
+    }
+
+    /// Logits at every position of such a prompt, `[positions, vocabulary]`.
+    ///
+    /// # Errors
+    ///
+    /// If the prompt is empty.
+    pub fn logits(
+        &self,
+        before: &[u32],
+        visual: Option<&VisualTokens>,
+        after: &[u32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let embeddings = self.prompt(before, visual, after)?;
+        let hidden = self.model.read(embeddings, &mut self.new_cache());
+        to_vec(self.model.logits(hidden))
+    }
+
+    fn prompt(
+        &self,
+        before: &[u32],
+        visual: Option<&VisualTokens>,
+        after: &[u32],
+    ) -> Result<Tensor<2>, ModelError> {
+        if before.is_empty() && visual.is_none() && after.is_empty() {
+            return Err(ModelError::Question("the prompt is empty: say what you want to know"));
+        }
+        Ok(self.model.prompt(before, visual.map(|visual| visual.tensor.clone()), after))
+    }
+
+    pub(crate) fn new_cache(&self) -> LanguageCache {
+        self.model.new_cache()
+    }
+
+    /// Reads one more token and returns the logits behind it, `[vocabulary]`.
+    pub(crate) fn logits_behind_token(
+        &self,
+        token: u32,
+        cache: &mut LanguageCache,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.last_logits(self.model.prompt(&[token], None, &[]), cache)
+    }
+
+    /// Reads embeddings `[n, D]` and returns the logits behind the last of them, `[vocabulary]`.
+    pub(crate) fn last_logits(
+        &self,
+        embeddings: Tensor<2>,
+        cache: &mut LanguageCache,
+    ) -> Result<Vec<f32>, ModelError> {
+        let [count, d] = embeddings.dims();
+        let hidden = self.model.read(embeddings, cache);
+        to_vec(self.model.logits(hidden.slice([count - 1..count, 0..d])))
+    }
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
+    tensor.into_data().try_to_vec().map_err(|error| ModelError::VisualTokens(error.to_string()))
+}
+
+/// The part of a model's id that its weights decide.
+fn checksum_of(id: &str) -> &str {
+    id.rsplit('@').next().unwrap_or(id)
+}
+
+/// The published VQ-attention, if the weights hold it.
+fn released_attention(weights: &Weights) -> Option<VqAttentionConfig> {
+    /// Of torch's `TransformerDecoderLayer` as published; the tensors do not tell.
+    const HEADS: usize = 8;
+    let &[_, patches] = weights.shape("vq_attention.to_q_proj.weight")? else { return None };
+    let &[feed_forward, _] = weights.shape("vq_attention.feed_forward.fc1.weight")? else { return None };
+    Some(VqAttentionConfig::Released { heads: HEADS, patches, feed_forward })
+}
+
+/// A layer has several tensors, so a file with fewer tensors than layers cannot be meant; this keeps a damaged
+/// configuration from asking for a billion of them.
+fn refuse_more_layers_than_tensors(
+    file: &str,
+    config: &OneVisionConfig,
+    weights: &Weights,
+) -> Result<(), ModelError> {
+    let layers = config.vision.layers + config.text.layers;
+    match layers <= weights.len() {
+        true => Ok(()),
+        false => Err(ModelError::Config {
+            file: file.to_owned(),
+            problem: format!("it speaks of {layers} layers, the weights are {} tensors", weights.len()),
+        }),
+    }
+}
+
+/// Tensors that public checkpoints hold and that no computation here needs.
+fn is_unused_by_design(name: &str, config: &OneVisionConfig) -> bool {
+    if let Some(rest) = name.strip_prefix("vision_tower.encoder.layers.") {
+        let layer = rest.split('.').next().and_then(|number| number.parse::<usize>().ok());
+        return layer.is_some_and(|layer| layer >= config.vision.layers);
+    }
+    ["vision_tower.post_layernorm.", "vision_tower.head.", "vision_tower.embeddings.position_ids"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || (config.text.tied && name == "lm_head.weight")
+        || name.ends_with(".rotary_emb.inv_freq")
+}

@@ -1,0 +1,149 @@
+//! SigLIP's vision tower and the projector behind it: pixels to the token grid.
+//!
+//! Source: Zhai et al., 2023 (SigLIP); Dosovitskiy et al., 2021 (ViT). LLaVA-OneVision takes the hidden states
+//! without the tower's last normalization and pooling head.
+
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Tensor, assert_shape};
+use vqtoken_nn::{
+    Activation, Embedding, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention,
+    MultiHeadAttentionConfig, ops,
+};
+
+use crate::config::VisionConfig;
+
+/// SigLIP without its last normalization and head.
+#[derive(Module, Debug)]
+pub struct VisionTower {
+    embeddings: Embeddings,
+    encoder: Encoder,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    patch_embedding: PatchEmbedding,
+    position_embedding: Embedding,
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    layers: Vec<EncoderLayer>,
+}
+
+impl VisionTower {
+    /// A tower of the given shape; parameters are drawn when they are first read.
+    pub fn new(config: &VisionConfig, device: &Device) -> Self {
+        let side = config.grid_side();
+        Self {
+            embeddings: Embeddings {
+                patch_embedding: PatchEmbedding::new(config.patch_size, config.hidden_size, device),
+                position_embedding: Embedding::new(side * side, config.hidden_size, device),
+            },
+            encoder: Encoder {
+                layers: (0..config.layers).map(|_| EncoderLayer::new(config, device)).collect(),
+            },
+        }
+    }
+
+    /// Hidden states of the last layer.
+    ///
+    /// # Shapes
+    ///
+    /// - pixels: `[T, 3, S, S]`
+    /// - output: `[T, N, Dv]`, `N` patches in rows from the top left
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let patches = self.embeddings.patch_embedding.forward(pixels);
+        let mut hidden = patches + self.embeddings.position_embedding.weight.val().unsqueeze();
+        for layer in &self.encoder.layers {
+            hidden = layer.forward(hidden);
+        }
+        hidden
+    }
+}
+
+/// A linear map of every patch: a convolution whose stride is its width.
+#[derive(Module, Debug)]
+struct PatchEmbedding {
+    /// `[Dv, 3, P, P]`, as the checkpoints have it.
+    weight: Param<Tensor<4>>,
+    /// `[Dv]`
+    bias: Param<Tensor<1>>,
+}
+
+impl PatchEmbedding {
+    fn new(patch: usize, hidden: usize, device: &Device) -> Self {
+        let fan_in = (3 * patch * patch) as f64;
+        let uniform = Initializer::Uniform { min: -fan_in.sqrt().recip(), max: fan_in.sqrt().recip() };
+        Self {
+            weight: uniform.init([hidden, 3, patch, patch], device),
+            bias: Initializer::Zeros.init([hidden], device),
+        }
+    }
+
+    /// `[T, 3, S, S]` to `[T, N, Dv]`; pixels right of and below the last whole patch are left out.
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let weight = self.weight.val();
+        let [hidden, channels, patch, _] = weight.dims();
+        let [frames, _, size, _] = pixels.dims();
+        assert_shape!(pixels, [frames, channels, size, size]);
+        let side = size / patch;
+        let patches = pixels
+            .slice([0..frames, 0..channels, 0..side * patch, 0..side * patch])
+            .reshape([frames, channels, side, patch, side, patch])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([frames, side * side, channels * patch * patch]);
+        ops::linear(patches, weight.reshape([hidden, channels * patch * patch]), Some(self.bias.val()))
+    }
+}
+
+/// A pre-norm transformer layer.
+#[derive(Module, Debug)]
+struct EncoderLayer {
+    layer_norm1: LayerNorm,
+    self_attn: MultiHeadAttention,
+    layer_norm2: LayerNorm,
+    mlp: FeedForward,
+}
+
+impl EncoderLayer {
+    fn new(config: &VisionConfig, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        Self {
+            layer_norm1: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
+            self_attn: MultiHeadAttentionConfig::even(hidden, config.heads).init(device),
+            layer_norm2: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
+            mlp: FeedForward::new([hidden, config.intermediate_size, hidden], config.activation, device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+        x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
+    }
+}
+
+/// `mlp2x_gelu`: from the tower's features to the language model's.
+#[derive(Module, Debug)]
+pub struct Projector {
+    linear_1: Linear,
+    linear_2: Linear,
+}
+
+impl Projector {
+    /// A projector from `d_vision` to `d_text` features.
+    pub fn new(d_vision: usize, d_text: usize, device: &Device) -> Self {
+        Self {
+            linear_1: LinearConfig::new(d_vision, d_text).init(device),
+            linear_2: LinearConfig::new(d_text, d_text).init(device),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - hidden: `[T, N, Dv]`
+    /// - output: `[T, N, D]`
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.linear_2.forward(Activation::Gelu.forward(self.linear_1.forward(hidden)))
+    }
+}

@@ -1,0 +1,141 @@
+//! Multi-head attention, the same for the vision tower, the language model and the VQ-attention.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::kv_cache::KvCache;
+use crate::linear::{Linear, LinearConfig};
+use crate::ops;
+use crate::rotary::RotaryAngles;
+
+/// Configuration of a [`MultiHeadAttention`] layer.
+#[derive(Config, Debug)]
+pub struct MultiHeadAttentionConfig {
+    /// Features of a token.
+    pub d_model: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; fewer than `heads` makes it grouped-query attention.
+    pub key_heads: usize,
+    /// Features of a head.
+    pub head_dim: usize,
+    /// Whether queries, keys and values have a bias.
+    #[config(default = true)]
+    pub input_bias: bool,
+    /// Whether the output has a bias.
+    #[config(default = true)]
+    pub output_bias: bool,
+}
+
+/// Projections of tokens to queries, keys and values, [attention](ops::attention), and a projection back.
+#[derive(Module, Debug)]
+pub struct MultiHeadAttention {
+    /// `d_model` to `heads * head_dim`.
+    pub q_proj: Linear,
+    /// `d_model` to `key_heads * head_dim`.
+    pub k_proj: Linear,
+    /// `d_model` to `key_heads * head_dim`.
+    pub v_proj: Linear,
+    /// `heads * head_dim` to `d_model`.
+    pub out_proj: Linear,
+    #[module(skip)]
+    head_dim: usize,
+}
+
+impl MultiHeadAttentionConfig {
+    /// As many key heads as query heads, which share the features evenly.
+    pub fn even(d_model: usize, heads: usize) -> Self {
+        Self::new(d_model, heads, heads, d_model / heads)
+    }
+
+    /// A layer with parameters drawn as in [`LinearConfig::init`].
+    pub fn init(&self, device: &Device) -> MultiHeadAttention {
+        let linear =
+            |d_input, d_output, bias| LinearConfig::new(d_input, d_output).with_bias(bias).init(device);
+        let (inner, key_inner) = (self.heads * self.head_dim, self.key_heads * self.head_dim);
+        MultiHeadAttention {
+            q_proj: linear(self.d_model, inner, self.input_bias),
+            k_proj: linear(self.d_model, key_inner, self.input_bias),
+            v_proj: linear(self.d_model, key_inner, self.input_bias),
+            out_proj: linear(inner, self.d_model, self.output_bias),
+            head_dim: self.head_dim,
+        }
+    }
+}
+
+impl MultiHeadAttention {
+    /// Every token attends to every token of the same batch entry.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch, n, d_model]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.forward_cross(x.clone(), x)
+    }
+
+    /// Tokens of `x` attend to those of `memory`.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[batch, n, d_model]`
+    /// - memory: `[batch, m, d_model]`
+    pub fn forward_cross(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
+        let query = self.split(self.q_proj.forward(x));
+        let key = self.split(self.k_proj.forward(memory.clone()));
+        let value = self.split(self.v_proj.forward(memory));
+        self.merge(ops::attention(query, key, value, false))
+    }
+
+    /// Tokens attend to those before them: the ones in `cache`, which this call extends, and the ones in `x`.
+    ///
+    /// # Shapes
+    ///
+    /// - x, output: `[1, n, d_model]`
+    pub fn forward_causal(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
+        let query = angles.rotate(self.split(self.q_proj.forward(x.clone())));
+        let key = angles.rotate(self.split(self.k_proj.forward(x.clone())));
+        let value = self.split(self.v_proj.forward(x));
+        let (keys, values) = cache.extend(key, value);
+        self.merge(ops::attention(query, keys, values, true))
+    }
+
+    /// `[batch, n, heads * head_dim]` to `[batch, heads, n, head_dim]`.
+    fn split(&self, x: Tensor<3>) -> Tensor<4> {
+        let [batch, n, inner] = x.dims();
+        x.reshape([batch, n, inner / self.head_dim, self.head_dim]).swap_dims(1, 2)
+    }
+
+    /// `[batch, heads, n, head_dim]` to `[batch, n, d_model]`.
+    fn merge(&self, x: Tensor<4>) -> Tensor<3> {
+        let [batch, heads, n, head_dim] = x.dims();
+        self.out_proj.forward(x.swap_dims(1, 2).reshape([batch, n, heads * head_dim]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rotary::Rotary;
+    use crate::testing::{assert_close, numbers};
+
+    #[test]
+    fn a_step_with_the_cache_equals_the_whole_prompt() {
+        let device = Device::flex();
+        let layer = MultiHeadAttentionConfig::new(12, 6, 2, 4).init(&device);
+        let rotary = Rotary::new(4, 1e4);
+        let (n, d) = (7, 12);
+        let x = Tensor::<1>::from_floats(numbers(n * d, 5).as_slice(), &device).reshape([1, n, d]);
+
+        let whole = layer.forward_causal(x.clone(), &rotary.angles(0, n, &device), &mut KvCache::default());
+        let mut cache = KvCache::default();
+        let steps: Vec<_> = (0..n)
+            .map(|i| {
+                let token = x.clone().slice([0..1, i..i + 1, 0..d]);
+                layer.forward_causal(token, &rotary.angles(i, 1, &device), &mut cache)
+            })
+            .collect();
+        let expected: Vec<f32> = whole.into_data().try_to_vec().unwrap();
+        assert_close(Tensor::cat(steps, 1), &expected, 1e-5);
+    }
+}
