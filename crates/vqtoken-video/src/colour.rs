@@ -14,7 +14,7 @@ pub(crate) struct ColourTag {
 /// Nothing said: BT.601 in limited range, as FFmpeg reads it whatever the size of the picture.
 pub(crate) const UNSPECIFIED: ColourTag = ColourTag { matrix: 2, full_range: false };
 
-/// Fixed-point coefficients for one tag: 16 fractional bits.
+/// Fixed-point coefficients for one tag: 13 fractional bits.
 #[derive(Clone, Copy)]
 struct Coefficients {
     black: i32,
@@ -42,7 +42,7 @@ impl ColourTag {
         let green = 1.0 - red - blue;
         let (black, luma, chroma) =
             if self.full_range { (0, 1.0, 1.0) } else { (16, 255.0 / 219.0, 255.0 / 224.0) };
-        let fixed = |value: f64| (value * 65536.0).round() as i32;
+        let fixed = |value: f64| (value * 8192.0).round() as i32;
         Coefficients {
             black,
             luma: fixed(luma),
@@ -55,16 +55,18 @@ impl ColourTag {
 }
 
 impl Coefficients {
+    /// Every term is cut off on its own, as in FFmpeg's vector code: the result is its, bit for bit (and half
+    /// a level a term darker than exact arithmetic). Models were trained on frames that came this way.
     fn rgb(&self, y: u8, u: u8, v: u8) -> [u8; 3] {
-        let half = 1 << 15;
-        let (y, u, v) =
-            ((i32::from(y) - self.black) * self.luma + half, i32::from(u) - 128, i32::from(v) - 128);
-        let channel = |value: i32| (value >> 16).clamp(0, 255) as u8;
+        let (y, u, v) = (i32::from(y) - self.black, i32::from(u) - 128, i32::from(v) - 128);
+        let term = |value: i32, coefficient: i32| (value * coefficient) >> 13;
+        let luma = term(y, self.luma);
         [
-            channel(y + self.red_from_v * v),
-            channel(y + self.green_from_u * u + self.green_from_v * v),
-            channel(y + self.blue_from_u * u),
+            luma + term(v, self.red_from_v),
+            luma + term(u, self.green_from_u) + term(v, self.green_from_v),
+            luma + term(u, self.blue_from_u),
         ]
+        .map(|channel| channel.clamp(0, 255) as u8)
     }
 }
 
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn red_depends_on_the_matrix() {
         let red = |matrix| ColourTag { matrix, full_range: false }.coefficients().rgb(81, 90, 240);
-        assert_eq!(red(6), [254, 0, 0]);
+        assert_eq!(red(6), [253, 0, 0]);
         assert_eq!(red(2), red(6));
         assert_ne!(red(1), red(6));
     }
@@ -168,7 +170,7 @@ mod tests {
             let (y, u, v) = to_yuv420(&Frame::from_parts(2, 2, colour.repeat(4)));
             let back = UNSPECIFIED.coefficients().rgb(y[0], u[0], v[0]);
             for (a, b) in colour.iter().zip(back) {
-                assert!(a.abs_diff(b) <= 2, "{colour:?} came back as {back:?}");
+                assert!(a.abs_diff(b) <= 3, "{colour:?} came back as {back:?}");
             }
         }
     }

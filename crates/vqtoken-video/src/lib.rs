@@ -33,6 +33,7 @@ mod sampling;
 mod sniff;
 mod source;
 mod video;
+mod writer;
 
 pub use damage::Damage;
 pub use error::VideoError;
@@ -41,3 +42,4 @@ pub use pixels::{PixelSpec, Pixels};
 pub use resize::resize_bicubic;
 pub use sampling::Sampling;
 pub use video::{Clip, Decoder, OpenOptions, Video, VideoInfo};
+pub use writer::{Mp4Options, Mp4Writer};

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::mp4::{self, Track};
-use crate::native::NativeSource;
+use crate::native::{self, NativeSource};
 use crate::sniff::{Kind, codec_name, sniff};
 use crate::source::Source;
 use crate::video::{Decoder, OpenOptions, VideoInfo};
@@ -71,15 +71,16 @@ fn open_mp4(mut file: File, mut info: VideoInfo) -> Result<Opened, VideoError> {
         return Err(VideoError::NoFrames { path, reason: "the video track is empty".into() });
     }
     describe(&mut info, &track, movie.duration);
-    match NativeSource::new(&path, track) {
-        Ok(source) => {
+    match native::configuration(&track) {
+        Ok(configuration) => {
+            let source = NativeSource::new(&path, track, configuration);
             let (width, height) = source.size();
             (info.width, info.height) = source.track().orientation.size(width, height);
             info.decoder = Decoder::Native;
             Ok((info, Box::new(source)))
         }
-        Err((track, reason)) => {
-            if !reason.is_empty() {
+        Err(reason) => {
+            if let Some(reason) = reason {
                 info.codec = format!("{} ({reason})", info.codec);
             }
             ffmpeg::open(info, Some(track.expected_timestamps()))

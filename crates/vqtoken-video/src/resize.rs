@@ -1,9 +1,13 @@
 //! Pillow's 8-bit bicubic resize, bit for bit.
 //!
-//! Two passes, horizontal then vertical, with 8-bit values in between. Each output pixel weighs the input
-//! pixels under a cubic kernel (a = -0.5) that is widened when shrinking; weights are normalised in f64 and
-//! rounded to 22 fractional bits. As in Pillow's `ImagingResample`, a pass that changes nothing is left out
-//! and the horizontal pass covers only the rows that the vertical pass reads.
+//! Two passes with 8-bit values in between. Each output pixel weighs the input pixels under a cubic kernel
+//! (a = -0.5) that is widened when shrinking; weights are normalised in f64 and rounded to 22 fractional bits.
+//! As in Pillow's `ImagingResample`, a pass that changes nothing is left out and the horizontal pass covers
+//! only the rows that the vertical pass reads.
+//!
+//! The horizontal pass comes first, except where the height loses much more than the width: there Pillow
+//! begins vertically since version 13 (python-pillow/Pillow#9549), which rounds differently. Older versions
+//! of Pillow give other bytes for such pictures, portrait videos among them.
 
 use rayon::prelude::*;
 
@@ -78,22 +82,28 @@ pub fn resize_bicubic(frame: &Frame, width: usize, height: usize) -> Frame {
     if (width, height) == (frame.width(), frame.height()) {
         return frame.clone();
     }
-    let vertical = (height != frame.height()).then(|| Weights::new(frame.height(), height));
-    let rows = vertical.as_ref().map_or(0..frame.height(), Weights::extent);
+    let across = (width != frame.width()).then(|| Weights::new(frame.width(), width));
+    let down = (height != frame.height()).then(|| Weights::new(frame.height(), height));
     let stride = frame.width() * 3;
-    let needed = &frame.rgb()[rows.start * stride..rows.end * stride];
-    let narrowed;
-    let across = if width == frame.width() {
-        needed
-    } else {
-        narrowed = resize_rows(needed, stride, &Weights::new(frame.width(), width));
-        &narrowed
-    };
-    let rgb = match vertical {
-        None => across.to_vec(),
-        Some(weights) => resize_columns(across, width * 3, rows.start, &weights),
+    let rgb = match (across, down) {
+        (Some(across), Some(down)) if vertical_first(frame, width, height) => {
+            resize_rows(&resize_columns(frame.rgb(), stride, 0, &down), stride, &across)
+        }
+        (Some(across), Some(down)) => {
+            let rows = down.extent();
+            let needed = &frame.rgb()[rows.start * stride..rows.end * stride];
+            resize_columns(&resize_rows(needed, stride, &across), width * 3, rows.start, &down)
+        }
+        (Some(across), None) => resize_rows(frame.rgb(), stride, &across),
+        (None, Some(down)) => resize_columns(frame.rgb(), stride, 0, &down),
+        (None, None) => frame.rgb().to_vec(),
     };
     Frame::from_parts(width, height, rgb)
+}
+
+/// Pillow's choice: the height shrinks by more than twice what the width does, in pixels.
+fn vertical_first(frame: &Frame, width: usize, height: usize) -> bool {
+    height < frame.height() && frame.height() + 2 * width > height + 2 * frame.width()
 }
 
 fn resize_rows(rgb: &[u8], stride: usize, weights: &Weights) -> Vec<u8> {

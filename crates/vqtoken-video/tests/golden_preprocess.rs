@@ -1,4 +1,5 @@
 //! Resize and pixel values against Pillow and the public image processor, bit for bit.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 

@@ -29,6 +29,20 @@ use crate::mp4::{Sample, Track};
 use crate::source::{Keep, Pass, Source, Wanted};
 use crate::{Damage, VideoError};
 
+/// The decoder configuration of a track whose pictures can be decoded here, or the reason why they cannot;
+/// no reason where the codec is another.
+pub(crate) fn configuration(track: &Track) -> Result<Configuration, Option<String>> {
+    if &track.codec != b"avc1" && &track.codec != b"avc3" {
+        return Err(None);
+    }
+    let configuration =
+        Configuration::read(track.avc_config.as_deref()).map_err(|reason| Some(reason.to_string()))?;
+    match configuration.info.as_ref().and_then(access_unit::unsupported) {
+        Some(reason) => Err(Some(reason)),
+        None => Ok(configuration),
+    }
+}
+
 /// The H.264 track of an MP4 file.
 pub(crate) struct NativeSource {
     path: PathBuf,
@@ -37,18 +51,8 @@ pub(crate) struct NativeSource {
 }
 
 impl NativeSource {
-    /// Takes the track if its pictures can be decoded here, or gives it back with the reason why not.
-    pub(crate) fn new(path: &Path, track: Track) -> Result<Self, (Track, String)> {
-        if &track.codec != b"avc1" && &track.codec != b"avc3" {
-            return Err((track, String::new()));
-        }
-        match Configuration::read(track.avc_config.as_deref()) {
-            Ok(configuration) => match configuration.info.as_ref().and_then(access_unit::unsupported) {
-                Some(reason) => Err((track, reason)),
-                None => Ok(Self { path: path.to_path_buf(), track, configuration }),
-            },
-            Err(reason) => Err((track, reason.into())),
-        }
+    pub(crate) fn new(path: &Path, track: Track, configuration: Configuration) -> Self {
+        Self { path: path.to_path_buf(), track, configuration }
     }
 
     pub(crate) fn track(&self) -> &Track {

@@ -39,3 +39,37 @@ pub(crate) fn has_ffmpeg() -> bool {
     let program = std::env::var("VQTOKEN_FFMPEG").unwrap_or_else(|_| "ffmpeg".into());
     std::process::Command::new(program).arg("-version").output().is_ok_and(|out| out.status.success())
 }
+
+/// A picture that differs from frame to frame in shape and colour: a gradient with a square wandering over it.
+pub(crate) fn scene(width: usize, height: usize, index: usize) -> vqtoken_video::Frame {
+    let (left, top) = (index * 3 % width, index * 2 % height);
+    let pixel = |x: usize, y: usize| {
+        let inside = (left..left + width / 4).contains(&x) && (top..top + height / 4).contains(&y);
+        if inside { [220, 40, 60] } else { [(x * 255 / width) as u8, (y * 255 / height) as u8, 120] }
+    };
+    let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
+    vqtoken_video::Frame::new(width, height, rgb).unwrap()
+}
+
+/// Writes the first `count` scenes.
+pub(crate) fn write_scenes(
+    path: &std::path::Path,
+    (width, height): (usize, usize),
+    count: usize,
+    fps: f64,
+    options: vqtoken_video::Mp4Options,
+) {
+    let mut writer = vqtoken_video::Mp4Writer::create(path, width, height, fps, options).unwrap();
+    for index in 0..count {
+        writer.push(&scene(width, height, index)).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Peak signal-to-noise ratio in decibels.
+pub(crate) fn psnr(a: &vqtoken_video::Frame, b: &vqtoken_video::Frame) -> f64 {
+    assert_eq!((a.width(), a.height()), (b.width(), b.height()));
+    let squares = a.rgb().iter().zip(b.rgb()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+    let mean = squares.sum::<f64>() / a.rgb().len() as f64;
+    10.0 * (255.0_f64.powi(2) / mean.max(1e-9)).log10()
+}
