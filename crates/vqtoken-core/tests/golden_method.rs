@@ -67,7 +67,7 @@ fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
 }
 
 #[test]
-fn normalising_and_lloyd() {
+fn golden_normalising_and_lloyd() {
     for folder in case_folders() {
         let cases = Cases::read(&folder.join("vqtoken.safetensors"));
         let (shape, data) = cases.f32("tokens");
@@ -86,7 +86,7 @@ fn normalising_and_lloyd() {
 }
 
 #[test]
-fn silhouette_of_given_clusters() {
+fn golden_silhouette_of_given_clusters() {
     for folder in case_folders() {
         let cases = Cases::read(&folder.join("silhouette.safetensors"));
         let (shape, points) = cases.f32("points");
@@ -99,7 +99,7 @@ fn silhouette_of_given_clusters() {
 }
 
 #[test]
-fn elbow_of_given_curves() {
+fn golden_elbow_of_given_curves() {
     #[derive(serde::Deserialize)]
     struct Curve {
         k: Vec<usize>,
