@@ -1,8 +1,20 @@
 //! From decoded planes to RGB: matrix, range and chroma subsampling.
 
-use rust_h264::decoder::{ChromaFormat, Frame as Planes};
-
 use crate::Frame;
+
+/// A decoded picture before conversion.
+pub(crate) struct Planes {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// `[H, W]`; two bytes a sample, little-endian, above 8 bits.
+    pub(crate) y: Vec<u8>,
+    /// `[Hc, W / 2]`, where Hc is H for 4:2:2 and half of it for 4:2:0.
+    pub(crate) u: Vec<u8>,
+    pub(crate) v: Vec<u8>,
+    pub(crate) bit_depth: u8,
+    /// 4:2:2 instead of 4:2:0.
+    pub(crate) full_height_chroma: bool,
+}
 
 /// Which colour matrix and range a stream was coded with (code points of ISO/IEC 23091-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +85,13 @@ impl Coefficients {
 /// Converts decoded planes, `None` when their sizes do not fit together. Every chroma sample serves all the
 /// pixels it covers, and deeper samples are cut to 8 bits.
 pub(crate) fn to_rgb(planes: &Planes, tag: ColourTag) -> Option<Frame> {
-    let (width, height) = (planes.width as usize, planes.height as usize);
+    let (width, height) = (planes.width, planes.height);
     let y = eight_bits(&planes.y, planes.bit_depth);
     let u = eight_bits(&planes.u, planes.bit_depth);
     let v = eight_bits(&planes.v, planes.bit_depth);
-    let chroma_width = planes.chroma_width() as usize;
-    let chroma_len = chroma_width * planes.chroma_height() as usize;
+    let rows_per_chroma = if planes.full_height_chroma { 1 } else { 2 };
+    let chroma_width = width / 2;
+    let chroma_len = chroma_width * (height / rows_per_chroma);
     let fits = y.len() == width * height && u.len() == chroma_len && v.len() == chroma_len;
     if !fits || chroma_width == 0 || chroma_len == 0 || y.is_empty() {
         return None;
@@ -86,10 +99,7 @@ pub(crate) fn to_rgb(planes: &Planes, tag: ColourTag) -> Option<Frame> {
     let coefficients = tag.coefficients();
     let mut rgb = Vec::with_capacity(width * height * 3);
     for (row, luma) in y.chunks_exact(width).enumerate() {
-        let chroma_row = match planes.chroma_format {
-            ChromaFormat::Yuv420 => row / 2,
-            ChromaFormat::Yuv422 => row,
-        };
+        let chroma_row = row / rows_per_chroma;
         // An odd last row or column has no chroma of its own.
         let start = chroma_row.min(chroma_len / chroma_width - 1) * chroma_width;
         let (u, v) = (&u[start..start + chroma_width], &v[start..start + chroma_width]);

@@ -33,25 +33,27 @@ pub struct Pixels {
     pub data: Vec<f32>,
 }
 
-/// Resizes and normalises frames, `[T, 3, S, S]`: `(value / 255 - mean) / std` in f32, in this order.
-pub(crate) fn pixels(frames: &[Frame], spec: &PixelSpec) -> Pixels {
-    let size = spec.size.max(1);
-    let plane = size * size;
-    let tables: Vec<[f32; 256]> = (0..3)
-        .map(|channel| {
-            std::array::from_fn(|value| (value as f32 / 255.0 - spec.mean[channel]) / spec.std[channel])
-        })
-        .collect();
-    let mut data = vec![0.0; frames.len() * 3 * plane];
-    data.par_chunks_exact_mut(3 * plane).zip(frames).for_each(|(out, frame)| {
-        let resized = resize_bicubic(frame, size, size);
-        for (channel, (out, table)) in out.chunks_exact_mut(plane).zip(&tables).enumerate() {
-            for (out, pixel) in out.iter_mut().zip(resized.rgb().chunks_exact(3)) {
-                *out = table[usize::from(pixel[channel])];
+impl PixelSpec {
+    /// Resizes and normalises frames, `[T, 3, S, S]`: `(value / 255 - mean) / std` in f32, in this order.
+    pub fn pixels(&self, frames: &[Frame]) -> Pixels {
+        let size = self.size.max(1);
+        let plane = size * size;
+        let tables: Vec<[f32; 256]> = (0..3)
+            .map(|channel| {
+                std::array::from_fn(|value| (value as f32 / 255.0 - self.mean[channel]) / self.std[channel])
+            })
+            .collect();
+        let mut data = vec![0.0; frames.len() * 3 * plane];
+        data.par_chunks_exact_mut(3 * plane).zip(frames).for_each(|(out, frame)| {
+            let resized = resize_bicubic(frame, size, size);
+            for (channel, (out, table)) in out.chunks_exact_mut(plane).zip(&tables).enumerate() {
+                for (out, pixel) in out.iter_mut().zip(resized.rgb().chunks_exact(3)) {
+                    *out = table[usize::from(pixel[channel])];
+                }
             }
-        }
-    });
-    Pixels { frames: frames.len(), size, data }
+        });
+        Pixels { frames: frames.len(), size, data }
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +64,7 @@ mod tests {
     fn channels_become_planes() {
         let frame = Frame::from_parts(1, 1, vec![0, 51, 255]);
         let spec = PixelSpec { size: 1, mean: [0.5, 0.0, 0.5], std: [0.5, 2.0, 0.25] };
-        let out = pixels(&[frame.clone(), frame], &spec);
+        let out = spec.pixels(&[frame.clone(), frame]);
         assert_eq!((out.frames, out.size), (2, 1));
         assert_eq!(out.data, [-1.0, 0.1, 2.0, -1.0, 0.1, 2.0]);
     }

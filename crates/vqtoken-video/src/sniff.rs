@@ -47,7 +47,7 @@ pub(crate) fn sniff(head: &[u8]) -> Kind {
     } else if at(0, b"\x00\x00\x01\xba") {
         other("MPEG program stream", "MPEG video".into())
     } else if at(0, b"\x47") && at(188, b"\x47") || at(4, b"\x47") && at(196, b"\x47") {
-        other("MPEG transport stream", unknown())
+        other("MPEG transport stream", transport_stream_codec(head))
     } else if at(0, b"YUV4MPEG2") {
         other("YUV4MPEG2", "raw video".into())
     } else if at(0, b"\x00\x00\x00\x01") || at(0, b"\x00\x00\x01") {
@@ -67,7 +67,7 @@ pub(crate) fn codec_name(code: &[u8]) -> String {
         b"VP09" | b"VP90" => "VP9",
         b"AV01" => "AV1",
         b"MP4V" | b"XVID" | b"DIVX" | b"DX50" | b"FMP4" => "MPEG-4 part 2",
-        b"MJPG" | b"MJPA" | b"MJPB" | b"JPEG" => "Motion JPEG",
+        b"MJPG" | b"MJPA" | b"MJPB" | b"JPEG" => "MJPEG",
         b"APCN" | b"APCH" | b"APCS" | b"APCO" | b"AP4H" | b"AP4X" => "ProRes",
         b"ENCV" => "an encrypted codec",
         _ => return code.iter().map(|&b| if b.is_ascii_graphic() { b as char } else { '.' }).collect(),
@@ -94,6 +94,42 @@ fn matroska_codec(head: &[u8]) -> String {
         b"V_MPEGH/ISO/HEVC" => "HEVC".into(),
         _ => String::from_utf8_lossy(id.strip_prefix(b"V_").unwrap_or(id)).into_owned(),
     }
+}
+
+/// The first video stream of the programme map of a transport stream: 188-byte packets, perhaps each after four
+/// bytes of time.
+fn transport_stream_codec(head: &[u8]) -> String {
+    let (skip, step) = if head[0] == 0x47 { (0, 188) } else { (4, 192) };
+    let packets = head.get(skip..).unwrap_or(&[]).chunks(step);
+    packets.filter_map(programme_map).flatten().next().map_or_else(unknown, Into::into)
+}
+
+/// The codec of the first video stream, where a packet begins with a programme map (table 2).
+fn programme_map(packet: &[u8]) -> Option<Option<&'static str>> {
+    let starts_unit = packet.get(1)? & 0x40 != 0;
+    let adaptation = if packet.get(3)? & 0x20 != 0 { 1 + usize::from(*packet.get(4)?) } else { 0 };
+    let payload = packet.get(4 + adaptation..)?;
+    let section = payload.get(1 + usize::from(*payload.first()?)..)?;
+    if !starts_unit || *section.first()? != 2 {
+        return None;
+    }
+    let length =
+        |at: usize| Some(usize::from(section.get(at)? & 0x0f) << 8 | usize::from(*section.get(at + 1)?));
+    let mut at = 12 + length(10)?;
+    while let Some(kind) = section.get(at) {
+        let codec = match kind {
+            0x01 | 0x02 => "MPEG-2 video",
+            0x10 => "MPEG-4 part 2",
+            0x1b => "H.264",
+            0x24 => "HEVC",
+            _ => {
+                at += 5 + length(at + 3)?;
+                continue;
+            }
+        };
+        return Some(Some(codec));
+    }
+    Some(None)
 }
 
 /// The handler of the first video stream header.

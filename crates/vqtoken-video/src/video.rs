@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::open::open_source;
 use crate::source::{Pass, Source, Wanted};
-use crate::{Damage, Frame, PixelSpec, Pixels, Sampling, VideoError, ffmpeg, pixels};
+use crate::{Damage, Frame, PixelSpec, Pixels, Sampling, VideoError, ffmpeg};
 
 /// Who turns the bytes into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +184,6 @@ pub struct Clip {
 impl Clip {
     /// Resizes and normalises every frame, `[T, 3, S, S]`.
     pub fn pixels(&self, spec: &PixelSpec) -> Pixels {
-        pixels::pixels(&self.frames, spec)
+        spec.pixels(&self.frames)
     }
 }

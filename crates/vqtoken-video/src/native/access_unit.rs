@@ -1,14 +1,24 @@
 //! H.264 as it lies in MP4: the decoder configuration and length-prefixed NAL units (ISO/IEC 14496-15).
 
-use rust_h264::nal::{NalUnit, NalUnitType, SpsInfo, parse_avcc, parse_avcc_config, parse_sps_info};
+use rust_h264::nal::{SpsInfo, parse_annex_b, parse_sps_info};
+
+use super::engine::EngineKind;
+use crate::mp4::boxes::Reader;
 
 /// The largest picture of any level of the standard: 139,264 macroblocks.
 const MOST_PIXELS: u64 = 139_264 * 256;
 
+const SLICE: u8 = 1;
+const DATA_PARTITION: u8 = 2;
+const IDR_SLICE: u8 = 5;
+const SEQUENCE_SET: u8 = 7;
+const PICTURE_SET: u8 = 8;
+
 /// Decoder configuration: how NAL units are prefixed, and the parameter sets.
 pub(crate) struct Configuration {
     length_size: usize,
-    parameter_sets: Vec<NalUnit<'static>>,
+    /// NAL units without prefixes.
+    parameter_sets: Vec<Vec<u8>>,
     /// Of the first sequence parameter set.
     pub(crate) info: Option<SpsInfo>,
 }
@@ -19,25 +29,28 @@ impl Configuration {
         let Some(bytes) = avc_config else {
             return Ok(Self { length_size: 4, parameter_sets: Vec::new(), info: None });
         };
-        let parsed = parse_avcc_config(bytes)?;
-        let info = parsed.sps_nals.first().and_then(|nal| parse_sps_info(nal).ok());
-        let parameter_sets = parsed.sps_nals.into_iter().chain(parsed.pps_nals).map(into_owned).collect();
-        Ok(Self { length_size: parsed.length_size, parameter_sets, info })
+        let (length_size, parameter_sets) = read_record(bytes).ok_or("broken decoder configuration")?;
+        let info = parameter_sets.iter().find_map(|nal| sequence_info(nal));
+        Ok(Self { length_size, parameter_sets, info })
     }
 
-    /// Parameter sets that precede the first sample.
-    pub(crate) fn parameter_sets(&self) -> &[NalUnit<'static>] {
-        &self.parameter_sets
+    /// Parameter sets that precede the first sample, as an Annex B stream.
+    pub(crate) fn stream(&self) -> Vec<u8> {
+        annex_b(self.parameter_sets.iter().map(Vec::as_slice))
+    }
+
+    /// Which engine these parameter sets ask for.
+    pub(crate) fn engine(&self) -> EngineKind {
+        self.parameter_sets.iter().map(|nal| engine_for(nal)).max().unwrap_or(EngineKind::Strict)
     }
 
     /// Takes a sample apart.
     pub(crate) fn access_unit<'a>(&self, sample: &'a [u8]) -> Result<AccessUnit<'a>, &'static str> {
-        check_lengths(sample, self.length_size)?;
-        let nals = parse_avcc(sample, self.length_size);
-        if nals.iter().any(too_large) {
+        let unit = AccessUnit { nals: split(sample, self.length_size)? };
+        if unit.nals.iter().filter_map(|nal| sequence_info(nal)).any(|info| is_too_large(&info)) {
             return Err("a picture larger than any level of H.264 allows");
         }
-        Ok(AccessUnit { nals })
+        Ok(unit)
     }
 }
 
@@ -51,58 +64,105 @@ pub(crate) fn unsupported(info: &SpsInfo) -> Option<String> {
     if !known {
         return Some(format!("{} bits a sample", depths.0.max(depths.1)));
     }
-    let pixels = u64::from(info.coded_width) * u64::from(info.coded_height);
-    (pixels > MOST_PIXELS).then(|| format!("{} x {} pixels", info.coded_width, info.coded_height))
+    is_too_large(info).then(|| format!("{} x {} pixels", info.coded_width, info.coded_height))
+}
+
+fn is_too_large(info: &SpsInfo) -> bool {
+    u64::from(info.coded_width) * u64::from(info.coded_height) > MOST_PIXELS
 }
 
 /// The NAL units of one coded picture.
 pub(crate) struct AccessUnit<'a> {
-    pub(crate) nals: Vec<NalUnit<'a>>,
+    nals: Vec<&'a [u8]>,
 }
 
 impl AccessUnit<'_> {
+    /// The same as an Annex B stream.
+    pub(crate) fn stream(&self) -> Vec<u8> {
+        annex_b(self.nals.iter().copied())
+    }
+
+    /// Which engine the parameter sets in it ask for.
+    pub(crate) fn engine(&self) -> EngineKind {
+        self.nals.iter().map(|nal| engine_for(nal)).max().unwrap_or(EngineKind::Strict)
+    }
+
     /// Whether display order starts anew here.
     pub(crate) fn is_idr(&self) -> bool {
-        self.nals.iter().any(|nal| nal.nal_unit_type == NalUnitType::SliceIdr)
+        self.nals.iter().any(|nal| kind(nal) == IDR_SLICE)
     }
 
     /// Whether no other picture refers to this one, so that its loss harms nothing else.
     pub(crate) fn is_disposable(&self) -> bool {
-        self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| nal.nal_ref_idc == 0)
+        self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| nal[0] & 0x60 == 0)
     }
 
     /// Whether there is a picture in it at all.
     pub(crate) fn has_picture(&self) -> bool {
-        self.nals.iter().any(is_slice)
+        self.nals.iter().any(|nal| is_slice(nal))
     }
 }
 
-fn is_slice(nal: &NalUnit<'_>) -> bool {
-    matches!(nal.nal_unit_type, NalUnitType::Slice | NalUnitType::SliceIdr | NalUnitType::SliceDataA)
+fn kind(nal: &[u8]) -> u8 {
+    nal.first().map_or(0, |header| header & 31)
 }
 
-fn too_large(nal: &NalUnit<'_>) -> bool {
-    nal.nal_unit_type == NalUnitType::Sps
-        && parse_sps_info(nal)
-            .is_ok_and(|info| u64::from(info.coded_width) * u64::from(info.coded_height) > MOST_PIXELS)
+fn is_slice(nal: &[u8]) -> bool {
+    matches!(kind(nal), SLICE | DATA_PARTITION | IDR_SLICE)
 }
 
-fn check_lengths(mut sample: &[u8], length_size: usize) -> Result<(), &'static str> {
+fn engine_for(nal: &[u8]) -> EngineKind {
+    match kind(nal) {
+        SEQUENCE_SET => EngineKind::for_sequence(&nal[1..]),
+        PICTURE_SET => EngineKind::for_picture(&nal[1..]),
+        _ => EngineKind::Strict,
+    }
+}
+
+fn sequence_info(nal: &[u8]) -> Option<SpsInfo> {
+    if kind(nal) != SEQUENCE_SET {
+        return None;
+    }
+    parse_annex_b(&annex_b([nal].into_iter())).first().and_then(|nal| parse_sps_info(nal).ok())
+}
+
+fn annex_b<'a>(nals: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for nal in nals {
+        stream.extend([0, 0, 0, 1]);
+        stream.extend_from_slice(nal);
+    }
+    stream
+}
+
+/// Bytes of a length prefix, and all parameter sets.
+fn read_record(bytes: &[u8]) -> Option<(usize, Vec<Vec<u8>>)> {
+    let mut reader = Reader::new(bytes);
+    reader.bytes(4)?;
+    let length_size = usize::from(reader.u8()? & 3) + 1;
+    let mut sets = Vec::new();
+    for mask in [0x1f, 0xff] {
+        for _ in 0..reader.u8()? & mask {
+            let len = usize::from(reader.u16()?);
+            sets.push(reader.bytes(len)?.to_vec());
+        }
+    }
+    Some((length_size, sets))
+}
+
+fn split(mut sample: &[u8], length_size: usize) -> Result<Vec<&[u8]>, &'static str> {
+    let mut nals = Vec::new();
     while !sample.is_empty() {
         let (prefix, rest) =
             sample.split_at_checked(length_size).ok_or("the sample ends inside a NAL unit's length")?;
         let len = prefix.iter().fold(0, |len, &byte| len << 8 | usize::from(byte));
-        sample = rest.get(len..).ok_or("a NAL unit reaches beyond its sample")?;
+        let (nal, rest) = rest.split_at_checked(len).ok_or("a NAL unit reaches beyond its sample")?;
+        if !nal.is_empty() {
+            nals.push(nal);
+        }
+        sample = rest;
     }
-    Ok(())
-}
-
-fn into_owned(nal: NalUnit<'_>) -> NalUnit<'static> {
-    NalUnit {
-        nal_ref_idc: nal.nal_ref_idc,
-        nal_unit_type: nal.nal_unit_type,
-        rbsp: nal.rbsp.into_owned().into(),
-    }
+    Ok(nals)
 }
 
 #[cfg(test)]
@@ -111,16 +171,26 @@ mod tests {
 
     #[test]
     fn lengths_must_add_up() {
-        assert!(check_lengths(&[0, 0, 0, 1, 9, 0, 0, 0, 0], 4).is_ok());
-        assert!(check_lengths(&[0, 0, 0, 2, 9], 4).is_err());
-        assert!(check_lengths(&[0, 0, 0], 4).is_err());
-        assert!(check_lengths(&[0xff, 0xff, 0xff, 0xff, 9], 4).is_err());
-        assert!(check_lengths(&[2, 9, 9, 0], 1).is_ok());
+        assert_eq!(split(&[0, 0, 0, 1, 9, 0, 0, 0, 0], 4), Ok(vec![&[9][..]]));
+        assert!(split(&[0, 0, 0, 2, 9], 4).is_err());
+        assert!(split(&[0, 0, 0], 4).is_err());
+        assert!(split(&[0xff, 0xff, 0xff, 0xff, 9], 4).is_err());
+        assert_eq!(split(&[2, 9, 8, 0], 1), Ok(vec![&[9, 8][..]]));
+    }
+
+    #[test]
+    fn units_know_what_they_are() {
+        let unit = |nals: Vec<&'static [u8]>| AccessUnit { nals };
+        assert!(unit(vec![&[6, 0], &[0x65, 0]]).is_idr());
+        assert!(unit(vec![&[0x01, 0]]).is_disposable());
+        assert!(!unit(vec![&[0x41, 0]]).is_disposable());
+        assert!(!unit(vec![&[6, 0]]).has_picture());
     }
 
     #[test]
     fn a_broken_configuration_is_an_error() {
         assert!(Configuration::read(Some(&[1, 2, 3])).is_err());
+        assert!(Configuration::read(Some(&[1, 66, 0, 30, 0xff, 0xe1, 0, 9, 1])).is_err());
         assert!(Configuration::read(None).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | what | here |
 //! | --- | --- |
-//! | Baseline, Main, High, High 10, High 4:2:2, monochrome; CAVLC and CABAC | yes (the `rust_h264` crate) |
+//! | Baseline, Main, High, High 10, High 4:2:2, monochrome; CAVLC and CABAC | yes |
 //! | B-frames, several references, weighted prediction | yes |
 //! | interlaced: field pictures and MBAFF | yes, woven as FFmpeg does; both fields must lie in one sample |
 //! | 8 and 10 bits | yes; 10 bits are cut to 8 |
@@ -11,20 +11,20 @@
 //! | several sample entries in one track | the first only |
 //! | encrypted tracks | no |
 //! | error concealment | no: frames up to the next keyframe are left out, and the user is told |
+//! | noticing damage inside a picture | mostly for progressive 8-bit 4:2:0, hardly for the rest |
 
 mod access_unit;
+mod engine;
 mod order;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use rust_h264::decoder::{Decoder, Frame as Planes};
-use rust_h264::error::DecodeError;
-
-use self::access_unit::{AccessUnit, Configuration};
+use self::access_unit::Configuration;
+use self::engine::{Engine, EngineError, EngineKind};
 use self::order::{DisplayOrder, LONGEST_DELAY};
-use crate::colour::{self, ColourTag};
+use crate::colour::{self, ColourTag, Planes};
 use crate::mp4::{Sample, Track};
 use crate::source::{Keep, Pass, Source, Wanted};
 use crate::{Damage, VideoError};
@@ -93,12 +93,33 @@ impl Source for NativeSource {
     }
 
     fn pass(&self, wanted: &Wanted, keep: Keep<'_>) -> Result<Pass, VideoError> {
+        let result = match self.pass_with(self.configuration.engine(), wanted, keep) {
+            Err(Stop::NeedsBroad) => self.pass_with(EngineKind::Broad, wanted, keep),
+            result => result,
+        };
+        result.map_err(|stop| match stop {
+            Stop::NeedsBroad => self.unsupported("changing formats"),
+            Stop::Error(error) => error,
+        })
+    }
+}
+
+/// Why a pass ended before its time.
+enum Stop {
+    /// Parameter sets in the stream ask for the other engine: start again with that one.
+    NeedsBroad,
+    Error(VideoError),
+}
+
+impl NativeSource {
+    fn pass_with(&self, engine: EngineKind, wanted: &Wanted, keep: Keep<'_>) -> Result<Pass, Stop> {
         let file = File::open(&self.path)
-            .map_err(|source| VideoError::Unreadable { path: self.path.clone(), source })?;
+            .map_err(|source| Stop::Error(VideoError::Unreadable { path: self.path.clone(), source }))?;
         let mut run = Run {
             source: self,
             samples: SampleReader { file },
-            decoder: self.fresh_decoder(),
+            kind: engine,
+            engine: self.fresh_engine(engine),
             order: DisplayOrder::new(self.delay()),
             period: 0,
             trouble: None,
@@ -109,16 +130,18 @@ impl Source for NativeSource {
         run.go()?;
         Ok(run.pass)
     }
-}
 
-impl NativeSource {
-    fn fresh_decoder(&self) -> Decoder {
-        let mut decoder = Decoder::new();
-        for nal in self.configuration.parameter_sets() {
-            // A bad parameter set shows at the first picture that needs it.
-            let _ = decoder.decode_nal(nal);
+    fn fresh_engine(&self, kind: EngineKind) -> Engine {
+        Engine::new(kind, &self.configuration.stream())
+    }
+
+    fn unsupported(&self, feature: &str) -> VideoError {
+        VideoError::UnsupportedCodec {
+            path: self.path.clone(),
+            codec: format!("H.264 ({feature})"),
+            container: "MP4".into(),
+            program: crate::ffmpeg::program(),
         }
-        decoder
     }
 }
 
@@ -142,17 +165,20 @@ impl SampleReader {
 
 /// Why a sample gave no picture.
 enum Failure {
-    /// The decoder has no such feature.
-    Unsupported(&'static str),
+    Stop(Stop),
     /// `disposable`: no other picture depends on the lost one.
-    Damaged { what: String, disposable: bool },
+    Damaged {
+        what: String,
+        disposable: bool,
+    },
 }
 
 /// The state of one pass.
 struct Run<'a> {
     source: &'a NativeSource,
     samples: SampleReader,
-    decoder: Decoder,
+    kind: EngineKind,
+    engine: Engine,
     order: DisplayOrder<Planes>,
     /// Counts the stretches between IDR pictures.
     period: i64,
@@ -164,7 +190,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(&mut self) -> Result<(), VideoError> {
+    fn go(&mut self) -> Result<(), Stop> {
         let track = &self.source.track;
         // A track that marks no keyframe at all is tried from its first frame.
         let any_sync = track.samples.iter().any(|sample| sample.sync);
@@ -182,7 +208,7 @@ impl Run<'_> {
                     continue;
                 }
                 self.pass.damage.push(damage);
-                self.decoder = self.source.fresh_decoder();
+                self.engine = self.source.fresh_engine(self.kind);
                 resumed_at = sample.presentation;
             }
             match self.decode(sample) {
@@ -199,7 +225,7 @@ impl Run<'_> {
                         self.show(next)?;
                     }
                 }
-                Err(Failure::Unsupported(feature)) => return Err(self.unsupported(feature)),
+                Err(Failure::Stop(stop)) => return Err(stop),
                 Err(Failure::Damaged { what, disposable: true }) => {
                     let seconds = track.seconds(sample);
                     self.pass.damage.push(Damage { frame: number, seconds, lost: 1, what });
@@ -234,61 +260,38 @@ impl Run<'_> {
         if unit.is_idr() {
             self.period += 1;
         }
-        let planes = self.decode_unit(&unit)?;
-        let Some(planes) = planes else {
-            return if unit.has_picture() {
-                Err(Failure::Damaged { what: "no picture came out".into(), disposable: unit.is_disposable() })
-            } else {
-                Ok(None)
-            };
-        };
-        let rank = if self.source.track.has_composition_offsets {
-            sample.presentation
-        } else {
-            (self.period << 32) + i64::from(planes.pic_order_cnt)
-        };
-        Ok(Some((rank, planes)))
-    }
-
-    fn decode_unit(&mut self, unit: &AccessUnit<'_>) -> Result<Option<Planes>, Failure> {
-        let mut failure = None;
-        for nal in &unit.nals {
-            match self.decoder.decode_nal(nal) {
-                Ok(_) => {}
-                Err(DecodeError::Unsupported(feature)) => return Err(Failure::Unsupported(feature)),
-                Err(error) => failure = failure.or(Some(error.to_string())),
-            }
+        if unit.engine() > self.kind {
+            return Err(Failure::Stop(Stop::NeedsBroad));
         }
-        // The decoder hands a picture out when the next one begins; here every sample is one picture.
-        let planes = self.decoder.flush();
-        match failure {
-            Some(what) => Err(Failure::Damaged { what, disposable: unit.is_disposable() }),
-            None => Ok(planes),
+        let disposable = unit.is_disposable();
+        let decoded = self.engine.decode(&unit.stream()).map_err(|error| match error {
+            EngineError::Unsupported(feature) => Failure::Stop(Stop::Error(self.source.unsupported(feature))),
+            EngineError::Damaged(what) => Failure::Damaged { what, disposable },
+        })?;
+        match decoded {
+            None if unit.has_picture() => {
+                Err(Failure::Damaged { what: "the picture is incomplete".into(), disposable })
+            }
+            None => Ok(None),
+            Some((_, planes)) if self.source.track.has_composition_offsets => {
+                Ok(Some((sample.presentation, planes)))
+            }
+            Some((order_count, planes)) => Ok(Some(((self.period << 32) + i64::from(order_count), planes))),
         }
     }
 
     /// Counts a picture and hands it out if it is wanted.
-    fn show(&mut self, next: Option<(f64, Planes)>) -> Result<(), VideoError> {
+    fn show(&mut self, next: Option<(f64, Planes)>) -> Result<(), Stop> {
         let Some((seconds, planes)) = next else { return Ok(()) };
         let index = self.pass.timestamps.len();
         self.pass.timestamps.push(seconds);
         if self.wanted.contains(index) {
-            let frame = colour::to_rgb(&planes, self.source.colour()).ok_or_else(|| VideoError::Decode {
-                path: self.source.path.clone(),
-                frame: index,
-                what: "planes of the wrong size".into(),
+            let frame = colour::to_rgb(&planes, self.source.colour()).ok_or_else(|| {
+                let (path, what) = (self.source.path.clone(), "planes of the wrong size".into());
+                Stop::Error(VideoError::Decode { path, frame: index, what })
             })?;
             (self.keep)(index, self.source.track.orientation.apply(frame));
         }
         Ok(())
-    }
-
-    fn unsupported(&self, feature: &str) -> VideoError {
-        VideoError::UnsupportedCodec {
-            path: self.source.path.clone(),
-            codec: format!("H.264 ({feature})"),
-            container: "MP4".into(),
-            program: crate::ffmpeg::program(),
-        }
     }
 }
