@@ -13,10 +13,12 @@ const FAINT: f32 = 0.2;
 const LEAST_TRAVEL: f32 = 0.08;
 /// ... and does so by a way that is not much longer: there and back is 0.5, trembling far less.
 const LEAST_DIRECTNESS: f32 = 0.3;
+/// ... and it is there for at least this part of the time ...
+const LEAST_THERE: f32 = 0.4;
 /// ... and there is at least this part as much to see of it as of the code that moves most.
-const LEAST_WEIGHT: f32 = 0.15;
+const LEAST_WEIGHT: f32 = 0.05;
 /// Two codes nearer to each other than this at most times go together, as two sides of one object do.
-const TOGETHER: f32 = 0.09;
+const TOGETHER: f32 = 0.13;
 
 /// A code whose centre moves.
 pub(super) struct Mover {
@@ -50,7 +52,8 @@ fn mover(code: u32, path: &[PathPoint]) -> Option<Mover> {
     let there: Vec<Point> = centres.iter().flatten().copied().collect();
     let way: f32 = there.windows(2).map(|pair| length(minus(pair[1], pair[0]))).sum();
     let directness = travel / way.max(f32::MIN_POSITIVE);
-    if travel < LEAST_TRAVEL || directness < LEAST_DIRECTNESS {
+    let time = there.len() as f32 / path.len() as f32;
+    if travel < LEAST_TRAVEL || directness < LEAST_DIRECTNESS || time < LEAST_THERE {
         return None;
     }
     let presence: f32 = path.iter().map(|point| point.presence).sum();

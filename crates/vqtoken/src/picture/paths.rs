@@ -10,9 +10,10 @@ use super::text::Face;
 use super::{CHIP_HEIGHT, SECTION_GAP, Scene, presence};
 
 const TITLE_HEIGHT: usize = 26;
+const LEAST_HEIGHT: usize = 320;
 
 pub(super) fn draw(scene: &Scene) -> Canvas {
-    let height = scene.width * 3 / 10;
+    let height = (scene.width * 3 / 10).max(LEAST_HEIGHT);
     let width = ((height as f32 * scene.aspect) as usize).min(scene.width * 13 / 25);
     let rect = Rect {
         x: 0,
@@ -23,9 +24,9 @@ pub(super) fn draw(scene: &Scene) -> Canvas {
     let mut canvas = Canvas::new(scene.width, TITLE_HEIGHT + height);
     let movers = movers(&scene.hash);
     let about = match movers.len() {
-        0 => "of codes: none moves".to_owned(),
-        1 => "of the one code that moves".to_owned(),
-        count => format!("of the {count} codes that move most"),
+        0 => "no code moves".to_owned(),
+        1 => "the one way that codes move".to_owned(),
+        count => format!("the {count} main ways that codes move"),
     };
     canvas.text(0, 0, "paths", Face::Strong, TEXT);
     let x = Face::Strong.width("paths ");
