@@ -103,13 +103,23 @@ impl Video {
     pub fn sample(&self, sampling: Sampling) -> Result<Clip, VideoError> {
         sampling.check()?;
         match self.sample_from(self.source.as_ref(), sampling, self.info.clone()) {
-            Err(VideoError::UnsupportedCodec { codec, .. }) if self.info.decoder == Decoder::Native => {
-                let known = VideoInfo { codec, ..self.info.clone() };
-                let (info, source) = ffmpeg::open(known, self.source.expected_timestamps())?;
-                self.sample_from(source.as_ref(), sampling, info)
-            }
+            Err(error) if self.info.decoder == Decoder::Native => self.sample_by_ffmpeg(sampling, error),
             result => result,
         }
+    }
+
+    /// `ffmpeg` may know a feature that native decoding does not, and conceals damage.
+    fn sample_by_ffmpeg(&self, sampling: Sampling, failure: VideoError) -> Result<Clip, VideoError> {
+        let codec = match &failure {
+            VideoError::UnsupportedCodec { codec, .. } => codec.clone(),
+            VideoError::NoFrames { .. } => self.info.codec.clone(),
+            _ => return Err(failure),
+        };
+        let known = VideoInfo { codec, ..self.info.clone() };
+        let Ok((info, source)) = ffmpeg::open(known, self.source.expected_timestamps()) else {
+            return Err(failure);
+        };
+        self.sample_from(source.as_ref(), sampling, info)
     }
 
     fn sample_from(

@@ -43,6 +43,8 @@ pub(crate) enum EngineError {
     /// No native decoder has this feature.
     Unsupported(&'static str),
     Damaged(String),
+    /// The decoder ran into one of its own assertions; its state is not to be trusted any more.
+    Panicked,
 }
 
 /// A decoder with its state.
@@ -68,14 +70,22 @@ impl Engine {
     }
 
     /// Decodes the access unit of one picture (Annex B) to its picture order count and planes.
+    ///
+    /// Neither decoder is known to panic in a release build, but with overflow checks arithmetic on hostile numbers
+    /// does; a damaged file must not bring the program down.
     pub(crate) fn decode(&mut self, stream: &[u8]) -> Result<Option<(i32, Planes)>, EngineError> {
+        let decode = std::panic::AssertUnwindSafe(|| self.decode_unguarded(stream));
+        std::panic::catch_unwind(decode).unwrap_or(Err(EngineError::Panicked))
+    }
+
+    fn decode_unguarded(&mut self, stream: &[u8]) -> Result<Option<(i32, Planes)>, EngineError> {
         match self {
             Self::Strict { decoder, unfinished } => {
                 let mut result = decoder.decode(stream);
                 if *unfinished && result.is_err() {
                     result = decoder.decode(stream);
                 }
-                *unfinished = result.is_err();
+                *unfinished = !matches!(result, Ok(Some(_)));
                 // What it calls unsupported was ruled out by the parameter sets: here it is nonsense in the stream.
                 let picture = result.map_err(|error| EngineError::Damaged(error.to_string()))?;
                 Ok(picture.map(|picture| (decoder.last_poc(), strict_planes(picture))))

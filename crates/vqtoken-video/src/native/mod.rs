@@ -267,6 +267,7 @@ impl Run<'_> {
         let decoded = self.engine.decode(&unit.stream()).map_err(|error| match error {
             EngineError::Unsupported(feature) => Failure::Stop(Stop::Error(self.source.unsupported(feature))),
             EngineError::Damaged(what) => Failure::Damaged { what, disposable },
+            EngineError::Panicked => damaged("the decoder gave up".into()),
         })?;
         match decoded {
             None if unit.has_picture() => {
