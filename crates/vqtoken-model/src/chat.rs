@@ -13,6 +13,9 @@ const VIDEO_PLACEHOLDER: &str = "<video>";
 /// What the assistant is told if nobody says otherwise.
 pub const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
 
+/// Steps that a template may take: far more than any conversation needs, and few enough to end soon.
+const TEMPLATE_FUEL: u64 = 10_000_000;
+
 /// A conversation that ends with a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
@@ -164,6 +167,7 @@ fn jinja(file: &str, source: &str, chat: &Chat, visual: bool) -> Result<String, 
     let failed =
         |error: minijinja::Error| ModelError::Template { file: file.to_owned(), problem: one_line(&error) };
     let mut environment = minijinja::Environment::new();
+    environment.set_fuel(Some(TEMPLATE_FUEL));
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -257,7 +261,9 @@ mod tests {
 
     #[test]
     fn a_bad_template_is_named() {
-        for source in ["{% for %}", "{{ raise_exception('no') }}", "no messages at all"] {
+        let endless =
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}";
+        for source in ["{% for %}", endless, "{{ raise_exception('no') }}", "no messages at all"] {
             let error = template(source).render(&Chat::new("What?"), true).unwrap_err();
             assert!(error.to_string().contains("chat_template.json"), "{error}");
             assert_eq!(error.to_string().lines().count(), 1);

@@ -20,4 +20,4 @@ pub use generation::{Answer, GenerationOptions, Tokens};
 pub use one_vision::OneVision;
 pub use sampler::Sampling as TokenSampling;
 pub use tokenizer::{TextStream, Tokenizer};
-pub use video_llm::{VideoLlm, VisualTokens};
+pub use video_llm::{FRAMES_AT_ONCE, VideoLlm, VisualTokens};

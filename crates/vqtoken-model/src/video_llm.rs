@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{
-    Budget, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, Source, TokenGrid, VideoTokens,
-    pool_bilinear, quantize,
+    Budget, CodeOrder, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, Source, TokenGrid,
+    VideoTokens, pool_bilinear, quantize,
 };
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
@@ -19,7 +19,7 @@ use crate::one_vision::OneVision;
 use crate::tokenizer::Tokenizer;
 
 /// Frames that go through the vision tower together; more would only take more memory.
-const FRAMES_AT_ONCE: usize = 4;
+pub const FRAMES_AT_ONCE: usize = 4;
 
 /// A LLaVA-OneVision model that reads a video as video tokens.
 #[derive(Clone, Debug)]
@@ -64,12 +64,14 @@ impl VideoLlm {
         if !model.exists()
             && let Some(id) = crate::hub::repository_id(model)
         {
-            return Self::load(crate::hub::fetch(id)?);
+            return Self::load_directory(id, &crate::hub::fetch(id)?);
         }
-        let files = ModelFiles::open(model)?;
-        let weights = Weights::open(model)?;
         let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
-        Self::from_parts(&name, &files, &weights)
+        Self::load_directory(&name, model)
+    }
+
+    fn load_directory(name: &str, directory: &Path) -> Result<Self, ModelError> {
+        Self::from_parts(name, &ModelFiles::open(directory)?, &Weights::open(directory)?)
     }
 
     /// Puts a model together from its files; `name` becomes part of its [id](Self::id).
@@ -124,27 +126,29 @@ impl VideoLlm {
         &self.end_tokens
     }
 
-    /// The token grid of pixels `[T, 3, S, S]`. `progress` is told the frames done after every few.
-    pub fn embed_pixels(
-        &self,
-        pixels: &Pixels,
-        mut progress: impl FnMut(usize),
-    ) -> Result<TokenGrid, ModelError> {
-        if pixels.frames == 0 {
+    /// The tokens of pixels `[T, 3, S, S]`, `[T * H * W, D]`: part of a [token grid](Self::token_grid).
+    pub fn embed_pixels(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
+        let size = pixels.size;
+        let mut tokens = Vec::new();
+        for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
+            let shape = [chunk.len() / (3 * size * size), 3, size, size];
+            let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
+            tokens.extend(to_vec(self.model.token_grid(chunk))?);
+        }
+        Ok(tokens)
+    }
+
+    /// The token grid `[T, H, W, D]` of `frames` frames from all their tokens.
+    ///
+    /// # Errors
+    ///
+    /// If there are more or fewer tokens than that.
+    pub fn token_grid(&self, frames: usize, tokens: Vec<f32>) -> Result<TokenGrid, ModelError> {
+        if frames == 0 {
             return Err(ModelError::NoFrames);
         }
-        let (size, side) = (pixels.size, self.config.vision.grid_side());
-        let mut tokens = Vec::with_capacity(pixels.frames * side * side * self.config.text.hidden_size);
-        let mut done = 0;
-        for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
-            let frames = chunk.len() / (3 * size * size);
-            let chunk =
-                Tensor::from_data(TensorData::new(chunk.to_vec(), [frames, 3, size, size]), &self.device);
-            tokens.extend(to_vec(self.model.token_grid(chunk))?);
-            done += frames;
-            progress(done);
-        }
-        let shape = GridShape { frames: pixels.frames, height: side, width: side };
+        let side = self.config.vision.grid_side();
+        let shape = GridShape { frames, height: side, width: side };
         Ok(TokenGrid::new(shape, self.config.text.hidden_size, tokens)?)
     }
 
@@ -157,15 +161,28 @@ impl VideoLlm {
         )
     }
 
-    /// The token grid of a clip.
+    /// The token grid of a clip. Pixel values are made for a few frames at a time.
     pub fn embed(&self, clip: &Clip) -> Result<TokenGrid, ModelError> {
-        self.embed_pixels(&clip.pixels(&self.pixel_spec), |_| ())
+        let mut tokens = Vec::new();
+        for frames in clip.frames.chunks(FRAMES_AT_ONCE) {
+            tokens.extend(self.embed_pixels(&self.pixel_spec.pixels(frames))?);
+        }
+        self.token_grid(clip.frames.len(), tokens)
+    }
+
+    /// How this model quantizes. The released VQ-attention was trained on codes numbered as they were drawn; for all
+    /// others the numbers follow the first appearance.
+    pub fn quantizer(&self, budget: Budget) -> QuantizerConfig {
+        let order = match self.config.vq_attention {
+            Some(VqAttentionConfig::Released { .. }) => CodeOrder::Raw,
+            _ => CodeOrder::FirstAppearance,
+        };
+        QuantizerConfig { budget, order, ..QuantizerConfig::default() }
     }
 
     /// Video tokens of a clip.
     pub fn encode(&self, clip: &Clip, budget: Budget) -> Result<VideoTokens, ModelError> {
-        let config = QuantizerConfig { budget, ..QuantizerConfig::default() };
-        let quantization = quantize(&self.embed(clip)?, &config)?;
+        let quantization = quantize(&self.embed(clip)?, &self.quantizer(budget))?;
         Ok(self.video_tokens(clip, quantization, budget))
     }
 

@@ -202,20 +202,25 @@ mod tests {
     fn renumbering_permutes_the_output() {
         let device = Device::flex();
         let module = module(&device);
-        let (codebook, map) = (codebook(5, &device), map(GridShape { frames: 3, height: 4, width: 5 }, 5));
-        let output: Vec<f32> = module.forward(codebook.clone(), &map).into_data().try_to_vec().unwrap();
-
-        // New number of each code, and the old code of each new number.
-        let (new, old) = ([3, 0, 4, 1, 2], [1_i64, 3, 4, 0, 2]);
-        let order = Tensor::<1, Int>::from_data(TensorData::new(old.to_vec(), [5]), &device);
-        let labels = map.labels().iter().map(|&label| new[label as usize]).collect();
-        let renumbered = IndexMap::new(map.shape(), 5, labels).unwrap();
-        let permuted: Vec<f32> =
-            module.forward(codebook.select(0, order), &renumbered).into_data().try_to_vec().unwrap();
-        for (number, &code) in old.iter().enumerate() {
-            for i in 0..24 {
-                let (a, b) = (permuted[number * 24 + i], output[code as usize * 24 + i]);
-                assert!((a - b).abs() < 1e-5, "code {code}, feature {i}: {a} and {b}");
+        for (frames, height, width, codes) in [(1, 1, 1, 1), (3, 4, 5, 5), (2, 6, 3, 7), (9, 2, 2, 12)] {
+            let (codebook, map) = (codebook(codes, &device), map(GridShape { frames, height, width }, codes));
+            let output: Vec<f32> = module.forward(codebook.clone(), &map).into_data().try_to_vec().unwrap();
+            for shift in 0..codes {
+                // Code c gets the number `codes - 1 - (c + shift) % codes`: a rotation of the reversed order.
+                let new = |code: usize| codes - 1 - (code + shift) % codes;
+                let mut old = vec![0_i64; codes];
+                (0..codes).for_each(|code| old[new(code)] = code as i64);
+                let labels = map.labels().iter().map(|&label| new(label as usize) as u32).collect();
+                let renumbered = IndexMap::new(map.shape(), codes, labels).unwrap();
+                let order = Tensor::<1, Int>::from_data(TensorData::new(old, [codes]), &device);
+                let permuted = module.forward(codebook.clone().select(0, order), &renumbered);
+                let permuted: Vec<f32> = permuted.into_data().try_to_vec().unwrap();
+                for code in 0..codes {
+                    for i in 0..24 {
+                        let (a, b) = (permuted[new(code) * 24 + i], output[code * 24 + i]);
+                        assert!((a - b).abs() < 1e-5, "code {code}, feature {i}: {a} and {b}");
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,48 @@
+//! The model inside the program, which answers when no other is named.
+//!
+//! A trained model takes this place by putting its directory here and saying that it is trained.
+
+use std::path::PathBuf;
+
+use vqtoken_model::checkpoint::{ModelFiles, Weights};
+use vqtoken_model::{ChatTemplate, ModelError, VideoLlm};
+
+/// Its name.
+pub const NAME: &str = "tiny";
+
+/// Whether its words mean anything. The present one has random weights.
+pub const TRAINED: bool = false;
+
+const CONFIG: &str = include_str!("../../../models/tiny/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../../../models/tiny/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../../../models/tiny/model.safetensors");
+
+/// Its text files.
+pub fn files() -> ModelFiles {
+    ModelFiles {
+        place: PathBuf::from("the built-in model"),
+        config: CONFIG.to_owned(),
+        tokenizer: TOKENIZER.to_vec(),
+        generation: None,
+        preprocessor: None,
+        template: ChatTemplate::ChatMl,
+    }
+}
+
+/// Its tensors.
+///
+/// # Errors
+///
+/// None if the program was built from a sound checkout.
+pub fn weights() -> Result<Weights, ModelError> {
+    Weights::from_bytes("the built-in model", WEIGHTS)
+}
+
+/// The model itself.
+///
+/// # Errors
+///
+/// None if the program was built from a sound checkout.
+pub fn load() -> Result<VideoLlm, ModelError> {
+    VideoLlm::from_parts(NAME, &files(), &weights()?)
+}

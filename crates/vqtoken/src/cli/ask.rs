@@ -1,0 +1,249 @@
+//! `vqtoken ask`: questions in, answers out.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use vqtoken::{Answer, Chat, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin};
+
+use super::stages::{Stages, peak_memory};
+use super::{EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
+
+#[derive(Args, Debug)]
+pub(crate) struct AskArguments {
+    /// A video, a folder of images, or a .vqt file
+    #[arg(value_name = "VIDEO|FILE.vqt", required_unless_present = "text_only")]
+    input: Option<PathBuf>,
+
+    /// Questions; each is answered on its own, from the same video tokens
+    #[arg(value_name = "QUESTION", value_parser = not_empty)]
+    questions: Vec<String>,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    encoding: EncodingArguments,
+
+    /// What stands for the video: vqtoken's codes, or every frame's grid pooled to half its sides (LLaVA-OneVision)
+    #[arg(long, value_enum, default_value_t = Reducer::Vqtoken)]
+    reducer: Reducer,
+
+    /// Ask the language model alone, without a video
+    #[arg(long, value_name = "QUESTION", num_args = 1.., value_parser = not_empty, conflicts_with_all = ["input", "reducer"])]
+    text_only: Vec<String>,
+
+    /// Questions after the first follow up on the answers before them
+    #[arg(long)]
+    follow_up: bool,
+
+    /// System message
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+
+    /// Tokens of an answer, at most
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+
+    /// 0 takes the most likely token; above 0 tokens are drawn
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    temperature: f32,
+
+    /// Draw from the most likely tokens that reach this probability together
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    top_p: f32,
+
+    /// Draw from this many most likely tokens; 0 for all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    top_k: usize,
+
+    /// Seed of the drawing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Print seconds by stage, tokens before and after, and peak memory
+    #[arg(long)]
+    stats: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Reducer {
+    Vqtoken,
+    Pooled,
+}
+
+/// What the language model is asked about.
+struct Subject {
+    visual: Option<VisualTokens>,
+    /// Tokens of the grid before reduction.
+    grid_tokens: usize,
+}
+
+pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
+    let questions: Vec<&String> = arguments.text_only.iter().chain(&arguments.questions).collect();
+    if questions.is_empty() {
+        return Err(UsageError("there is no question: add one behind the video, in quotes".to_owned()).into());
+    }
+    let mut stages = Stages::default();
+    let subject_is_tokens = arguments.input.as_deref().is_some_and(pipeline::is_video_tokens);
+    if subject_is_tokens {
+        arguments.encoding.refuse_for_tokens()?;
+        if arguments.reducer != Reducer::Vqtoken {
+            return Err(
+                UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into()
+            );
+        }
+    }
+    let model = pipeline::load_model(&arguments.model, &mut stages)?;
+    if arguments.model.model.is_none() && !builtin::TRAINED {
+        output::note(
+            "note: the built-in model has random weights: its words mean nothing; its tokens, picture and timing are \
+             real. Name a trained model with --model.",
+        );
+    }
+    let subject = subject(arguments, &model, &mut stages)?;
+
+    let mut answered: Vec<(String, String)> = Vec::new();
+    let mut records = Vec::new();
+    for question in questions {
+        let chat = conversation(arguments, &answered, question);
+        let record = answer(arguments, &model, &subject, &chat, &mut stages, json)?;
+        answered.push((question.clone(), record.text.clone()));
+        records.push((question, record));
+    }
+    if json {
+        let answers: Vec<_> = records
+            .iter()
+            .map(|(question, record)| {
+                serde_json::json!({
+                    "question": question,
+                    "answer": record.text,
+                    "prompt_tokens": record.prompt_tokens,
+                    "generated_tokens": record.generated_tokens,
+                })
+            })
+            .collect();
+        output::line(serde_json::json!({
+            "model": model.id(),
+            "answers": answers,
+            "grid_tokens": subject.grid_tokens,
+            "visual_tokens": subject.visual.as_ref().map_or(0, VisualTokens::count),
+            "seconds": stages.to_json(),
+            "peak_memory_bytes": peak_memory(),
+        }))?;
+    } else if arguments.stats {
+        print_stats(
+            &model,
+            &subject,
+            &stages,
+            records.iter().map(|(_, record)| record.generated_tokens).sum(),
+        );
+    }
+    Ok(())
+}
+
+fn subject(arguments: &AskArguments, model: &VideoLlm, stages: &mut Stages) -> anyhow::Result<Subject> {
+    let Some(input) = &arguments.input else { return Ok(Subject { visual: None, grid_tokens: 0 }) };
+    if pipeline::is_video_tokens(input) {
+        return attended(model, &VideoTokens::load(input)?, stages);
+    }
+    let clip = pipeline::sample(input, &arguments.encoding, stages)?;
+    match arguments.reducer {
+        Reducer::Vqtoken => {
+            attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?, stages)
+        }
+        Reducer::Pooled => {
+            let grid = pipeline::embed(model, &clip, stages)?;
+            let visual = stages.time("pool", || model.pooled_tokens(&grid))?;
+            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
+        }
+    }
+}
+
+fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
+    let visual = stages.time("attention", || model.visual_tokens(tokens))?;
+    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len() })
+}
+
+fn conversation(arguments: &AskArguments, answered: &[(String, String)], question: &str) -> Chat {
+    let mut texts = Vec::new();
+    if arguments.follow_up {
+        texts.extend(answered.iter().flat_map(|(question, answer)| [question.as_str(), answer.as_str()]));
+    }
+    texts.push(question);
+    let mut chat = Chat::new(texts[0]);
+    for turn in texts[1..].chunks_exact(2) {
+        chat = chat.then(turn[0], turn[1]);
+    }
+    match &arguments.system {
+        Some(system) => chat.with_system(system),
+        None => chat,
+    }
+}
+
+struct Record {
+    text: String,
+    prompt_tokens: usize,
+    generated_tokens: usize,
+}
+
+fn answer(
+    arguments: &AskArguments,
+    model: &VideoLlm,
+    subject: &Subject,
+    chat: &Chat,
+    stages: &mut Stages,
+    json: bool,
+) -> anyhow::Result<Record> {
+    let options = GenerationOptions {
+        max_tokens: arguments.max_tokens,
+        sampling: TokenSampling {
+            temperature: arguments.temperature,
+            top_k: arguments.top_k,
+            top_p: arguments.top_p,
+            seed: arguments.seed,
+        },
+        end_tokens: None,
+    };
+    let spinner = output::spinner("prefill");
+    let mut answer: Answer<'_> =
+        stages.time("prefill", || model.chat(subject.visual.as_ref(), chat, &options))?;
+    spinner.finish_and_clear();
+    let mut text = String::new();
+    while let Some(piece) = stages.time("generation", || answer.next()) {
+        let piece = piece?;
+        if !json {
+            output::piece(&piece)?;
+        }
+        text.push_str(&piece);
+    }
+    if !json {
+        output::line("")?;
+    }
+    Ok(Record { text, prompt_tokens: answer.prompt_tokens(), generated_tokens: answer.generated_tokens() })
+}
+
+fn print_stats(model: &VideoLlm, subject: &Subject, stages: &Stages, generated: usize) {
+    output::note(format_args!("\nmodel      {}", model.id()));
+    if let Some(visual) = &subject.visual {
+        output::note(format_args!(
+            "tokens     {} before, {} after ({})",
+            output::grouped(subject.grid_tokens),
+            output::grouped(visual.count()),
+            output::percent(visual.count(), subject.grid_tokens),
+        ));
+    }
+    for (name, seconds) in stages.iter() {
+        output::note(format_args!("{name:<10} {seconds:>8.3} s"));
+    }
+    output::note(format_args!("{:<10} {:>8.3} s", "all", stages.total()));
+    let generation = stages.seconds("generation");
+    if generated > 0 && generation > 0.0 {
+        output::note(format_args!(
+            "generated  {generated} tokens, {:.1} a second",
+            generated as f64 / generation
+        ));
+    }
+    if let Some(peak) = peak_memory() {
+        output::note(format_args!("memory     {} at most", output::bytes(peak as f64)));
+    }
+}

@@ -1,0 +1,25 @@
+//! `vqtoken demo`: the clip that the project renders itself.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use vqtoken::demo_clip;
+
+use super::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArguments {
+    /// The clip to write
+    #[arg(short, long, value_name = "OUT.mp4", default_value = "demo.mp4")]
+    output: PathBuf,
+}
+
+pub(crate) fn run(arguments: &DemoArguments, json: bool) -> anyhow::Result<()> {
+    demo_clip::write(&arguments.output)?;
+    let bytes = std::fs::metadata(&arguments.output)?.len();
+    output::line(match json {
+        true => serde_json::json!({ "output": arguments.output, "bytes": bytes }).to_string(),
+        false => format!("{}: {}", arguments.output.display(), output::bytes(bytes as f64)),
+    })?;
+    Ok(())
+}

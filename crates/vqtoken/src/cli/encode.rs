@@ -1,0 +1,141 @@
+//! `vqtoken encode`: videos in, `.vqt` files out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vqtoken::{VideoLlm, VideoTokens};
+
+use super::stages::Stages;
+use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+
+#[derive(Args, Debug)]
+pub(crate) struct EncodeArguments {
+    /// Videos or folders of images
+    #[arg(value_name = "VIDEO", required = true)]
+    videos: Vec<PathBuf>,
+
+    /// A file for one video, or a folder, where each video gets its own name with .vqt
+    #[arg(short, long, value_name = "OUT.vqt|DIR")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    encoding: EncodingArguments,
+}
+
+pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()> {
+    let jobs = jobs(arguments)?;
+    let mut load = Stages::default();
+    let model = pipeline::load_model(&arguments.model, &mut load)?;
+
+    // One bad video must not cost the others: it is reported at once, and the command fails at the end.
+    let mut failed = Vec::new();
+    for (target, video) in &jobs {
+        if let Err(error) = encode(arguments, &model, video, target, json) {
+            if output::is_broken_pipe(&error) || jobs.len() == 1 {
+                return Err(error);
+            }
+            output::report(&error, json);
+            failed.push(video.display().to_string());
+        }
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        names => Err(anyhow::anyhow!(
+            "{} of {} videos were not encoded: {}",
+            names.len(),
+            jobs.len(),
+            names.join(", ")
+        )),
+    }
+}
+
+/// What is written where.
+fn jobs(arguments: &EncodeArguments) -> anyhow::Result<BTreeMap<PathBuf, PathBuf>> {
+    let output = &arguments.output;
+    if !output.is_dir() && !pipeline::is_video_tokens(output) {
+        return Err(UsageError(format!(
+            "{} is no folder and does not end in .vqt: create the folder, or name a .vqt file",
+            output.display()
+        ))
+        .into());
+    }
+    if !output.is_dir() {
+        return match arguments.videos.as_slice() {
+            [video] => Ok([(output.clone(), video.clone())].into()),
+            videos => Err(UsageError(format!(
+                "{} videos do not go into the one file {}: name a folder",
+                videos.len(),
+                output.display()
+            ))
+            .into()),
+        };
+    }
+    let mut jobs = BTreeMap::new();
+    for video in &arguments.videos {
+        let name = video.file_stem().map(|stem| stem.to_owned()).unwrap_or_else(|| "video".into());
+        let mut file = name;
+        file.push(".vqt");
+        if let Some(other) = jobs.insert(output.join(&file), video.clone()) {
+            return Err(UsageError(format!(
+                "{} and {} would both become {}: encode them into different folders",
+                other.display(),
+                video.display(),
+                output.join(&file).display()
+            ))
+            .into());
+        }
+    }
+    Ok(jobs)
+}
+
+fn encode(
+    arguments: &EncodeArguments,
+    model: &VideoLlm,
+    video: &Path,
+    target: &Path,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut stages = Stages::default();
+    let clip = pipeline::sample(video, &arguments.encoding, &mut stages)?;
+    let tokens = pipeline::encode(model, &clip, &arguments.encoding, &mut stages)?;
+    tokens.save(target)?;
+    let bytes = std::fs::metadata(target)?.len();
+    output::line(match json {
+        true => record(video, target, &tokens, bytes, &stages).to_string(),
+        false => summary(target, &tokens, bytes, &stages),
+    })?;
+    Ok(())
+}
+
+fn record(
+    video: &Path,
+    target: &Path,
+    tokens: &VideoTokens,
+    bytes: u64,
+    stages: &Stages,
+) -> serde_json::Value {
+    serde_json::json!({
+        "video": video,
+        "output": target,
+        "frames": tokens.index_map.shape().frames,
+        "grid_tokens": tokens.index_map.labels().len(),
+        "codes": tokens.codebook.codes(),
+        "bytes": bytes,
+        "seconds": stages.to_json(),
+    })
+}
+
+fn summary(target: &Path, tokens: &VideoTokens, bytes: u64, stages: &Stages) -> String {
+    format!(
+        "{}: {} tokens -> {} codes, {}, {:.1} s",
+        target.display(),
+        output::grouped(tokens.index_map.labels().len()),
+        tokens.codebook.codes(),
+        output::bytes(bytes as f64),
+        stages.total(),
+    )
+}

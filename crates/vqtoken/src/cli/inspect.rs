@@ -1,0 +1,179 @@
+//! `vqtoken inspect`: what is inside a file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use vqtoken::{Video, VideoTokens, builtin};
+use vqtoken_model::checkpoint::{ModelFiles, Weights};
+use vqtoken_model::config::OneVisionConfig;
+
+use super::{output, pipeline};
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// A .vqt file, a model directory, or a video [default: the built-in model]
+    #[arg(value_name = "FILE.vqt|MODEL_DIR|VIDEO")]
+    input: Option<PathBuf>,
+}
+
+/// Rows of a table: a name for people, a key for machines, the value for each.
+type Rows = Vec<(&'static str, String, Value)>;
+
+pub(crate) fn run(arguments: &InspectArguments, json: bool) -> anyhow::Result<()> {
+    let rows = match &arguments.input {
+        None => model_rows(&builtin::files(), &builtin::weights()?)?,
+        Some(path) if pipeline::is_video_tokens(path) => token_rows(path, &VideoTokens::load(path)?)?,
+        Some(path) if path.join("config.json").exists() => {
+            model_rows(&ModelFiles::open(path)?, &Weights::open(path)?)?
+        }
+        Some(path) => video_rows(path)?,
+    };
+    if json {
+        let object: serde_json::Map<_, _> =
+            rows.into_iter().map(|(key, _, value)| (key.to_owned(), value)).collect();
+        output::line(Value::from(object))?;
+        return Ok(());
+    }
+    let width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
+    for (key, text, _) in rows {
+        output::line(format_args!("{:width$}  {text}", key.replace('_', " ")))?;
+    }
+    Ok(())
+}
+
+fn row(key: &'static str, text: impl Into<String>, value: impl Into<Value>) -> (&'static str, String, Value) {
+    (key, text.into(), value.into())
+}
+
+fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
+    let bytes = std::fs::metadata(path)?.len();
+    let shape = tokens.index_map.shape();
+    let (codes, dim) = (tokens.codebook.codes(), tokens.codebook.dim());
+    let mut rows = vec![
+        row("kind", "video tokens", "video tokens"),
+        row("model", &tokens.model, tokens.model.as_str()),
+        row(
+            "grid",
+            format!("{} frames of {} x {}", shape.frames, shape.height, shape.width),
+            json!([shape.frames, shape.height, shape.width]),
+        ),
+        row("codes", format!("{codes} of {dim} features"), codes),
+        row("features", dim.to_string(), dim),
+        row("budget", tokens.budget.to_string(), tokens.budget.to_string()),
+        row(
+            "grid_tokens",
+            format!(
+                "{} ({} of them reach the language model)",
+                output::grouped(shape.len()),
+                output::percent(codes, shape.len())
+            ),
+            shape.len(),
+        ),
+        row("bytes", output::bytes(bytes as f64), bytes),
+    ];
+    if let (Some(first), Some(last)) = (tokens.timestamps.first(), tokens.timestamps.last()) {
+        rows.push(row("times", format!("{first:.2} s to {last:.2} s"), json!([first, last])));
+    }
+    if let Some(source) = &tokens.source {
+        rows.push(row("source", &source.name, source.name.as_str()));
+        rows.push(row(
+            "source_size",
+            format!(
+                "{} x {}, {} frames, {:.2} s",
+                source.width, source.height, source.frames, source.duration
+            ),
+            json!([source.width, source.height, source.frames]),
+        ));
+        rows.push(row("source_bytes", output::bytes(source.bytes as f64), source.bytes));
+        if source.duration > 0.0 {
+            let (own, theirs) = (bytes as f64 / source.duration, source.bytes as f64 / source.duration);
+            rows.push(row("bytes_per_second", format!("{} of video", output::bytes(own)), own));
+            rows.push(row("source_bytes_per_second", output::bytes(theirs), theirs));
+        }
+    }
+    Ok(rows)
+}
+
+fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
+    let place = files.place.display().to_string();
+    let config =
+        OneVisionConfig::parse(&files.place.join("config.json").display().to_string(), &files.config)?;
+    let (vision, text, side) = (&config.vision, &config.text, config.vision.grid_side());
+    let parameters: usize = weights
+        .names()
+        .filter_map(|name| weights.shape(name))
+        .map(|shape| shape.iter().product::<usize>())
+        .sum();
+    let attention = match &config.vq_attention {
+        Some(kind) => serde_json::to_value(kind)?,
+        None if weights.shape("vq_attention.to_q_proj.weight").is_some() => json!({ "kind": "released" }),
+        None => Value::Null,
+    };
+    let mut types: Vec<String> =
+        weights.names().filter_map(|name| weights.describe(name)).map(|(dtype, _)| dtype).collect();
+    types.sort();
+    types.dedup();
+    Ok(vec![
+        row("kind", "model", "model"),
+        row("place", &place, place.as_str()),
+        row(
+            "vision_tower",
+            format!(
+                "SigLIP, {} layers of {} features, {} heads, {} px in patches of {}",
+                vision.layers, vision.hidden_size, vision.heads, vision.image_size, vision.patch_size
+            ),
+            json!({ "layers": vision.layers, "features": vision.hidden_size, "image_size": vision.image_size }),
+        ),
+        row("grid", format!("{side} x {side}: {} tokens a frame", side * side), json!([side, side])),
+        row(
+            "language_model",
+            format!(
+                "Qwen2, {} layers of {} features, {} heads ({} for keys), {} words",
+                text.layers, text.hidden_size, text.heads, text.key_heads, text.vocabulary
+            ),
+            json!({ "layers": text.layers, "features": text.hidden_size, "vocabulary": text.vocabulary }),
+        ),
+        row(
+            "vq_attention",
+            attention
+                .get("kind")
+                .and_then(Value::as_str)
+                .unwrap_or("none: the bare codes are read")
+                .to_owned(),
+            attention.clone(),
+        ),
+        row("parameters", output::grouped(parameters), parameters),
+        row("tensors", weights.len().to_string(), weights.len()),
+        row("types", types.join(", "), types.clone()),
+        row("bytes", output::bytes(weights.stored_bytes() as f64), weights.stored_bytes()),
+    ])
+}
+
+fn video_rows(path: &Path) -> anyhow::Result<Rows> {
+    let video = Video::open(path)?;
+    let info = video.info();
+    let known = |number: usize| if number == 0 { "not known".to_owned() } else { number.to_string() };
+    let frames =
+        info.frames.map_or_else(|| "not known before decoding".to_owned(), |frames| frames.to_string());
+    let duration = info.duration.map_or_else(|| "not known".to_owned(), |seconds| format!("{seconds:.2} s"));
+    Ok(vec![
+        row("kind", "video", "video"),
+        row("container", &info.container, info.container.as_str()),
+        row("codec", &info.codec, info.codec.as_str()),
+        row(
+            "decoder",
+            format!("{:?}", info.decoder).to_lowercase(),
+            format!("{:?}", info.decoder).to_lowercase(),
+        ),
+        row(
+            "size",
+            format!("{} x {}", known(info.width), known(info.height)),
+            json!([info.width, info.height]),
+        ),
+        row("rotation", format!("{} degrees", info.rotation), info.rotation),
+        row("frames", frames, info.frames),
+        row("duration", duration, info.duration),
+        row("bytes", output::bytes(info.file_bytes as f64), info.file_bytes),
+    ])
+}

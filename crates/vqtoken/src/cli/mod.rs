@@ -1,0 +1,136 @@
+//! What can be typed, and what the commands share.
+
+pub(crate) mod ask;
+pub(crate) mod demo;
+pub(crate) mod encode;
+pub(crate) mod inspect;
+pub(crate) mod output;
+pub(crate) mod pipeline;
+pub(crate) mod show;
+pub(crate) mod stages;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use vqtoken::{Budget, Sampling};
+
+/// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
+#[derive(Debug, Parser)]
+#[command(name = "vqtoken", version, arg_required_else_help = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print results (and errors) as one line of JSON each
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer questions about a video, or about video tokens made earlier
+    Ask(ask::AskArguments),
+    /// Turn videos into video tokens on disk (.vqt)
+    Encode(encode::EncodeArguments),
+    /// Draw frames over their index maps, one colour per code, and the codes' paths
+    Show(show::ShowArguments),
+    /// Say what is inside a .vqt file, a model directory or a video
+    Inspect(inspect::InspectArguments),
+    /// Write the project's own demonstration clip
+    Demo(demo::DemoArguments),
+}
+
+/// A command that was understood but makes no sense: exit code 2.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Which model.
+#[derive(Args, Debug)]
+pub(crate) struct ModelArguments {
+    /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
+    #[arg(long, value_name = "DIR|HUB_ID")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+/// How a video becomes video tokens.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EncodingArguments {
+    /// Frames to sample, evenly over the video [default: 32]
+    #[arg(long, value_name = "T", value_parser = at_least_one, conflicts_with = "fps")]
+    frames: Option<usize>,
+
+    /// Sample by time instead: frames a second
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    fps: Option<f64>,
+
+    /// Codes: a number, adaptive, adaptive:elbow, adaptive:silhouette or adaptive:RULE:MIN-MAX [default: 32]
+    #[arg(long, value_name = "BUDGET")]
+    tokens: Option<Budget>,
+
+    /// Seed of the quantizer [default: 0]
+    #[arg(long, value_name = "N")]
+    quantizer_seed: Option<u64>,
+}
+
+impl EncodingArguments {
+    pub(crate) fn sampling(&self) -> Sampling {
+        match self.fps {
+            Some(rate) => Sampling::Fps(rate),
+            None => Sampling::Uniform(self.frames.unwrap_or(32)),
+        }
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        self.tokens.unwrap_or(Budget::PAPER_FIXED)
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.quantizer_seed.unwrap_or(0)
+    }
+
+    /// Refuses options that would have no effect on tokens made earlier.
+    pub(crate) fn refuse_for_tokens(&self) -> Result<(), UsageError> {
+        let given = [
+            ("--frames", self.frames.is_some()),
+            ("--fps", self.fps.is_some()),
+            ("--tokens", self.tokens.is_some()),
+            ("--quantizer-seed", self.quantizer_seed.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(UsageError(format!(
+                "{flag} says how a video is encoded, and a .vqt file is encoded already: give the video instead"
+            ))),
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one is needed".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("give a whole number of at least 1".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("give a number above 0".to_owned()),
+    }
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("the question is empty: say what you want to know".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}

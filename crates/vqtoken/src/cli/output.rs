@@ -1,0 +1,111 @@
+//! Writing to the terminal: results on standard output, everything else on standard error.
+
+#![allow(clippy::print_stderr, reason = "the one place that writes messages for people")]
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Writes a piece of a result and makes it visible at once.
+pub(crate) fn piece(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
+}
+
+/// Writes a line of a result.
+pub(crate) fn line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Tells the user something that is no result.
+pub(crate) fn note(text: impl Display) {
+    eprintln!("{text}");
+}
+
+/// Tells the user why the command failed, in one line.
+pub(crate) fn report(error: &anyhow::Error, json: bool) {
+    match json {
+        true => eprintln!("{}", serde_json::json!({ "error": error.to_string() })),
+        false => eprintln!("error: {error}"),
+    }
+}
+
+/// Whether the reader of our output went away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A bar on standard error if that is a terminal, for work of `length` known steps.
+pub(crate) fn bar(what: &'static str, length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:>10} {bar:40} {pos}/{len} {eta}");
+    let bar = ProgressBar::new(length as u64).with_prefix(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A spinner on standard error if that is a terminal, for work of unknown length.
+pub(crate) fn spinner(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:>10} {spinner} {elapsed}");
+    let spinner = ProgressBar::new_spinner().with_prefix(what);
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    match style {
+        Ok(style) => spinner.with_style(style),
+        Err(_) => spinner,
+    }
+}
+
+/// `23328` as `23,328`.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1234567` bytes as `1.2 MB`.
+pub(crate) fn bytes(count: f64) -> String {
+    const UNITS: [&str; 4] = ["B", "kB", "MB", "GB"];
+    let mut value = count;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{value:.0} B"),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}
+
+/// Part of a whole as a percentage with two digits that say something.
+pub(crate) fn percent(part: usize, whole: usize) -> String {
+    let percent = 100.0 * part as f64 / whole.max(1) as f64;
+    if percent >= 10.0 { format!("{percent:.0}%") } else { format!("{percent:.2}%") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(23_328), "23,328");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(bytes(999.0), "999 B");
+        assert_eq!(bytes(1_234_567.0), "1.2 MB");
+        assert_eq!(percent(32, 23_328), "0.14%");
+        assert_eq!(percent(6_272, 23_328), "27%");
+    }
+}

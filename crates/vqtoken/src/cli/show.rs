@@ -1,0 +1,105 @@
+//! `vqtoken show`: a picture of video tokens.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vqtoken::picture::{self, PictureOptions};
+use vqtoken::{Frame, Sampling, Video, VideoTokens};
+
+use super::stages::Stages;
+use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArguments {
+    /// A .vqt file, a video or a folder of images
+    #[arg(value_name = "FILE.vqt|VIDEO")]
+    input: PathBuf,
+
+    /// The picture to write
+    #[arg(short, long, value_name = "OUT.png")]
+    output: PathBuf,
+
+    /// The video that a .vqt file was made from, to draw its frames too
+    #[arg(long, value_name = "VIDEO")]
+    video: Option<PathBuf>,
+
+    /// Frames to draw, at most
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = super::at_least_one)]
+    drawn: usize,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    encoding: EncodingArguments,
+}
+
+pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
+    if !arguments.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Err(UsageError(format!(
+            "{}: the picture is a PNG; end its name in .png",
+            arguments.output.display()
+        ))
+        .into());
+    }
+    let (tokens, frames) = match pipeline::is_video_tokens(&arguments.input) {
+        true => read(arguments)?,
+        false => encode(arguments)?,
+    };
+    let options = PictureOptions { frames: arguments.drawn, ..PictureOptions::default() };
+    let image = picture::draw(&tokens, frames.as_deref(), &options)?;
+    picture::save_png(&image, &arguments.output)?;
+    output::line(match json {
+        true => serde_json::json!({
+            "output": arguments.output,
+            "width": image.width(),
+            "height": image.height(),
+            "codes": tokens.codebook.codes(),
+        })
+        .to_string(),
+        false => format!(
+            "{}: {} x {}, {} frames, {} codes",
+            arguments.output.display(),
+            image.width(),
+            image.height(),
+            tokens.index_map.shape().frames,
+            tokens.codebook.codes()
+        ),
+    })?;
+    Ok(())
+}
+
+fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<Frame>>)> {
+    if arguments.video.is_some() {
+        return Err(
+            UsageError("--video goes with a .vqt file; a video brings its own frames".to_owned()).into()
+        );
+    }
+    let mut stages = Stages::default();
+    let model = pipeline::load_model(&arguments.model, &mut stages)?;
+    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
+    let tokens = pipeline::encode(&model, &clip, &arguments.encoding, &mut stages)?;
+    Ok((tokens, Some(clip.frames)))
+}
+
+fn read(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<Frame>>)> {
+    arguments.encoding.refuse_for_tokens()?;
+    let tokens = VideoTokens::load(&arguments.input)?;
+    let frames = arguments.video.as_deref().map(|video| frames_of(video, &tokens)).transpose()?;
+    Ok((tokens, frames))
+}
+
+/// The frames that the tokens were made from, found again by their times.
+fn frames_of(video: &Path, tokens: &VideoTokens) -> anyhow::Result<Vec<Frame>> {
+    let times = &tokens.timestamps;
+    let clip = Video::open(video)?.sample(Sampling::Uniform(times.len()))?;
+    let same = clip.timestamps.iter().zip(times).all(|(a, b)| (a - b).abs() < 1e-3);
+    if !same {
+        anyhow::bail!(
+            "{} does not have its evenly spaced frames at the times of the video tokens: name the video they were made \
+             from, or show that video itself",
+            video.display()
+        );
+    }
+    Ok(clip.frames)
+}

@@ -1,0 +1,37 @@
+//! The command `vqtoken`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Command, Options};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has read enough; that is no failure.
+        Err(error) if cli::output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let usage = error.downcast_ref::<cli::UsageError>().is_some();
+            cli::output::report(&error, options.json);
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    match &options.command {
+        Command::Ask(arguments) => cli::ask::run(arguments, options.json),
+        Command::Encode(arguments) => cli::encode::run(arguments, options.json),
+        Command::Show(arguments) => cli::show::run(arguments, options.json),
+        Command::Inspect(arguments) => cli::inspect::run(arguments, options.json),
+        Command::Demo(arguments) => cli::demo::run(arguments, options.json),
+    }
+}

@@ -1,0 +1,257 @@
+//! The binary as a user meets it: the whole path on the project's own clip, and what it says to bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// The demonstration clip and its video tokens, made once for all tests.
+struct Prepared {
+    folder: TempDir,
+    clip: PathBuf,
+    tokens: PathBuf,
+}
+
+fn prepared() -> &'static Prepared {
+    static PREPARED: OnceLock<Prepared> = OnceLock::new();
+    PREPARED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let (clip, tokens) = (folder.path().join("demo.mp4"), folder.path().join("demo.vqt"));
+        stdout(&["demo", "-o", path(&clip)]);
+        stdout(&["encode", path(&clip), "-o", path(&tokens), "--frames", "6", "--tokens", "8"]);
+        Prepared { folder, clip, tokens }
+    })
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vqtoken"));
+    command.args(arguments);
+    command
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = command(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&stdout(arguments)).unwrap()
+}
+
+/// Fails with `code` and one line on standard error that holds every needle.
+fn refused(arguments: &[&str], code: i32, needles: &[&str]) {
+    let Output { status, stdout, stderr } = command(arguments).output().unwrap();
+    let message = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(code), "{arguments:?}: {message}");
+    assert!(stdout.is_empty());
+    let lines: Vec<_> = message.lines().filter(|line| !line.starts_with("note: ")).collect();
+    // Usage errors come from the argument parser, which adds how to get help.
+    assert!(lines.len() == 1 || code == 2, "{arguments:?}: {message}");
+    for needle in needles {
+        assert!(message.contains(needle), "{arguments:?} lacks {needle:?}: {message}");
+    }
+}
+
+#[test]
+fn ask_answers_and_counts() {
+    let clip = path(&prepared().clip);
+    let output = command(&["ask", clip, "What happens?", "--frames", "4", "--tokens", "8", "--stats"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("its words mean nothing"), "{notes}");
+    assert!(notes.contains("2,916 before, 8 after (0.27%)"), "{notes}");
+    for stage in
+        ["load", "decode", "pixels", "vision", "quantize", "attention", "prefill", "generation", "memory"]
+    {
+        assert!(notes.lines().any(|line| line.starts_with(stage)), "{stage}: {notes}");
+    }
+}
+
+#[test]
+fn video_and_tokens_give_the_same_answer() {
+    let Prepared { clip, tokens, .. } = prepared();
+    let from_video = json(&["--json", "ask", path(clip), "What moves?", "--frames", "6", "--tokens", "8"]);
+    let from_tokens = json(&["--json", "ask", path(tokens), "What moves?", "Where to?"]);
+    assert_eq!(from_video["answers"][0], from_tokens["answers"][0]);
+    assert_eq!(from_tokens["answers"][1]["question"], "Where to?");
+    assert_eq!(from_tokens["visual_tokens"], 8);
+    assert_eq!(from_tokens["grid_tokens"], 6 * 27 * 27);
+    assert!(from_tokens["seconds"].get("decode").is_none());
+
+    let followed = json(&[
+        "--json",
+        "ask",
+        path(tokens),
+        "What moves?",
+        "Where to?",
+        "--follow-up",
+        "--max-tokens",
+        "5",
+    ]);
+    let alone = json(&["--json", "ask", path(tokens), "What moves?", "Where to?", "--max-tokens", "5"]);
+    let prompt = |value: &serde_json::Value| value["answers"][1]["prompt_tokens"].as_u64().unwrap();
+    assert!(prompt(&followed) > prompt(&alone));
+}
+
+#[test]
+fn other_ways_to_ask() {
+    let Prepared { clip, tokens, .. } = prepared();
+    let text = json(&["--json", "ask", "--max-tokens", "4", "--text-only", "Who are you?", "And you?"]);
+    assert_eq!(text["visual_tokens"], 0);
+    assert_eq!(text["answers"].as_array().unwrap().len(), 2);
+    let pooled = json(&[
+        "--json",
+        "ask",
+        path(clip),
+        "What?",
+        "--frames",
+        "2",
+        "--reducer",
+        "pooled",
+        "--max-tokens",
+        "2",
+    ]);
+    assert_eq!(pooled["visual_tokens"], 2 * 14 * 14);
+    let adaptive = [
+        "ask",
+        path(clip),
+        "What?",
+        "--fps",
+        "0.5",
+        "--tokens",
+        "adaptive:silhouette:2-5",
+        "--max-tokens",
+        "2",
+    ];
+    let count = json(&[&["--json"], &adaptive[..]].concat())["visual_tokens"].as_u64().unwrap();
+    assert!((2..=5).contains(&count));
+    let drawn = |seed| {
+        stdout(&["ask", path(tokens), "What?", "--temperature", "1", "--seed", seed, "--max-tokens", "12"])
+    };
+    assert_eq!(drawn("1"), drawn("1"));
+    assert_ne!(drawn("1"), drawn("2"));
+}
+
+#[test]
+fn the_same_bits_with_any_number_of_threads() {
+    let Prepared { folder, clip, tokens } = prepared();
+    let other = folder.path().join("threads.vqt");
+    let arguments = ["encode", path(clip), "-o", path(&other), "--frames", "6", "--tokens", "8"];
+    let output = command(&arguments).env("RAYON_NUM_THREADS", "1").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(fs::read(&other).unwrap(), fs::read(tokens).unwrap());
+}
+
+#[test]
+fn encode_into_a_folder_reports_what_failed() {
+    let Prepared { folder, clip, .. } = prepared();
+    let out = folder.path().join("several");
+    fs::create_dir(&out).unwrap();
+    let broken = folder.path().join("broken.mp4");
+    fs::write(&broken, b"no video at all").unwrap();
+    let arguments = ["encode", path(&broken), path(clip), "-o", path(&out), "--frames", "2", "--tokens", "4"];
+    let output = command(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("1 of 2 videos were not encoded") && message.contains("broken.mp4"),
+        "{message}"
+    );
+    let written: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(written, ["demo.vqt"]);
+}
+
+#[test]
+fn show_draws_videos_and_tokens() {
+    let Prepared { folder, clip, tokens } = prepared();
+    let picture = folder.path().join("picture.png");
+    for arguments in [
+        vec!["show", path(tokens), "-o", path(&picture)],
+        vec!["show", path(tokens), "-o", path(&picture), "--video", path(clip)],
+        vec!["show", path(clip), "-o", path(&picture), "--frames", "3", "--tokens", "4", "--drawn", "2"],
+    ] {
+        stdout(&arguments);
+        let bytes = fs::read(&picture).unwrap();
+        assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
+        fs::remove_file(&picture).unwrap();
+    }
+}
+
+#[test]
+fn inspect_says_what_is_inside() {
+    let Prepared { clip, tokens, .. } = prepared();
+    let of_tokens = json(&["--json", "inspect", path(tokens)]);
+    assert_eq!(of_tokens["codes"], 8);
+    assert_eq!(of_tokens["grid"], serde_json::json!([6, 27, 27]));
+    assert_eq!(of_tokens["source"], "demo.mp4");
+    assert!(of_tokens["bytes_per_second"].as_f64().unwrap() > 0.0);
+    let of_clip = json(&["--json", "inspect", path(clip)]);
+    assert_eq!(of_clip["kind"], "video");
+    assert_eq!(of_clip["codec"], "h264");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a/onevision-vqtoken");
+    assert_eq!(json(&["--json", "inspect", path(&golden)])["vq_attention"]["kind"], "released");
+    assert!(stdout(&["inspect"]).contains("the built-in model"));
+}
+
+#[test]
+fn bad_usage_is_exit_code_2() {
+    let Prepared { folder, clip, tokens } = prepared();
+    let (clip, tokens) = (path(clip), path(tokens));
+    refused(&["ask", clip, ""], 2, &["question is empty"]);
+    refused(&["ask", clip], 2, &["no question"]);
+    refused(&["ask", clip, "What?", "--tokens", "0"], 2, &["at least 1"]);
+    refused(&["ask", clip, "What?", "--tokens", "some"], 2, &["adaptive:elbow"]);
+    refused(&["ask", clip, "What?", "--tokens", "adaptive:elbow:9-3"], 2, &["smaller number first"]);
+    refused(&["ask", clip, "What?", "--frames", "0"], 2, &["at least one"]);
+    refused(&["ask", clip, "What?", "--fps", "nan"], 2, &["above 0"]);
+    refused(&["ask", tokens, "What?", "--frames", "3"], 2, &["--frames", ".vqt"]);
+    refused(
+        &["encode", clip, "-o", path(&folder.path().join("nowhere"))],
+        2,
+        &["nowhere", "create the folder"],
+    );
+    refused(&["encode", clip, tokens, "-o", path(&folder.path().join("one.vqt"))], 2, &["one.vqt", "folder"]);
+    refused(&["show", tokens, "-o", path(&folder.path().join("picture.jpg"))], 2, &[".png"]);
+    refused(&["dance"], 2, &["dance"]);
+}
+
+#[test]
+fn failures_are_exit_code_1_and_name_the_thing() {
+    let Prepared { folder, clip, tokens } = prepared();
+    let file = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        path(&file).to_owned()
+    };
+    let quick = ["What?", "--frames", "2", "--max-tokens", "1"];
+    let ask =
+        |input: &str, code, needles: &[&str]| refused(&[&["ask", input], &quick[..]].concat(), code, needles);
+    ask("nowhere.mp4", 1, &["nowhere.mp4"]);
+    ask(&file("words.mp4", b"these are words"), 1, &["words.mp4"]);
+    ask(&file("empty.mp4", b""), 1, &["empty.mp4"]);
+    let sound = fs::read(tokens).unwrap();
+    refused(&["ask", &file("cut.vqt", &sound[..sound.len() / 2]), "What?"], 1, &["cut.vqt"]);
+    refused(&["inspect", &file("empty.vqt", b"")], 1, &["empty.vqt"]);
+    refused(&["ask", path(clip), "What?", "--model", "nowhere"], 1, &["no model at nowhere"]);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a/onevision-hf");
+    refused(&["ask", path(tokens), "What?", "--model", path(&golden)], 1, &["tiny@", "onevision-hf@"]);
+    refused(&["ask", path(tokens), "What about <image>?"], 1, &["<image>"]);
+    refused(&["ask", path(tokens), "What?", "--temperature=-1"], 1, &["temperature"]);
+    let nowhere = folder.path().join("nowhere/picture.png");
+    refused(&["show", path(tokens), "-o", path(&nowhere)], 1, &["nowhere"]);
+    let nowhere = folder.path().join("nowhere/demo.vqt");
+    refused(&["encode", path(clip), "-o", path(&nowhere), "--frames", "1"], 1, &["nowhere"]);
+    let error = command(&["--json", "ask", "nowhere.mp4", "What?"]).output().unwrap();
+    let error = String::from_utf8(error.stderr).unwrap();
+    let last = error.lines().last().unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(last).unwrap()["error"].is_string(), "{error}");
+}
