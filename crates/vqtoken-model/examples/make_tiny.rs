@@ -1,12 +1,14 @@
 //! Writes a tiny checkpoint with random weights: `cargo run -p vqtoken-model --example make_tiny -- OUT_DIR TOKENIZER_JSON`.
 //!
 //! Its grid is the paper's, 27 x 27 patches a frame; everything else is as small as it can be. Such a model answers
-//! nonsense, but everything around the words is real: tokens, picture, timing.
+//! nonsense, but everything around the words is real: tokens, picture, timing. The random patch filters weigh a
+//! patch's colour more than its texture and its place little, so that the regions of its codes follow objects.
 
 use std::error::Error;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Distribution, Tensor};
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig, VqAttentionConfig};
 use vqtoken_model::{OneVision, Tokenizer, checkpoint};
 use vqtoken_nn::Activation;
@@ -23,8 +25,42 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = Device::flex();
     device.seed(0);
-    checkpoint::save(Path::new(directory), &config, &OneVision::new(&config, &device), &tokenizer)?;
+    let model = OneVision::new(&config, &device).map(&mut ColourFirst::default());
+    checkpoint::save(Path::new(directory), &config, &model, &tokenizer)?;
     Ok(())
+}
+
+/// Adds to every patch filter one random weight a colour channel, and makes positions count for less.
+#[derive(Default)]
+struct ColourFirst {
+    path: Vec<String>,
+}
+
+impl ModuleMapper for ColourFirst {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.path.join(".");
+        if path.ends_with("patch_embedding.weight") {
+            param.map(|filters| {
+                // [Dv, 3, P, P]: one number for all places of a channel.
+                let mut channels = filters.dims();
+                channels[D - 2..].fill(1);
+                let colour = Tensor::random(channels, Distribution::Normal(0.0, 0.02), &filters.device());
+                filters * 0.25 + colour
+            })
+        } else if path.ends_with("position_embedding.weight") {
+            param.map(|positions| positions * 0.25)
+        } else {
+            param
+        }
+    }
 }
 
 fn config(end_token: u32) -> OneVisionConfig {

@@ -1,5 +1,7 @@
 //! Checkpoints that are cut, flipped or lie: a typed error of one line, no panic, no allocation beyond their size.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+
 #[path = "common/small.rs"]
 mod small;
 

@@ -26,6 +26,9 @@ impl Sampling {
     pub(crate) fn check(self) -> Result<(), VideoError> {
         match self {
             Sampling::Uniform(0) => Err(VideoError::BadSampling("0 frames: ask for at least 1".into())),
+            Sampling::Uniform(count) if count as f64 > MOST_FRAMES => {
+                Err(VideoError::BadSampling(format!("{count} frames: ask for at most {MOST_FRAMES}")))
+            }
             Sampling::Fps(fps) if !(fps.is_finite() && fps > 0.0) => {
                 Err(VideoError::BadSampling(format!("{fps} frames a second: give a number greater than 0")))
             }

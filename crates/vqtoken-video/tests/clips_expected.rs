@@ -30,7 +30,7 @@ struct Expected {
 }
 
 #[test]
-fn every_clip_decodes_as_ffmpeg_does() {
+fn clips_decode_as_ffmpeg_does() {
     let Some(folder) = common::clips() else { return };
     let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let all: BTreeMap<String, Expected> = serde_json::from_str(&text).unwrap();
@@ -146,20 +146,24 @@ fn block_means(frame: &Frame) -> Vec<Vec<[f64; 3]>> {
 }
 
 #[test]
-fn without_ffmpeg_the_error_names_codec_and_remedy() {
+fn clips_without_ffmpeg_name_codec_and_remedy() {
     // The variable is read by the child, so that other tests of this process are not touched.
     const CHILD: &str = "VQTOKEN_TEST_WITHOUT_FFMPEG";
     let Some(folder) = common::clips() else { return };
     if std::env::var_os(CHILD).is_some() {
-        every_clip_decodes_as_ffmpeg_does();
+        clips_decode_as_ffmpeg_does();
         return;
     }
     let out = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "without_ffmpeg_the_error_names_codec_and_remedy", "--nocapture"])
+        .args(["--exact", "clips_without_ffmpeg_name_codec_and_remedy", "--nocapture"])
         .env(CHILD, "1")
         .env("VQTOKEN_CLIPS", &folder)
         .env("VQTOKEN_FFMPEG", "no-such-program-anywhere")
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        String::from_utf8_lossy(&out.stdout).contains("1 passed"),
+        "the child ran another test than this one"
+    );
 }

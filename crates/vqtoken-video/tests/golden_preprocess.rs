@@ -8,7 +8,7 @@ use safetensors::tensor::TensorView;
 use vqtoken_video::{Clip, Decoder, Frame, PixelSpec, VideoInfo, resize_bicubic};
 
 #[test]
-fn resize_and_pixels_equal_the_golden_cases() {
+fn golden_resize_and_pixels() {
     for folder in common::golden() {
         let file = folder.join("cases/preprocess.safetensors");
         let bytes = std::fs::read(&file).unwrap();

@@ -123,7 +123,13 @@ fn a_sampling_of_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     save(&scene(4, 4, 0), &folder.path().join("1.png"));
     let video = Video::open(folder.path()).unwrap();
-    for bad in [Sampling::Uniform(0), Sampling::Fps(f64::NAN), Sampling::Fps(0.0), Sampling::Fps(-3.0)] {
+    for bad in [
+        Sampling::Uniform(0),
+        Sampling::Uniform(usize::MAX),
+        Sampling::Fps(f64::NAN),
+        Sampling::Fps(0.0),
+        Sampling::Fps(-3.0),
+    ] {
         assert!(matches!(video.sample(bad), Err(VideoError::BadSampling(_))), "{bad:?}");
     }
 }

@@ -19,6 +19,7 @@ use crate::error::ModelError;
 
 /// One of the three kinds.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a model holds one of these")]
 pub enum VqAttention {
     /// Of the published weights.
     Released(ReleasedVqAttention),
