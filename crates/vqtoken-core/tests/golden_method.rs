@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "../../../golden/locate.rs"]
+mod locate;
+
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
@@ -11,21 +14,9 @@ use vqtoken_core::{
     Codebook, EmptyCode, GridShape, TokenGrid, UnitTokens, elbow, lloyd, normalize, silhouette,
 };
 
-/// The `cases` directories, each with at least one file.
+/// The `cases` directories.
 fn case_folders() -> Vec<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a");
-    let root = std::env::var_os("VQTOKEN_GOLDEN").map_or(default, PathBuf::from);
-    if root.join("cases").is_dir() {
-        return vec![root.join("cases")];
-    }
-    let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path().join("cases")).collect();
-    folders.retain(|folder| folder.is_dir());
-    folders.sort();
-    if folders.is_empty() {
-        println!("skipped: no cases in {root:?}; set VQTOKEN_GOLDEN to a directory that has them");
-    }
-    folders
+    locate::golden_sets().into_iter().map(|set| set.join("cases")).collect()
 }
 
 struct Cases(Vec<u8>);

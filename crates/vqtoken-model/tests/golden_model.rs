@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "../../../golden/locate.rs"]
+mod locate;
 
-use common::{Cases, assert_close, golden_sets};
+use common::{Cases, assert_close};
+use locate::golden_sets;
 use vqtoken_core::{Codebook, GridShape, IndexMap, TokenGrid};
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_model::{GenerationOptions, VideoLlm, VisualTokens};

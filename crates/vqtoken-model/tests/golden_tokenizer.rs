@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
-mod common;
+#[path = "../../../golden/locate.rs"]
+mod locate;
 
-use common::golden_sets;
+use locate::golden_sets;
 use serde::Deserialize;
 use vqtoken_model::{Chat, ChatTemplate, VideoLlm};
 

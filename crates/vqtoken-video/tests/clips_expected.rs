@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
+#[path = "../../../golden/locate.rs"]
+mod locate;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +33,7 @@ struct Expected {
 
 #[test]
 fn clips_decode_as_ffmpeg_does() {
-    let Some(folder) = common::clips() else { return };
+    let Some(folder) = locate::clips() else { return };
     let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let all: BTreeMap<String, Expected> = serde_json::from_str(&text).unwrap();
     let mut failures = Vec::new();
@@ -149,7 +151,7 @@ fn block_means(frame: &Frame) -> Vec<Vec<[f64; 3]>> {
 fn clips_without_ffmpeg_name_codec_and_remedy() {
     // The variable is read by the child, so that other tests of this process are not touched.
     const CHILD: &str = "VQTOKEN_TEST_WITHOUT_FFMPEG";
-    let Some(folder) = common::clips() else { return };
+    let Some(folder) = locate::clips() else { return };
     if std::env::var_os(CHILD).is_some() {
         clips_decode_as_ffmpeg_does();
         return;

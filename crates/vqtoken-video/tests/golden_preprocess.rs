@@ -1,7 +1,8 @@
 //! Resize and pixel values against Pillow and the public image processor, bit for bit.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-mod common;
+#[path = "../../../golden/locate.rs"]
+mod locate;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -9,7 +10,7 @@ use vqtoken_video::{Clip, Decoder, Frame, PixelSpec, VideoInfo, resize_bicubic};
 
 #[test]
 fn golden_resize_and_pixels() {
-    for folder in common::golden() {
+    for folder in locate::golden_sets() {
         let file = folder.join("cases/preprocess.safetensors");
         let bytes = std::fs::read(&file).unwrap();
         let cases = SafeTensors::deserialize(&bytes).unwrap();

@@ -1,29 +1,10 @@
-//! The golden cases: where they are and how they are read.
+//! How golden cases are read and compared.
 
 #![allow(dead_code, reason = "every test file uses its own part of this module")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::SafeTensors;
-
-/// Directories of golden cases: `VQTOKEN_GOLDEN` (one of them, or a folder of them), else the project's own.
-pub(crate) fn golden_sets() -> Vec<PathBuf> {
-    let root = match std::env::var_os("VQTOKEN_GOLDEN") {
-        Some(path) => PathBuf::from(path),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden"),
-    };
-    if root.join("cases").is_dir() {
-        return vec![root];
-    }
-    let mut sets: Vec<PathBuf> = std::fs::read_dir(&root)
-        .unwrap_or_else(|error| panic!("{}: {error}", root.display()))
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("cases").is_dir())
-        .collect();
-    sets.sort();
-    assert!(!sets.is_empty(), "{} holds no golden cases", root.display());
-    sets
-}
 
 /// One safetensors file of cases.
 pub(crate) struct Cases(Vec<u8>);

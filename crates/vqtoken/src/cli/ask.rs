@@ -94,13 +94,13 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
         }
     }
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
+    let subject = subject(arguments, &model, &mut stages)?;
     if arguments.model.model.is_none() && !builtin::TRAINED {
         output::note(
             "note: the built-in model has random weights: its words mean nothing; its tokens, picture and timing are \
              real. Name a trained model with --model.",
         );
     }
-    let subject = subject(arguments, &model, &mut stages)?;
 
     let mut answered: Vec<(String, String)> = Vec::new();
     let mut records = Vec::new();
