@@ -17,6 +17,7 @@
 
 pub mod builtin;
 pub mod demo_clip;
+pub mod figures;
 pub mod picture;
 
 pub use vqtoken_core::{

@@ -61,7 +61,7 @@ impl ModuleVisitor for Collector {
         self.tensors.push(Stored {
             name: stored_name(&self.path.join(".")),
             shape: data.shape().as_slice().to_vec(),
-            bytes: bytemuck::cast_slice(values).to_vec(),
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         });
     }
 }

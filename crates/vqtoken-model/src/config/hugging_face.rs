@@ -21,7 +21,7 @@ struct Config {
 
 #[derive(Deserialize)]
 #[serde(default)]
-struct Vision {
+pub(super) struct Vision {
     model_type: String,
     hidden_size: usize,
     intermediate_size: usize,
@@ -128,7 +128,7 @@ pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
 
 impl Vision {
     /// `feature_layer` counts hidden states: 0 is the embedding, -1 the last layer's output.
-    fn into_config(self, feature_layer: i64) -> Result<VisionConfig, String> {
+    pub(super) fn into_config(self, feature_layer: i64) -> Result<VisionConfig, String> {
         if self.model_type != "siglip_vision_model" {
             return Err(format!(
                 "the vision tower {:?} is not supported; siglip_vision_model is",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::hugging_face::Text;
+use super::hugging_face::{Text, Vision};
 use super::{OneVisionConfig, VisionConfig, VqAttentionConfig};
 
 #[derive(Deserialize)]
@@ -12,21 +12,14 @@ struct Config {
     mm_projector_type: String,
     #[serde(default = "all_patches")]
     mm_vision_select_feature: String,
-    vision_config: Option<Tower>,
+    /// Shape of a tower that its name does not give.
+    vision_config: Option<Vision>,
     tie_word_embeddings: Option<bool>,
     vq_attention: Option<VqAttentionConfig>,
 }
 
-/// Shape of a tower that its name does not give.
-#[derive(Deserialize)]
-struct Tower {
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    image_size: usize,
-    patch_size: usize,
-}
+/// The `vision_feature_layer` that takes every layer of the file.
+const ALL_LAYERS: i64 = -1;
 
 fn two_layer_projector() -> String {
     "mlp2x_gelu".to_owned()
@@ -55,15 +48,7 @@ pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
         ));
     }
     let vision = match config.vision_config {
-        Some(tower) => VisionConfig {
-            hidden_size: tower.hidden_size,
-            intermediate_size: tower.intermediate_size,
-            layers: tower.num_hidden_layers,
-            heads: tower.num_attention_heads,
-            image_size: tower.image_size,
-            patch_size: tower.patch_size,
-            ..VisionConfig::siglip_so400m()
-        },
+        Some(tower) => tower.into_config(ALL_LAYERS)?,
         None if config.mm_vision_tower.contains("siglip-so400m-patch14-384") => VisionConfig::siglip_so400m(),
         None => {
             return Err(format!(

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use vqtoken::{Answer, Chat, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin};
+use vqtoken::{
+    Answer, Chat, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin, figures,
+};
 
 use super::stages::{Stages, peak_memory};
 use super::{EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
@@ -227,9 +229,9 @@ fn print_stats(model: &VideoLlm, subject: &Subject, stages: &Stages, generated: 
     if let Some(visual) = &subject.visual {
         output::note(format_args!(
             "tokens     {} before, {} after ({})",
-            output::grouped(subject.grid_tokens),
-            output::grouped(visual.count()),
-            output::percent(visual.count(), subject.grid_tokens),
+            figures::grouped(subject.grid_tokens),
+            figures::grouped(visual.count()),
+            figures::percent(visual.count() as f64 / subject.grid_tokens as f64),
         ));
     }
     for (name, seconds) in stages.iter() {
@@ -244,6 +246,6 @@ fn print_stats(model: &VideoLlm, subject: &Subject, stages: &Stages, generated: 
         ));
     }
     if let Some(peak) = peak_memory() {
-        output::note(format_args!("memory     {} at most", output::bytes(peak as f64)));
+        output::note(format_args!("memory     {} at most", figures::bytes(peak as f64)));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use vqtoken::demo_clip;
+use vqtoken::{demo_clip, figures};
 
 use super::output;
 
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &DemoArguments, json: bool) -> anyhow::Result<()> {
     let bytes = std::fs::metadata(&arguments.output)?.len();
     output::line(match json {
         true => serde_json::json!({ "output": arguments.output, "bytes": bytes }).to_string(),
-        false => format!("{}: {}", arguments.output.display(), output::bytes(bytes as f64)),
+        false => format!("{}: {}", arguments.output.display(), figures::bytes(bytes as f64)),
     })?;
     Ok(())
 }

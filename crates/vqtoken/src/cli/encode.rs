@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken::{VideoLlm, VideoTokens};
+use vqtoken::{VideoLlm, VideoTokens, figures};
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -133,9 +133,9 @@ fn summary(target: &Path, tokens: &VideoTokens, bytes: u64, stages: &Stages) -> 
     format!(
         "{}: {} tokens -> {} codes, {}, {:.1} s",
         target.display(),
-        output::grouped(tokens.index_map.labels().len()),
+        figures::grouped(tokens.index_map.labels().len()),
         tokens.codebook.codes(),
-        output::bytes(bytes as f64),
+        figures::bytes(bytes as f64),
         stages.total(),
     )
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Video, VideoTokens, builtin};
+use vqtoken::{Video, VideoTokens, builtin, figures};
 use vqtoken_model::checkpoint::{ModelFiles, Weights};
 use vqtoken_model::config::OneVisionConfig;
 
@@ -65,12 +65,12 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
             "grid_tokens",
             format!(
                 "{} ({} of them reach the language model)",
-                output::grouped(shape.len()),
-                output::percent(codes, shape.len())
+                figures::grouped(shape.len()),
+                figures::percent(codes as f64 / shape.len() as f64)
             ),
             shape.len(),
         ),
-        row("bytes", output::bytes(bytes as f64), bytes),
+        row("bytes", figures::bytes(bytes as f64), bytes),
     ];
     if let (Some(first), Some(last)) = (tokens.timestamps.first(), tokens.timestamps.last()) {
         rows.push(row("times", format!("{first:.2} s to {last:.2} s"), json!([first, last])));
@@ -85,11 +85,11 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
             ),
             json!([source.width, source.height, source.frames]),
         ));
-        rows.push(row("source_bytes", output::bytes(source.bytes as f64), source.bytes));
+        rows.push(row("source_bytes", figures::bytes(source.bytes as f64), source.bytes));
         if source.duration > 0.0 {
             let (own, theirs) = (bytes as f64 / source.duration, source.bytes as f64 / source.duration);
-            rows.push(row("bytes_per_second", format!("{} of video", output::bytes(own)), own));
-            rows.push(row("source_bytes_per_second", output::bytes(theirs), theirs));
+            rows.push(row("bytes_per_second", format!("{} of video", figures::bytes(own)), own));
+            rows.push(row("source_bytes_per_second", figures::bytes(theirs), theirs));
         }
     }
     Ok(rows)
@@ -143,10 +143,10 @@ fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
                 .to_owned(),
             attention.clone(),
         ),
-        row("parameters", output::grouped(parameters), parameters),
+        row("parameters", figures::grouped(parameters), parameters),
         row("tensors", weights.len().to_string(), weights.len()),
         row("types", types.join(", "), types.clone()),
-        row("bytes", output::bytes(weights.stored_bytes() as f64), weights.stored_bytes()),
+        row("bytes", figures::bytes(weights.stored_bytes() as f64), weights.stored_bytes()),
     ])
 }
 
@@ -174,6 +174,6 @@ fn video_rows(path: &Path) -> anyhow::Result<Rows> {
         row("rotation", format!("{} degrees", info.rotation), info.rotation),
         row("frames", frames, info.frames),
         row("duration", duration, info.duration),
-        row("bytes", output::bytes(info.file_bytes as f64), info.file_bytes),
+        row("bytes", figures::bytes(info.file_bytes as f64), info.file_bytes),
     ])
 }

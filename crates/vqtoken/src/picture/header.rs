@@ -1,8 +1,9 @@
 //! What was made from what: the video, tokens before and after, and how.
 
 use super::canvas::{BACKGROUND, Canvas, FAINT, TEXT, mix};
-use super::text::{Face, clock, grouped, percent};
+use super::text::Face;
 use super::{GAP, Scene};
+use crate::figures::{clock, grouped, percent};
 
 const SEPARATOR: &str = "  ·  ";
 const LINE_GAP: usize = 8;

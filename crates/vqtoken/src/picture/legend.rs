@@ -2,7 +2,8 @@
 
 use super::Scene;
 use super::canvas::{Canvas, FAINT, Rect, TEXT};
-use super::text::{Face, percent};
+use super::text::Face;
+use crate::figures::percent;
 
 const BAR_HEIGHT: usize = 22;
 const ROW_HEIGHT: usize = 26;

@@ -1,8 +1,9 @@
 //! When codes are there: one row for each code, time from left to right.
 
 use super::canvas::{Canvas, FAINT, PANEL, Rect, TEXT, mix};
-use super::text::{Face, clock, percent};
+use super::text::Face;
 use super::{CHIP_HEIGHT, Scene};
+use crate::figures::{clock, percent};
 
 /// Bins of time, if there are as many frames.
 const BINS: usize = 64;

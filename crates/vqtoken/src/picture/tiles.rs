@@ -3,8 +3,9 @@
 use vqtoken_video::{Frame, resize_bicubic};
 
 use super::canvas::{BACKGROUND, Canvas, Colour, FAINT, Rect, TEXT, luma, mix, pixel};
-use super::text::{Face, clock};
+use super::text::Face;
 use super::{GAP, Scene};
+use crate::figures::clock;
 
 const LABEL_HEIGHT: usize = 22;
 /// Between a frame and its index map.
