@@ -43,7 +43,8 @@ impl Chat {
         self
     }
 
-    fn check(&self) -> Result<(), ModelError> {
+    /// Refuses what cannot be asked: nothing, or a text that holds the video's placeholder.
+    pub fn check(&self) -> Result<(), ModelError> {
         if self.question.trim().is_empty() {
             return Err(ModelError::Question("the question is empty: say what you want to know"));
         }

@@ -28,6 +28,13 @@ impl Default for GenerationOptions {
     }
 }
 
+impl GenerationOptions {
+    /// Refuses options that make no sense.
+    pub fn check(&self) -> Result<(), ModelError> {
+        Sampler::new(self.sampling).map(drop)
+    }
+}
+
 /// The tokens of an answer, each computed when it is asked for.
 ///
 /// The prompt has been read when this value exists; ending tokens are not given out.

@@ -1,10 +1,11 @@
 //! `vqtoken ask`: questions in, answers out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use vqtoken::{
-    Answer, Chat, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin, figures,
+    Answer, Chat, Clip, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin,
+    figures,
 };
 
 use super::stages::{Stages, peak_memory};
@@ -73,6 +74,12 @@ enum Reducer {
     Pooled,
 }
 
+/// What was given in place of VIDEO|FILE.vqt.
+enum Input {
+    Clip(Clip),
+    Tokens(VideoTokens),
+}
+
 /// What the language model is asked about.
 struct Subject {
     visual: Option<VisualTokens>,
@@ -85,18 +92,14 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     if questions.is_empty() {
         return Err(UsageError("there is no question: add one behind the video, in quotes".to_owned()).into());
     }
+    // Whatever can be refused is refused before the video is looked at.
+    let options = generation_options(arguments);
+    options.check()?;
+    questions.iter().try_for_each(|question| Chat::new(*question).check())?;
     let mut stages = Stages::default();
-    let subject_is_tokens = arguments.input.as_deref().is_some_and(pipeline::is_video_tokens);
-    if subject_is_tokens {
-        arguments.encoding.refuse_for_tokens()?;
-        if arguments.reducer != Reducer::Vqtoken {
-            return Err(
-                UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into()
-            );
-        }
-    }
+    let input = arguments.input.as_deref().map(|input| read(arguments, input, &mut stages)).transpose()?;
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let subject = subject(arguments, &model, &mut stages)?;
+    let subject = subject(arguments, &model, input, &mut stages)?;
     if arguments.model.model.is_none() && !builtin::TRAINED {
         output::note(
             "note: the built-in model has random weights: its words mean nothing; its tokens, picture and timing are \
@@ -108,7 +111,7 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let mut records = Vec::new();
     for question in questions {
         let chat = conversation(arguments, &answered, question);
-        let record = answer(arguments, &model, &subject, &chat, &mut stages, json)?;
+        let record = answer(&model, &subject, &chat, &options, &mut stages, json)?;
         answered.push((question.clone(), record.text.clone()));
         records.push((question, record));
     }
@@ -143,17 +146,31 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn subject(arguments: &AskArguments, model: &VideoLlm, stages: &mut Stages) -> anyhow::Result<Subject> {
-    let Some(input) = &arguments.input else { return Ok(Subject { visual: None, grid_tokens: 0 }) };
-    if pipeline::is_video_tokens(input) {
-        return attended(model, &VideoTokens::load(input)?, stages);
+/// Reads the input, which fails sooner than loading a large model would.
+fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
+    if !pipeline::is_video_tokens(input) {
+        return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
     }
-    let clip = pipeline::sample(input, &arguments.encoding, stages)?;
-    match arguments.reducer {
-        Reducer::Vqtoken => {
+    arguments.encoding.refuse_for_tokens()?;
+    if arguments.reducer != Reducer::Vqtoken {
+        return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
+    }
+    Ok(Input::Tokens(VideoTokens::load(input)?))
+}
+
+fn subject(
+    arguments: &AskArguments,
+    model: &VideoLlm,
+    input: Option<Input>,
+    stages: &mut Stages,
+) -> anyhow::Result<Subject> {
+    match (input, arguments.reducer) {
+        (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
+        (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
+        (Some(Input::Clip(clip)), Reducer::Vqtoken) => {
             attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?, stages)
         }
-        Reducer::Pooled => {
+        (Some(Input::Clip(clip)), Reducer::Pooled) => {
             let grid = pipeline::embed(model, &clip, stages)?;
             let visual = stages.time("pool", || model.pooled_tokens(&grid))?;
             Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
@@ -164,6 +181,19 @@ fn subject(arguments: &AskArguments, model: &VideoLlm, stages: &mut Stages) -> a
 fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
     let visual = stages.time("attention", || model.visual_tokens(tokens))?;
     Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len() })
+}
+
+fn generation_options(arguments: &AskArguments) -> GenerationOptions {
+    GenerationOptions {
+        max_tokens: arguments.max_tokens,
+        sampling: TokenSampling {
+            temperature: arguments.temperature,
+            top_k: arguments.top_k,
+            top_p: arguments.top_p,
+            seed: arguments.seed,
+        },
+        end_tokens: None,
+    }
 }
 
 fn conversation(arguments: &AskArguments, answered: &[(String, String)], question: &str) -> Chat {
@@ -189,26 +219,16 @@ struct Record {
 }
 
 fn answer(
-    arguments: &AskArguments,
     model: &VideoLlm,
     subject: &Subject,
     chat: &Chat,
+    options: &GenerationOptions,
     stages: &mut Stages,
     json: bool,
 ) -> anyhow::Result<Record> {
-    let options = GenerationOptions {
-        max_tokens: arguments.max_tokens,
-        sampling: TokenSampling {
-            temperature: arguments.temperature,
-            top_k: arguments.top_k,
-            top_p: arguments.top_p,
-            seed: arguments.seed,
-        },
-        end_tokens: None,
-    };
     let spinner = output::spinner("prefill");
     let mut answer: Answer<'_> =
-        stages.time("prefill", || model.chat(subject.visual.as_ref(), chat, &options))?;
+        stages.time("prefill", || model.chat(subject.visual.as_ref(), chat, options))?;
     spinner.finish_and_clear();
     let mut text = String::new();
     while let Some(piece) = stages.time("generation", || answer.next()) {

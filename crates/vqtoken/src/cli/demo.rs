@@ -15,6 +15,7 @@ pub(crate) struct DemoArguments {
 }
 
 pub(crate) fn run(arguments: &DemoArguments, json: bool) -> anyhow::Result<()> {
+    super::check_folder_of(&arguments.output)?;
     demo_clip::write(&arguments.output)?;
     let bytes = std::fs::metadata(&arguments.output)?.len();
     output::line(match json {

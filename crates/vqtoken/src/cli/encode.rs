@@ -64,6 +64,7 @@ fn jobs(arguments: &EncodeArguments) -> anyhow::Result<BTreeMap<PathBuf, PathBuf
         .into());
     }
     if !output.is_dir() {
+        super::check_folder_of(output)?;
         return match arguments.videos.as_slice() {
             [video] => Ok([(output.clone(), video.clone())].into()),
             videos => Err(UsageError(format!(

@@ -9,7 +9,7 @@ pub(crate) mod pipeline;
 pub(crate) mod show;
 pub(crate) mod stages;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use vqtoken::{Budget, Sampling};
@@ -109,6 +109,20 @@ impl EncodingArguments {
             Some((flag, _)) => Err(UsageError(format!(
                 "{flag} says how a video is encoded, and a .vqt file is encoded already: give the video instead"
             ))),
+        }
+    }
+}
+
+/// Refuses a file whose folder does not exist, before any work is done for it.
+pub(crate) fn check_folder_of(file: &Path) -> anyhow::Result<()> {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => {
+            anyhow::bail!(
+                "{} cannot be written: there is no folder {}: create it",
+                file.display(),
+                folder.display()
+            )
         }
     }
 }

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
         ))
         .into());
     }
+    super::check_folder_of(&arguments.output)?;
     let (tokens, frames) = match pipeline::is_video_tokens(&arguments.input) {
         true => read(arguments)?,
         false => encode(arguments)?,
@@ -76,8 +77,8 @@ fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<
         );
     }
     let mut stages = Stages::default();
-    let model = pipeline::load_model(&arguments.model, &mut stages)?;
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
+    let model = pipeline::load_model(&arguments.model, &mut stages)?;
     let tokens = pipeline::encode(&model, &clip, &arguments.encoding, &mut stages)?;
     Ok((tokens, Some(clip.frames)))
 }
