@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn fixed_and_adaptive_counts() {
-        let iterations = vec![Iteration { distortion: 1.0, inertia: 1.0, moved: 0 }; 3];
+        let iterations = vec![Iteration { distortion: 1.0, inertia: 1.0, moved: 0, splits: 0 }; 3];
         let fixed = QuantizerStats {
             codes: 2,
             distortion: 1.0,

@@ -20,6 +20,7 @@
 //! ```
 
 mod assign;
+mod bounds;
 mod budget;
 mod codebook;
 mod complexity;
@@ -30,6 +31,7 @@ mod kmeans;
 mod means;
 mod path;
 mod pooling;
+mod products;
 mod quantize;
 mod random;
 mod seeding;

@@ -1,12 +1,15 @@
 //! The quantizer: a token grid and a budget in, a codebook and an index map out.
 
+use rayon::prelude::*;
+
 use crate::budget::{Budget, BudgetError, Rule};
 use crate::codebook::{Codebook, CodebookError};
 use crate::elbow::elbow;
 use crate::grid::{Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
 use crate::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
-use crate::means::means;
+use crate::means::ClusterSums;
+use crate::random::Random;
 use crate::seeding::seed;
 use crate::silhouette::silhouette;
 use crate::unit_tokens::UnitTokens;
@@ -28,16 +31,25 @@ pub struct QuantizerConfig {
     pub budget: Budget,
     /// Seed of the k-means++ draws.
     pub seed: u64,
+    /// How many fits with other draws are made for a K, of which the one of least distortion is kept, the first among
+    /// equals; 0 means 1.
+    pub restarts: usize,
     /// The most iterations of one fit; a fit ends sooner when no label changes.
     pub max_iterations: usize,
     /// How codes are numbered.
     pub order: CodeOrder,
 }
 
-/// 32 codes, seed 0, at most 100 iterations, numbered by first appearance.
+/// 32 codes, seed 0, one fit, at most 100 iterations, numbered by first appearance.
 impl Default for QuantizerConfig {
     fn default() -> Self {
-        Self { budget: Budget::PAPER_FIXED, seed: 0, max_iterations: 100, order: CodeOrder::default() }
+        Self {
+            budget: Budget::PAPER_FIXED,
+            seed: 0,
+            restarts: 1,
+            max_iterations: 100,
+            order: CodeOrder::default(),
+        }
     }
 }
 
@@ -131,24 +143,18 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     config.budget.check()?;
     check_tokens(grid)?;
     let tokens = UnitTokens::new(grid);
-    let seeds = seed(&tokens, config.budget.max_codes(), config.seed);
+    let seeds = |restart| seed(&tokens, config.budget.max_codes(), Random::of_restart(config.seed, restart));
+    let mut draws: Vec<Vec<usize>> = (0..config.restarts.max(1)).map(seeds).collect();
     // Without any direction, any token does: all of them are equally far from it.
-    let seeds = if seeds.is_empty() { vec![0] } else { seeds };
-    let fit = |codes: usize| {
-        let initial: Vec<f32> = seeds[..codes].iter().flat_map(|&seed| tokens.token(seed)).copied().collect();
-        lloyd(
-            &tokens,
-            &Codebook::new(codes, tokens.dim(), initial)?,
-            config.max_iterations,
-            EmptyCode::Reseed,
-        )
-    };
+    draws.iter_mut().filter(|seeds| seeds.is_empty()).for_each(|seeds| seeds.push(0));
+    let most = draws.iter().map(Vec::len).max().unwrap_or_default();
+    let fit = |codes: usize| best_fit(&tokens, &draws, codes, config.max_iterations);
     let mut curve = Vec::new();
     let fit = match config.budget {
-        Budget::Fixed(_) => fit(seeds.len())?,
+        Budget::Fixed(_) => fit(most)?,
         Budget::Adaptive { min, rule, .. } => {
             let mut fits = Vec::new();
-            for codes in min.min(seeds.len())..=seeds.len() {
+            for codes in min.min(most)..=most {
                 let fit = fit(codes)?;
                 let silhouette = match rule {
                     Rule::Silhouette => Some(silhouette(tokens.data(), tokens.dim(), &fit.labels, codes)),
@@ -164,8 +170,31 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     finish(grid, &tokens, fit, curve, config.order)
 }
 
+/// The fit of least distortion from the first `codes` seeds of each draw (or as many as it has).
+fn best_fit(
+    tokens: &UnitTokens,
+    draws: &[Vec<usize>],
+    codes: usize,
+    max_iterations: usize,
+) -> Result<LloydFit, CodebookError> {
+    let fit = |seeds: &Vec<usize>| {
+        let seeds = &seeds[..codes.min(seeds.len())];
+        let initial: Vec<f32> = seeds.iter().flat_map(|&seed| tokens.token(seed)).copied().collect();
+        lloyd(tokens, &Codebook::new(seeds.len(), tokens.dim(), initial)?, max_iterations, EmptyCode::Reseed)
+    };
+    let (first, others) = draws.split_at(1);
+    let mut best = fit(&first[0])?;
+    for seeds in others {
+        let other = fit(seeds)?;
+        if other.distortion < best.distortion {
+            best = other;
+        }
+    }
+    Ok(best)
+}
+
 fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
-    match grid.data().iter().position(|value| !value.is_finite()) {
+    match grid.data().par_iter().with_min_len(1 << 16).position_first(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
             let Position { frame, row, column } =
@@ -206,14 +235,14 @@ fn finish(
     order: CodeOrder,
 ) -> Result<Quantization, QuantizeError> {
     let (labels, codes) = number(tokens, &fit.labels, fit.codebook.codes(), order);
-    let clusters = means(tokens, &labels, &vec![0.0; codes * tokens.dim()]);
+    let clusters = ClusterSums::of_labels(tokens, &labels, codes);
     Ok(Quantization {
-        codebook: Codebook::new(codes, tokens.dim(), clusters.means)?,
+        codebook: Codebook::new(codes, tokens.dim(), clusters.means(&vec![0.0; codes * tokens.dim()]))?,
         index_map: IndexMap::new(grid.shape(), codes, labels)?,
         stats: QuantizerStats {
             codes,
             distortion: fit.distortion,
-            inertia: clusters.inertia,
+            inertia: clusters.inertia(tokens),
             converged: fit.converged,
             iterations: fit.iterations,
             curve,

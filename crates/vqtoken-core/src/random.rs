@@ -11,6 +11,12 @@ impl Random {
         Self { state: seed }
     }
 
+    /// The stream of one of several restarts, the first of which has the seed's own.
+    pub(crate) fn of_restart(seed: u64, restart: usize) -> Self {
+        let mut starts = Self::new(seed);
+        (0..restart).fold(Self::new(seed), |_, _| Self::new(starts.next_u64()))
+    }
+
     fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

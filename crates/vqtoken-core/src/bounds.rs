@@ -1,0 +1,179 @@
+//! The assignment step when centroids have only turned a little: bounds on cosines tell which need computing again.
+//!
+//! A token at angle a from a centroid that turns by t is at an angle in `[a - t, a + t]` afterwards. For every token one
+//! lower bound is kept on the cosine with its own centroid, and for every pair an upper bound; a pair whose upper bound
+//! is below the lower one cannot win. Rounding is inside the bounds, so the labels are those of computing everything.
+//!
+//! Source: Elkan 2003 (ICML), with angles instead of distances.
+
+use rayon::prelude::*;
+
+use crate::assign::{best, cosines};
+use crate::products::{chosen_products, product, rounding};
+use crate::unit_tokens::{UnitTokens, squared_length};
+
+/// The rounding of one turn of a bound: half a dozen operations on values up to 1, and the turn's own rounding.
+const TURN_ROUNDING: f32 = 6e-7;
+
+/// A token that changed its code; it had none before the first assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) token: usize,
+    pub(crate) from: Option<u32>,
+    pub(crate) to: u32,
+}
+
+/// For each token the nearest centroid, and bounds on the cosines.
+pub(crate) struct Assignment {
+    /// `[N]`.
+    pub(crate) labels: Vec<u32>,
+    /// Not above the cosine with the token's own centroid, `[N]`.
+    lower: Vec<f32>,
+    /// Not below the cosine with any centroid, `[N, K]`.
+    upper: Vec<f32>,
+    /// Twice the rounding of a computed cosine: once towards the exact one, once from it to any other computed one.
+    margin: f32,
+}
+
+impl Assignment {
+    /// Computes all cosines with unit vectors `directions` `[K, D]`.
+    pub(crate) fn new(tokens: &UnitTokens, directions: &[f32]) -> Self {
+        let codes = directions.len() / tokens.dim();
+        let margin = 2.0 * rounding(tokens.dim());
+        let mut upper = cosines(tokens, directions);
+        let of_token = |cosines: &mut [f32]| {
+            let (label, cosine) = best(cosines);
+            cosines.iter_mut().for_each(|cosine| *cosine += margin);
+            (label, cosine - margin)
+        };
+        let (labels, lower) = upper.par_chunks_exact_mut(codes).with_min_len(64).map(of_token).unzip();
+        Self { labels, lower, upper, margin }
+    }
+
+    /// Assigns anew after the centroids turned from `before` to `directions`, and gives the moves in the order of tokens.
+    pub(crate) fn update(&mut self, tokens: &UnitTokens, before: &[f32], directions: &[f32]) -> Vec<Move> {
+        let dim = tokens.dim();
+        let turns: Vec<Turn> = before
+            .par_chunks(dim)
+            .zip(directions.par_chunks(dim))
+            .map(|(from, to)| Turn::new(from, to))
+            .collect();
+        let margin = self.margin;
+        let labels = self.labels.par_iter_mut().zip(&mut self.lower);
+        let all = labels.zip(self.upper.par_chunks_exact_mut(turns.len())).enumerate().with_min_len(16);
+        let moved = all.filter_map(|(token, ((label, lower), upper))| {
+            let from = *label;
+            let mut bounds = Bounds { label, lower, upper, margin };
+            bounds.turn(&turns);
+            bounds.tighten(tokens.token(token), directions);
+            (*bounds.label != from).then_some(Move { token, from: Some(from), to: *bounds.label })
+        });
+        moved.collect()
+    }
+
+    /// Gives a token another code than the nearest.
+    pub(crate) fn reassign(&mut self, token: usize, to: u32) -> Move {
+        self.lower[token] = -1.0;
+        let from = std::mem::replace(&mut self.labels[token], to);
+        Move { token, from: Some(from), to }
+    }
+}
+
+/// The turn of a centroid's direction. One without direction, before or after, may have turned anywhere.
+struct Turn {
+    cosine: f32,
+    sine: f32,
+    rounding: f32,
+}
+
+impl Turn {
+    fn new(from: &[f32], to: &[f32]) -> Self {
+        if from == to {
+            return Self { cosine: 1.0, sine: 0.0, rounding: 0.0 };
+        }
+        let (from_length, to_length) = (squared_length(from).sqrt(), squared_length(to).sqrt());
+        if from_length < 0.5 || to_length < 0.5 {
+            return Self { cosine: -1.0, sine: 0.0, rounding: TURN_ROUNDING };
+        }
+        let chord: f64 = from
+            .iter()
+            .zip(to)
+            .map(|(&from, &to)| f64::from(from) / from_length - f64::from(to) / to_length)
+            .map(|difference| difference * difference)
+            .sum();
+        let cosine = (1.0 - chord / 2.0).max(-1.0);
+        let sine = (chord * (1.0 - chord / 4.0)).max(0.0).sqrt();
+        Self { cosine: cosine as f32, sine: sine as f32, rounding: TURN_ROUNDING }
+    }
+
+    /// Not below any cosine that one of at most `cosine` may have become.
+    fn up(&self, cosine: f32) -> f32 {
+        if cosine >= self.cosine {
+            1.0
+        } else {
+            cosine * self.cosine + sine(cosine) * self.sine + self.rounding
+        }
+    }
+
+    /// Not above any cosine that one of at least `cosine` may have become.
+    fn down(&self, cosine: f32) -> f32 {
+        if cosine <= -self.cosine {
+            -1.0
+        } else {
+            cosine * self.cosine - sine(cosine) * self.sine - self.rounding
+        }
+    }
+}
+
+/// Factored, so that nothing is lost near 1.
+fn sine(cosine: f32) -> f32 {
+    ((1.0 - cosine) * (1.0 + cosine)).max(0.0).sqrt()
+}
+
+/// One token's part of an [`Assignment`].
+struct Bounds<'a> {
+    label: &'a mut u32,
+    lower: &'a mut f32,
+    upper: &'a mut [f32],
+    margin: f32,
+}
+
+impl Bounds<'_> {
+    fn turn(&mut self, turns: &[Turn]) {
+        *self.lower = turns[*self.label as usize].down(*self.lower);
+        for (upper, turn) in self.upper.iter_mut().zip(turns) {
+            *upper = turn.up(*upper);
+        }
+    }
+
+    /// Computes what the bounds leave open: first the cosine with the token's own centroid, then with those that may be
+    /// nearer.
+    fn tighten(&mut self, token: &[f32], directions: &[f32]) {
+        if self.rivals().next().is_none() {
+            return;
+        }
+        let own = *self.label;
+        let cosine = product(token, &directions[own as usize * token.len()..][..token.len()]);
+        let mut nearest = (own, cosine);
+        self.upper[own as usize] = cosine + self.margin;
+        *self.lower = cosine - self.margin;
+        let rivals: Vec<u32> = self.rivals().collect();
+        let mut cosines = vec![0.0; rivals.len()];
+        chosen_products(token, directions, &rivals, &mut cosines);
+        for (&rival, &cosine) in rivals.iter().zip(&cosines) {
+            self.upper[rival as usize] = cosine + self.margin;
+            if cosine > nearest.1 || (cosine == nearest.1 && rival < nearest.0) {
+                nearest = (rival, cosine);
+            }
+        }
+        *self.label = nearest.0;
+        *self.lower = nearest.1 - self.margin;
+    }
+
+    /// The other centroids that may be as near as the token's own.
+    fn rivals(&self) -> impl Iterator<Item = u32> {
+        let (own, lower) = (*self.label as usize, *self.lower);
+        let open = move |&(code, &upper): &(usize, &f32)| code != own && upper >= lower;
+        self.upper.iter().enumerate().filter(open).map(|(code, _)| code as u32)
+    }
+}
