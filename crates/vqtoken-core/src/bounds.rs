@@ -6,6 +6,7 @@
 //!
 //! Source: Elkan 2003 (ICML), with angles instead of distances.
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::assign::{best, cosines};
@@ -53,19 +54,17 @@ impl Assignment {
     /// Assigns anew after the centroids turned from `before` to `directions`, and gives the moves in the order of tokens.
     pub(crate) fn update(&mut self, tokens: &UnitTokens, before: &[f32], directions: &[f32]) -> Vec<Move> {
         let dim = tokens.dim();
-        let turns: Vec<Turn> = before
-            .par_chunks(dim)
-            .zip(directions.par_chunks(dim))
-            .map(|(from, to)| Turn::new(from, to))
-            .collect();
+        let turns = Turns::new(before, directions, dim);
         let margin = self.margin;
         let labels = self.labels.par_iter_mut().zip(&mut self.lower);
-        let all = labels.zip(self.upper.par_chunks_exact_mut(turns.len())).enumerate().with_min_len(16);
+        let all =
+            labels.zip(self.upper.par_chunks_exact_mut(directions.len() / dim)).enumerate().with_min_len(16);
         let moved = all.filter_map(|(token, ((label, lower), upper))| {
             let from = *label;
             let mut bounds = Bounds { label, lower, upper, margin };
-            bounds.turn(&turns);
-            bounds.tighten(tokens.token(token), directions);
+            if bounds.turn(&turns) {
+                bounds.tighten(tokens.token(token), directions);
+            }
             (*bounds.label != from).then_some(Move { token, from: Some(from), to: *bounds.label })
         });
         moved.collect()
@@ -79,53 +78,70 @@ impl Assignment {
     }
 }
 
-/// The turn of a centroid's direction. One without direction, before or after, may have turned anywhere.
-struct Turn {
-    cosine: f32,
-    sine: f32,
-    rounding: f32,
+/// The turns of all centroids' directions, `[K]` each. One without direction, before or after, may have turned anywhere.
+struct Turns {
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+    roundings: Vec<f32>,
 }
 
-impl Turn {
-    fn new(from: &[f32], to: &[f32]) -> Self {
-        if from == to {
-            return Self { cosine: 1.0, sine: 0.0, rounding: 0.0 };
-        }
-        let (from_length, to_length) = (squared_length(from).sqrt(), squared_length(to).sqrt());
-        if from_length < 0.5 || to_length < 0.5 {
-            return Self { cosine: -1.0, sine: 0.0, rounding: TURN_ROUNDING };
-        }
-        let chord: f64 = from
-            .iter()
-            .zip(to)
-            .map(|(&from, &to)| f64::from(from) / from_length - f64::from(to) / to_length)
-            .map(|difference| difference * difference)
-            .sum();
-        let cosine = (1.0 - chord / 2.0).max(-1.0);
-        let sine = (chord * (1.0 - chord / 4.0)).max(0.0).sqrt();
-        Self { cosine: cosine as f32, sine: sine as f32, rounding: TURN_ROUNDING }
-    }
-
-    /// Not below any cosine that one of at most `cosine` may have become.
-    fn up(&self, cosine: f32) -> f32 {
-        if cosine >= self.cosine {
-            1.0
-        } else {
-            cosine * self.cosine + sine(cosine) * self.sine + self.rounding
+impl Turns {
+    fn new(before: &[f32], after: &[f32], dim: usize) -> Self {
+        let turns: Vec<(f32, f32, f32)> =
+            before.par_chunks(dim).zip(after.par_chunks(dim)).map(|(from, to)| turn(from, to)).collect();
+        Self {
+            cosines: turns.iter().map(|turn| turn.0).collect(),
+            sines: turns.iter().map(|turn| turn.1).collect(),
+            roundings: turns.iter().map(|turn| turn.2).collect(),
         }
     }
 
-    /// Not above any cosine that one of at least `cosine` may have become.
-    fn down(&self, cosine: f32) -> f32 {
-        if cosine <= -self.cosine {
-            -1.0
-        } else {
-            cosine * self.cosine - sine(cosine) * self.sine - self.rounding
+    /// Not above the cosine that one of at least `cosine` may have become.
+    fn down(&self, code: usize, cosine: f32) -> f32 {
+        if cosine <= -self.cosines[code] {
+            return -1.0;
         }
+        cosine * self.cosines[code] - sine(cosine) * self.sines[code] - self.roundings[code]
     }
+
+    /// Raises cosines `[K]` to what they may have become, and counts those not below `least`.
+    #[inline(always)]
+    fn raise(&self, cosines: &mut [f32], least: f32) -> u32 {
+        let codes = cosines.len();
+        let turns = (&self.cosines[..codes], &self.sines[..codes], &self.roundings[..codes]);
+        let mut reached = 0;
+        for code in 0..codes {
+            let cosine = cosines[code];
+            let turned = cosine * turns.0[code] + sine(cosine) * turns.1[code] + turns.2[code];
+            cosines[code] = if cosine >= turns.0[code] { 1.0 } else { turned };
+            reached += u32::from(cosines[code] >= least);
+        }
+        reached
+    }
+}
+
+/// Cosine and sine of the angle between two directions, and how far bounds turned by it are rounded.
+fn turn(from: &[f32], to: &[f32]) -> (f32, f32, f32) {
+    if from == to {
+        return (1.0, 0.0, 0.0);
+    }
+    let (from_length, to_length) = (squared_length(from).sqrt(), squared_length(to).sqrt());
+    if from_length < 0.5 || to_length < 0.5 {
+        return (-1.0, 0.0, TURN_ROUNDING);
+    }
+    let chord: f64 = from
+        .iter()
+        .zip(to)
+        .map(|(&from, &to)| f64::from(from) / from_length - f64::from(to) / to_length)
+        .map(|difference| difference * difference)
+        .sum();
+    let cosine = (1.0 - chord / 2.0).max(-1.0);
+    let sine = (chord * (1.0 - chord / 4.0)).max(0.0).sqrt();
+    (cosine as f32, sine as f32, TURN_ROUNDING)
 }
 
 /// Factored, so that nothing is lost near 1.
+#[inline(always)]
 fn sine(cosine: f32) -> f32 {
     ((1.0 - cosine) * (1.0 + cosine)).max(0.0).sqrt()
 }
@@ -139,19 +155,17 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    fn turn(&mut self, turns: &[Turn]) {
-        *self.lower = turns[*self.label as usize].down(*self.lower);
-        for (upper, turn) in self.upper.iter_mut().zip(turns) {
-            *upper = turn.up(*upper);
-        }
+    /// Lets the bounds follow the centroids; whether they leave open which is nearest.
+    fn turn(&mut self, turns: &Turns) -> bool {
+        let least = turns.down(*self.label as usize, *self.lower);
+        *self.lower = least;
+        // The token's own centroid always reaches its lower bound.
+        Arch::new().dispatch(|| turns.raise(self.upper, least)) > 1
     }
 
     /// Computes what the bounds leave open: first the cosine with the token's own centroid, then with those that may be
     /// nearer.
     fn tighten(&mut self, token: &[f32], directions: &[f32]) {
-        if self.rivals().next().is_none() {
-            return;
-        }
         let own = *self.label;
         let cosine = product(token, &directions[own as usize * token.len()..][..token.len()]);
         let mut nearest = (own, cosine);

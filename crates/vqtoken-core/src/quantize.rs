@@ -194,15 +194,14 @@ fn best_fit(
 }
 
 fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
-    match grid.data().par_iter().with_min_len(1 << 16).position_first(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(place) => {
-            let Position { frame, row, column } =
-                grid.shape().position(place / grid.dim()).unwrap_or_default();
-            let (channel, value) = (place % grid.dim(), grid.data()[place]);
-            Err(QuantizeError::NotFinite { frame, row, column, channel, value })
-        }
+    let finite = |token: &[f32]| token.iter().fold(true, |finite, value| finite & value.is_finite());
+    if grid.data().par_chunks(grid.dim()).with_min_len(64).all(finite) {
+        return Ok(());
     }
+    let place = grid.data().iter().position(|value| !value.is_finite()).unwrap_or_default();
+    let Position { frame, row, column } = grid.shape().position(place / grid.dim()).unwrap_or_default();
+    let (channel, value) = (place % grid.dim(), grid.data()[place]);
+    Err(QuantizeError::NotFinite { frame, row, column, channel, value })
 }
 
 /// The place on the curve that the rule prefers; the fewest codes among equals.
