@@ -107,14 +107,12 @@ impl Turns {
     /// Raises cosines `[K]` to what they may have become, and counts those not below `least`.
     #[inline(always)]
     fn raise(&self, cosines: &mut [f32], least: f32) -> u32 {
-        let codes = cosines.len();
-        let turns = (&self.cosines[..codes], &self.sines[..codes], &self.roundings[..codes]);
+        let turns = self.cosines.iter().zip(&self.sines).zip(&self.roundings);
         let mut reached = 0;
-        for code in 0..codes {
-            let cosine = cosines[code];
-            let turned = cosine * turns.0[code] + sine(cosine) * turns.1[code] + turns.2[code];
-            cosines[code] = if cosine >= turns.0[code] { 1.0 } else { turned };
-            reached += u32::from(cosines[code] >= least);
+        for (cosine, ((turn_cosine, turn_sine), rounding)) in cosines.iter_mut().zip(turns) {
+            let turned = *cosine * turn_cosine + sine(*cosine) * turn_sine + rounding;
+            *cosine = if *cosine >= *turn_cosine { 1.0 } else { turned };
+            reached += u32::from(*cosine >= least);
         }
         reached
     }
@@ -189,5 +187,59 @@ impl Bounds<'_> {
         let (own, lower) = (*self.label as usize, *self.lower);
         let open = move |&(code, &upper): &(usize, &f32)| code != own && upper >= lower;
         self.upper.iter().enumerate().filter(open).map(|(code, _)| code as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::{GridShape, TokenGrid};
+    use crate::random::Random;
+    use crate::unit_tokens::normalize;
+
+    fn values(count: usize, random: &mut Random) -> Vec<f32> {
+        (0..count).map(|_| random.uniform() as f32 - 0.3).collect()
+    }
+
+    #[test]
+    fn bounds_give_the_labels_of_computing_everything() {
+        let (mut random, mut evaluated_less) = (Random::new(5), 0);
+        for (tokens, codes, dim) in [(300, 7, 3), (200, 12, 40), (50, 1, 5), (400, 30, 9)] {
+            let shape = GridShape { frames: 1, height: 1, width: tokens };
+            let mut data = values(tokens * dim, &mut random);
+            data[..2 * dim].fill(0.0);
+            let tokens = UnitTokens::new(&TokenGrid::new(shape, dim, data).unwrap());
+            let mut centroids = values(codes * dim, &mut random);
+            let mut before = normalize(&centroids, dim);
+            let mut assignment = Assignment::new(&tokens, &before);
+            // Steps that shrink, with a centroid that loses its direction and finds another, and one that stays.
+            for step in 0..12 {
+                let size = 0.5f32.powi(step);
+                let steps = values(codes * dim, &mut random);
+                centroids[dim..]
+                    .iter_mut()
+                    .zip(&steps)
+                    .for_each(|(value, step)| *value += size * (step - 0.2));
+                if codes > 2 {
+                    centroids[dim..2 * dim].fill(if step % 4 == 2 { 0.0 } else { step as f32 - 1.5 });
+                }
+                let directions = normalize(&centroids, dim);
+                let labels = assignment.labels.clone();
+                let moves = assignment.update(&tokens, &before, &directions);
+                let fresh = Assignment::new(&tokens, &directions);
+                assert_eq!(assignment.labels, fresh.labels);
+                let changed = (0..tokens.len()).filter(|&token| labels[token] != fresh.labels[token]);
+                assert!(changed.eq(moves.iter().map(|change| change.token)));
+                for (bounds, exact) in assignment.upper.iter().zip(&fresh.upper) {
+                    assert!(*bounds >= exact - fresh.margin);
+                    evaluated_less += usize::from(bounds > exact);
+                }
+                for (bound, exact) in assignment.lower.iter().zip(&fresh.lower) {
+                    assert!(*bound <= exact + fresh.margin);
+                }
+                before = directions;
+            }
+        }
+        assert!(evaluated_less > 1000, "{evaluated_less}");
     }
 }

@@ -178,6 +178,9 @@ mod tests {
         // The first token is as badly represented as the last, and comes first.
         assert_eq!(reseeded.labels, [1, 1, 0]);
         assert!(kept.converged && reseeded.converged);
+        let splits =
+            |fit: &LloydFit| fit.iterations.iter().map(|iteration| iteration.splits).collect::<Vec<_>>();
+        assert_eq!((splits(&kept), splits(&reseeded)), (vec![0, 0], vec![1, 0, 0]));
     }
 
     #[test]

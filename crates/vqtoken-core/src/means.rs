@@ -125,3 +125,32 @@ impl Members {
         &self.tokens[self.starts[code]..self.starts[code + 1]]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::{GridShape, TokenGrid};
+    use crate::random::Random;
+
+    #[test]
+    fn sums_do_not_remember_how_tokens_came_and_went() {
+        let shape = GridShape { frames: 1, height: 1, width: 500 };
+        let mut random = Random::new(7);
+        let data = (0..500 * 6).map(|_| (random.uniform() - 0.4).powi(5) as f32).collect();
+        let tokens = UnitTokens::new(&TokenGrid::new(shape, 6, data).unwrap());
+        let mut labels: Vec<u32> = (0..500).map(|token| token % 3).collect();
+        let mut sums = ClusterSums::of_labels(&tokens, &labels, 4);
+        for _ in 0..2000 {
+            let (token, to) = ((random.uniform() * 500.0) as usize, (random.uniform() * 4.0) as u32);
+            let from = Some(std::mem::replace(&mut labels[token], to));
+            sums.apply(&tokens, &[Move { token, from, to }]);
+        }
+        let fresh = ClusterSums::of_labels(&tokens, &labels, 4);
+        assert_eq!((&sums.sums, &sums.counts), (&fresh.sums, &fresh.counts));
+        for channel in 0..6 {
+            let of_code = (0..500).filter(|&token| labels[token] == 2);
+            let exact: f64 = of_code.map(|token| f64::from(tokens.token(token)[channel])).sum();
+            assert!((sums.sums[12 + channel] - exact).abs() < 1e-9);
+        }
+    }
+}

@@ -92,23 +92,30 @@ impl WithSimd for ChosenProducts<'_> {
 fn with_all<S: Simd, const R: usize>(simd: S, rows: [&[f32]; R], columns: &[f32], products: &mut [f32]) {
     let dim = rows[0].len();
     let count = columns.len() / dim;
+    let column = |column: usize| &columns[column * dim..][..dim];
     let mut first = 0;
-    let mut blocks = columns.chunks_exact(COLUMNS * dim);
-    for block in &mut blocks {
-        let (a, rest) = block.split_at(dim);
-        let (b, c) = rest.split_at(dim);
-        let tile = tile(simd, rows, [a, b, c]);
-        for row in 0..R {
-            products[row * count + first..][..COLUMNS].copy_from_slice(&tile[row]);
-        }
+    while first + COLUMNS <= count {
+        let tile = tile(simd, rows, [column(first), column(first + 1), column(first + 2)]);
+        write(tile, first, count, products);
         first += COLUMNS;
     }
-    for column in blocks.remainder().chunks_exact(dim) {
-        let tile = tile(simd, rows, [column]);
-        for row in 0..R {
-            products[row * count + first] = tile[row][0];
-        }
-        first += 1;
+    match count - first {
+        2 => write(tile(simd, rows, [column(first), column(first + 1)]), first, count, products),
+        1 => write(tile(simd, rows, [column(first)]), first, count, products),
+        _ => {}
+    }
+}
+
+/// Puts a tile into rows of `count` products, from column `first` on.
+#[inline(always)]
+fn write<const R: usize, const C: usize>(
+    tile: [[f32; C]; R],
+    first: usize,
+    count: usize,
+    products: &mut [f32],
+) {
+    for (tile, products) in tile.iter().zip(products.chunks_exact_mut(count)) {
+        products[first..][..C].copy_from_slice(tile);
     }
 }
 

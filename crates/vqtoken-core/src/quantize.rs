@@ -9,9 +9,10 @@ use crate::grid::{Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
 use crate::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 use crate::means::ClusterSums;
+use crate::merging::Merging;
 use crate::random::Random;
-use crate::seeding::seed;
 use crate::silhouette::silhouette;
+use crate::start::start;
 use crate::unit_tokens::UnitTokens;
 
 /// How codes are numbered.
@@ -20,7 +21,7 @@ pub enum CodeOrder {
     /// By their first appearance in (f, h, w) order: the numbers do not depend on how seeds were drawn.
     #[default]
     FirstAppearance,
-    /// In the order their seeds were drawn, for released attention weights, which were trained on such ids.
+    /// In the order their seeds were drawn (of merged ones, the first), for released attention weights, which were trained on such ids.
     Raw,
 }
 
@@ -29,9 +30,9 @@ pub enum CodeOrder {
 pub struct QuantizerConfig {
     /// How many codes.
     pub budget: Budget,
-    /// Seed of the k-means++ draws.
+    /// Seed of the sample and the k-means++ draws.
     pub seed: u64,
-    /// How many fits with other draws are made for a K, of which the one of least distortion is kept, the first among
+    /// How many fits from other samples and draws are made for a K, of which the one of least distortion is kept, the first among
     /// equals; 0 means 1.
     pub restarts: usize,
     /// The most iterations of one fit; a fit ends sooner when no label changes.
@@ -86,7 +87,7 @@ pub struct QuantizerStats {
 /// The fit of one K of an adaptive budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// K, as many as were seeded.
+    /// K, as many as the fit started with.
     pub codes: usize,
     /// The sum over tokens of 1 - cosine to the nearest centroid.
     pub distortion: f64,
@@ -128,9 +129,11 @@ pub enum QuantizeError {
 
 /// Quantizes the tokens of one clip into a codebook and an index map.
 ///
-/// Tokens are scaled to length 1, greedy k-means++ seeds are drawn, and [`lloyd`] runs with empty codes seeded anew. An adaptive
-/// budget does so for every K (the published procedure) and keeps the K its rule prefers. The result depends on the
-/// tokens and the configuration alone, not on the number of threads.
+/// Tokens are scaled to length 1. Greedy k-means++ draws twice as many seeds as codes from a sample of the tokens, a few
+/// iterations make clusters of them, and the nearest are merged until as many as codes are left. From there [`lloyd`] runs
+/// with empty codes splitting others. An adaptive budget does so for every K, from the same clusters, and keeps the K its
+/// rule prefers. The result depends on the tokens, the configuration and the kind of processor (its vectors' width)
+/// alone, not on the number of threads.
 ///
 /// - A clip with fewer distinct directions than codes were asked for (constant clips, `K > N`) gets one code for each,
 ///   where directions within about 0.001 radians count as one. `min..=max` is cut to what exists, too.
@@ -143,12 +146,11 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     config.budget.check()?;
     check_tokens(grid)?;
     let tokens = UnitTokens::new(grid);
-    let seeds = |restart| seed(&tokens, config.budget.max_codes(), Random::of_restart(config.seed, restart));
-    let mut draws: Vec<Vec<usize>> = (0..config.restarts.max(1)).map(seeds).collect();
-    // Without any direction, any token does: all of them are equally far from it.
-    draws.iter_mut().filter(|seeds| seeds.is_empty()).for_each(|seeds| seeds.push(0));
-    let most = draws.iter().map(Vec::len).max().unwrap_or_default();
-    let fit = |codes: usize| best_fit(&tokens, &draws, codes, config.max_iterations);
+    let start = |restart| start(&tokens, config.budget.max_codes(), Random::of_restart(config.seed, restart));
+    let starts = (0..config.restarts.max(1)).map(start).collect::<Result<Vec<Merging>, _>>()?;
+    let found = starts.iter().map(Merging::clusters).max().unwrap_or_default();
+    let most = found.min(config.budget.max_codes());
+    let fit = |codes: usize| best_fit(&tokens, &starts, codes, config.max_iterations);
     let mut curve = Vec::new();
     let fit = match config.budget {
         Budget::Fixed(_) => fit(most)?,
@@ -170,22 +172,18 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     finish(grid, &tokens, fit, curve, config.order)
 }
 
-/// The fit of least distortion from the first `codes` seeds of each draw (or as many as it has).
+/// The fit of least distortion from any of the starts, the first among equals.
 fn best_fit(
     tokens: &UnitTokens,
-    draws: &[Vec<usize>],
+    starts: &[Merging],
     codes: usize,
     max_iterations: usize,
 ) -> Result<LloydFit, CodebookError> {
-    let fit = |seeds: &Vec<usize>| {
-        let seeds = &seeds[..codes.min(seeds.len())];
-        let initial: Vec<f32> = seeds.iter().flat_map(|&seed| tokens.token(seed)).copied().collect();
-        lloyd(tokens, &Codebook::new(seeds.len(), tokens.dim(), initial)?, max_iterations, EmptyCode::Reseed)
-    };
-    let (first, others) = draws.split_at(1);
+    let fit = |start: &Merging| lloyd(tokens, &start.centroids(codes)?, max_iterations, EmptyCode::Reseed);
+    let (first, others) = starts.split_at(1);
     let mut best = fit(&first[0])?;
-    for seeds in others {
-        let other = fit(seeds)?;
+    for start in others {
+        let other = fit(start)?;
         if other.distortion < best.distortion {
             best = other;
         }

@@ -41,4 +41,12 @@ mod tests {
         let first: Vec<u64> = (0..3).map(|_| random.next_u64()).collect();
         assert_eq!(first, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
     }
+
+    #[test]
+    fn restarts_have_their_own_streams() {
+        let first = |restart| Random::of_restart(9, restart).next_u64();
+        assert_eq!(first(0), Random::new(9).next_u64());
+        assert!(first(0) != first(1) && first(1) != first(2) && first(0) != first(2));
+        assert_eq!(first(2), Random::of_restart(9, 2).next_u64());
+    }
 }

@@ -21,14 +21,14 @@ const BLOCK: usize = 64;
 ///
 /// Fewer come back when the tokens have no further direction left; tokens without direction are never drawn, so
 /// none at all come back when every token is zero. The seeds of a smaller K are the first ones of a larger K.
-pub(crate) fn seed(tokens: &UnitTokens, codes: usize, mut random: Random) -> Vec<usize> {
+pub(crate) fn seed(tokens: &UnitTokens, codes: usize, random: &mut Random) -> Vec<usize> {
     // The squared distance to the nearest seed; before there is one, the same for all that can be drawn.
     let mut weights: Vec<f32> =
         (0..tokens.len()).map(|token| if tokens.has_direction(token) { FARTHEST } else { 0.0 }).collect();
     let mut seeds = Vec::new();
     while seeds.len() < codes {
         let draws = if seeds.is_empty() { 1 } else { CANDIDATES };
-        let candidates = draw(&weights, draws, &mut random);
+        let candidates = draw(&weights, draws, random);
         let Some(kept) = keep_best(tokens, &mut weights, &candidates) else { break };
         seeds.push(kept);
     }
@@ -123,11 +123,11 @@ mod tests {
         let data = vec![0.0, 0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 7.0, 0.0, 0.1, -2.0, 0.0];
         let tokens = UnitTokens::new(&TokenGrid::new(shape, 2, data).unwrap());
         for start in 0..20 {
-            let seeds = seed(&tokens, 6, Random::new(start));
+            let seeds = seed(&tokens, 6, &mut Random::new(start));
             let mut directions: Vec<&[f32]> = seeds.iter().map(|&token| tokens.token(token)).collect();
             directions.sort_by(|a, b| a.partial_cmp(b).unwrap());
             assert_eq!(directions, [[-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
-            assert_eq!(seed(&tokens, 2, Random::new(start)), seeds[..2]);
+            assert_eq!(seed(&tokens, 2, &mut Random::new(start)), seeds[..2]);
         }
     }
 }

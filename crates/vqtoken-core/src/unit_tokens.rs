@@ -58,6 +58,13 @@ impl UnitTokens {
         self.squared_lengths[index] > 0.5
     }
 
+    /// Only some of the tokens, in the order given.
+    pub(crate) fn only(&self, tokens: &[usize]) -> Self {
+        let data = tokens.iter().flat_map(|&token| self.token(token)).copied().collect();
+        let squared_lengths = tokens.iter().map(|&token| self.squared_lengths[token]).collect();
+        Self { dim: self.dim, data, squared_lengths }
+    }
+
     /// The sum of the squared lengths of all tokens.
     pub(crate) fn squares(&self) -> f64 {
         self.squared_lengths.iter().sum()
