@@ -2,7 +2,7 @@
 
 use crate::quantize::{CurvePoint, QuantizerStats};
 use crate::seeding::CANDIDATES;
-use crate::start::{MICRO_CLUSTERS, MICRO_ITERATIONS, sample_size};
+use crate::start::{MICRO_ITERATIONS, start_size};
 
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
 /// (the centroids' lengths) are left out.
@@ -51,8 +51,8 @@ pub fn quantizer_flops(tokens: usize, dim: usize, stats: &QuantizerStats) -> Qua
 }
 
 fn start_flops(tokens: usize, dim: usize, codes: usize) -> u64 {
-    let values = sample_size(tokens, codes) as u64 * dim as u64;
-    let clusters = (codes * MICRO_CLUSTERS).min(tokens) as u64;
+    let (clusters, sample) = start_size(tokens, codes);
+    let (clusters, values) = (clusters as u64, sample as u64 * dim as u64);
     let draws = 1 + CANDIDATES as u64 * clusters.saturating_sub(1);
     2 * values * draws + (MICRO_ITERATIONS as u64 + 1) * values * (2 * clusters + 1)
 }

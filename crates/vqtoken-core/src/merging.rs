@@ -3,6 +3,8 @@
 //! Seeds drawn one by one often put two into one cluster and none into another, which Lloyd's iterations do not
 //! mend. Too many seeds miss none, and merging joins those that belong together.
 
+use rayon::prelude::*;
+
 use crate::codebook::{Codebook, CodebookError};
 
 /// Clusters by their sums, merged two by two (Ward 1963, for cosines instead of squares).
@@ -11,24 +13,22 @@ pub(crate) struct Merging {
     dim: usize,
     /// `[M, D]`.
     sums: Vec<Vec<f64>>,
-    /// The dot products of the sums, `[M, M]`.
+    /// The dot products of the sums, `[M, M]`; none before there is something to merge.
     products: Vec<Vec<f64>>,
     /// Which clusters are not yet part of another.
     left: Vec<usize>,
 }
 
 impl Merging {
-    /// Of clusters with these means `[M, D]` and numbers of members `[M]`; those without members are left out.
+    /// Of clusters with these means `[M, D]` and numbers of members `[M]`. One without members counts as one token, so
+    /// that no direction is lost.
     pub(crate) fn new(means: &Codebook, members: &[usize]) -> Self {
         let dim = means.dim();
-        let used = members.iter().enumerate().filter(|(_, count)| **count > 0);
-        let sum = |(code, &count): (usize, &usize)| -> Vec<f64> {
-            means.code(code).iter().map(|&value| f64::from(value) * count as f64).collect()
+        let sum = |(mean, &count): (&[f32], &usize)| -> Vec<f64> {
+            mean.iter().map(|&value| f64::from(value) * count.max(1) as f64).collect()
         };
-        let sums: Vec<Vec<f64>> = used.map(sum).collect();
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let products = sums.iter().map(|a| sums.iter().map(|b| dot(a, b)).collect()).collect();
-        Self { dim, left: (0..sums.len()).collect(), sums, products }
+        let sums: Vec<Vec<f64>> = means.data().chunks_exact(dim).zip(members).map(sum).collect();
+        Self { dim, left: (0..sums.len()).collect(), sums, products: Vec::new() }
     }
 
     /// How many clusters are left.
@@ -49,6 +49,11 @@ impl Merging {
     }
 
     fn down_to(&mut self, codes: usize) {
+        if self.left.len() > codes {
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let row = |a: &Vec<f64>| self.sums.iter().map(|b| dot(a, b)).collect();
+            self.products = self.sums.par_iter().map(row).collect();
+        }
         while self.left.len() > codes.max(1) {
             let mut cheapest = (f64::INFINITY, 0, 1);
             for (place, &a) in self.left.iter().enumerate() {
@@ -88,18 +93,19 @@ mod tests {
 
     #[test]
     fn the_cheapest_pairs_merge_first() {
-        // Two pairs of neighbours, one heavy and one light, and an unused cluster.
-        let means = vec![1.0, 0.0, 1.0, 0.2, 9.0, 9.0, 0.0, 1.0, 0.3, 1.0];
+        // Two pairs of neighbours, one heavy and one light, and a cluster without members.
+        let means = vec![1.0, 0.0, 1.0, 0.2, -1.0, 0.0, 0.0, 1.0, 0.3, 1.0];
         let merging = Merging::new(&Codebook::new(5, 2, means).unwrap(), &[100, 100, 0, 2, 3]);
         let near = |codes: usize, expected: &[f32]| {
             let found = merging.centroids(codes).unwrap();
             assert!(found.data().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?}");
             assert_eq!(found.data().len(), expected.len());
         };
-        assert_eq!(merging.clusters(), 4);
-        near(7, &[100.0, 0.0, 100.0, 20.0, 0.0, 2.0, 0.9, 3.0]);
-        near(3, &[100.0, 0.0, 100.0, 20.0, 0.9, 5.0]);
-        near(2, &[200.0, 20.0, 0.9, 5.0]);
-        near(1, &[200.9, 25.0]);
+        assert_eq!(merging.clusters(), 5);
+        near(7, &[100.0, 0.0, 100.0, 20.0, -1.0, 0.0, 0.0, 2.0, 0.9, 3.0]);
+        near(4, &[100.0, 0.0, 100.0, 20.0, -1.0, 0.0, 0.9, 5.0]);
+        near(3, &[200.0, 20.0, -1.0, 0.0, 0.9, 5.0]);
+        near(2, &[200.0, 20.0, -0.1, 5.0]);
+        near(1, &[199.9, 25.0]);
     }
 }

@@ -9,7 +9,10 @@ use crate::unit_tokens::UnitTokens;
 
 /// Micro-clusters for each code wanted. On 23,328 tokens of 40 made-up clusters and K = 32, twice as many as codes end at
 /// 4 to 5% less inertia than as many seeds as codes, after a tenth of the iterations; four times as many gain no more.
-pub(crate) const MICRO_CLUSTERS: usize = 2;
+const MICRO_CLUSTERS: usize = 2;
+
+/// No more micro-clusters than this (or than codes): merging compares all pairs for every merge.
+const MOST: usize = 1024;
 
 /// Tokens of the sample for each micro-cluster; twice as many gain nothing on those tokens and on a clip's patches.
 const SAMPLE: usize = 96;
@@ -17,12 +20,13 @@ const SAMPLE: usize = 96;
 /// Iterations that settle the micro-clusters; 20 gain nothing over 5.
 pub(crate) const MICRO_ITERATIONS: usize = 5;
 
-/// How many of `tokens` are sampled for a budget of at most `codes`.
-pub(crate) fn sample_size(tokens: usize, codes: usize) -> usize {
-    tokens.min(codes.saturating_mul(MICRO_CLUSTERS * SAMPLE))
+/// How many micro-clusters a budget of at most `codes` starts from, and how many of `tokens` are sampled for them.
+pub(crate) fn start_size(tokens: usize, codes: usize) -> (usize, usize) {
+    let clusters = codes.saturating_mul(MICRO_CLUSTERS).min(codes.max(MOST)).min(tokens);
+    (clusters, tokens.min(clusters.saturating_mul(SAMPLE)))
 }
 
-/// The start for any number of codes up to `codes`: greedy k-means++ draws [`MICRO_CLUSTERS`] times as many seeds from a
+/// The start for any number of codes up to `codes`: greedy k-means++ draws twice as many seeds from a
 /// sample, a few iterations of Lloyd's make micro-clusters of them, and these are merged.
 ///
 /// It has fewer micro-clusters when the tokens have fewer directions, but always at least one.
@@ -30,8 +34,7 @@ pub(crate) fn sample_size(tokens: usize, codes: usize) -> usize {
 /// # Errors
 /// Never on tokens of at least one channel.
 pub(crate) fn start(tokens: &UnitTokens, codes: usize, mut random: Random) -> Result<Merging, CodebookError> {
-    let most = codes.saturating_mul(MICRO_CLUSTERS).min(tokens.len());
-    let size = sample_size(tokens.len(), codes);
+    let (most, size) = start_size(tokens.len(), codes);
     if size < tokens.len() {
         let sample = tokens.only(&sample(tokens.len(), size, &mut random));
         let seeds = seed(&sample, most, &mut random);
@@ -82,8 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn starts_stay_small() {
+        assert_eq!(start_size(23_328, 32), (64, 6144));
+        assert_eq!(start_size(23_328, 600), (1024, 23_328));
+        assert_eq!(start_size(23_328, 5000), (5000, 23_328));
+        assert_eq!(start_size(40, usize::MAX), (40, 40));
+    }
+
+    #[test]
     fn rare_directions_are_not_missed() {
-        // Three directions among 2,000 tokens; two of them once. The sample of one code has 192.
+        // Three directions among 2,000 tokens; two of them once. The sample for three codes has 576.
         let mut data = [1.0f32, 0.0].repeat(2000);
         data[2 * 700..][..2].copy_from_slice(&[0.0, 1.0]);
         data[2 * 1500..][..2].copy_from_slice(&[-1.0, 0.0]);
