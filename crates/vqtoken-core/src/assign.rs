@@ -3,14 +3,11 @@
 use rayon::prelude::*;
 
 use crate::codebook::{Codebook, CodebookError};
+use crate::products::products;
 use crate::unit_tokens::{UnitTokens, normalize};
 
-/// A token's nearest centroid.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Nearest {
-    pub(crate) label: u32,
-    pub(crate) cosine: f32,
-}
+/// Tokens whose cosines are computed together: with their centroids they fit a core's cache.
+const BLOCK: usize = 64;
 
 /// For each token the id of the centroid with the largest cosine, ties to the lowest id, `[N]`.
 ///
@@ -20,67 +17,40 @@ pub(crate) struct Nearest {
 /// If tokens and centroids differ in D.
 pub fn assign(tokens: &UnitTokens, centroids: &Codebook) -> Result<Vec<u32>, CodebookError> {
     centroids.check_dim(tokens.dim())?;
-    Ok(nearest(tokens, centroids.data()).into_iter().map(|nearest| nearest.label).collect())
+    let directions = normalize(centroids.data(), tokens.dim());
+    let cosines = cosines(tokens, &directions);
+    Ok(cosines
+        .par_chunks_exact(centroids.codes())
+        .with_min_len(BLOCK)
+        .map(|cosines| best(cosines).0)
+        .collect())
 }
 
-/// [`assign`] with the cosines; `centroids` are `[K, D]` with the D of the tokens.
-pub(crate) fn nearest(tokens: &UnitTokens, centroids: &[f32]) -> Vec<Nearest> {
+/// The cosines of all tokens with unit vectors `directions` `[K, D]`, `[N, K]`.
+pub(crate) fn cosines(tokens: &UnitTokens, directions: &[f32]) -> Vec<f32> {
     let dim = tokens.dim();
-    let directions = normalize(centroids, dim);
-    let of_token = |token: &[f32]| {
-        let mut best = Nearest { label: 0, cosine: f32::NEG_INFINITY };
-        for (label, direction) in directions.chunks_exact(dim).enumerate() {
-            let cosine = dot(token, direction);
-            if cosine > best.cosine {
-                best = Nearest { label: label as u32, cosine };
-            }
-        }
-        best
-    };
-    tokens.data().par_chunks_exact(dim).with_min_len(64).map(of_token).collect()
+    let codes = directions.len() / dim;
+    let mut cosines = vec![0.0; tokens.len() * codes];
+    let blocks = tokens.data().par_chunks(BLOCK * dim).zip(cosines.par_chunks_mut(BLOCK * codes));
+    blocks.for_each(|(tokens, cosines)| products(tokens, directions, dim, cosines));
+    cosines
 }
 
-/// Enough independent sums to fill vector registers; the order of additions is fixed, so every machine gives the
-/// same bits.
-const LANES: usize = 16;
-
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    sum_of_pairs(a, b, |x, y| x * y)
-}
-
-pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    sum_of_pairs(a, b, |x, y| (x - y) * (x - y))
-}
-
-#[inline(always)]
-fn sum_of_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a_blocks.remainder().iter().zip(b_blocks.remainder());
-    let rest: f32 = rest.map(|(&x, &y)| term(x, y)).sum();
-    for (x, y) in a_blocks.zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += term(x[lane], y[lane]);
+/// The largest of the cosines `[K]` of one token and whose it is, ties to the lowest id.
+pub(crate) fn best(cosines: &[f32]) -> (u32, f32) {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (label, &cosine) in cosines.iter().enumerate() {
+        if cosine > best.1 {
+            best = (label as u32, cosine);
         }
     }
-    sums.iter().sum::<f32>() + rest
+    best
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::grid::{GridShape, TokenGrid};
-
-    #[test]
-    fn sums_cover_every_channel() {
-        for dim in [1, 15, 16, 17, 40] {
-            let a: Vec<f32> = (0..dim).map(|i| i as f32).collect();
-            let b = vec![1.0; dim];
-            assert_eq!(dot(&a, &b), (dim * (dim - 1) / 2) as f32);
-            assert_eq!(squared_distance(&a, &a), 0.0);
-            assert_eq!(squared_distance(&b, &vec![3.0; dim]), 4.0 * dim as f32);
-        }
-    }
 
     #[test]
     fn ties_and_zeros_go_to_the_lowest_id() {

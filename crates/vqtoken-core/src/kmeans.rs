@@ -1,9 +1,12 @@
 //! Spherical k-means: Lloyd's iterations from given centroids.
 
-use crate::assign::{Nearest, nearest};
+use rayon::prelude::*;
+
+use crate::bounds::{Assignment, Move};
 use crate::codebook::{Codebook, CodebookError};
-use crate::means::means;
-use crate::unit_tokens::UnitTokens;
+use crate::means::{ClusterSums, first_moves};
+use crate::products::product;
+use crate::unit_tokens::{UnitTokens, normalize};
 
 /// Tokens whose cosine is within this of 1 point the same way: closer ones cannot be told apart by f32 cosines.
 pub(crate) const SAME_DIRECTION: f32 = 5e-7;
@@ -13,8 +16,8 @@ pub(crate) const SAME_DIRECTION: f32 = 5e-7;
 pub enum EmptyCode {
     /// It stays where it is, as in the published code.
     Keep,
-    /// It moves to the token with the smallest cosine to its own centroid, so that K codes are used whenever the
-    /// tokens have K distinct directions.
+    /// It takes the token with the smallest cosine to its own centroid and so splits that token's cluster: K codes are
+    /// used whenever the tokens have K distinct directions.
     Reseed,
 }
 
@@ -28,6 +31,8 @@ pub struct Iteration {
     pub inertia: f64,
     /// How many tokens changed their code.
     pub moved: usize,
+    /// How many codes no token was nearest to, and which split another's cluster instead.
+    pub splits: usize,
 }
 
 /// Where Lloyd's iterations ended.
@@ -52,7 +57,7 @@ pub struct LloydFit {
 
 /// Spherical k-means from `initial` centroids `[K, D]`: assign each token to the centroid of the largest cosine (ties to
 /// the lowest id), move each centroid to the mean of its members, until no label changes or `max_iterations` are done;
-/// then a final assignment. Sums are f64 in the order of the tokens, so the number of threads does not show.
+/// then a final assignment. Cosines that cannot change a label are not computed, and the number of threads does not show.
 ///
 /// Source: VQToken, section 3.2 (cosine similarity, codes are cluster means).
 ///
@@ -67,74 +72,89 @@ pub fn lloyd(
     initial.check_dim(tokens.dim())?;
     let (codes, dim) = (initial.codes(), initial.dim());
     let mut centroids = initial.data().to_vec();
-    let mut labels: Vec<u32> = Vec::new();
+    let mut directions = normalize(&centroids, dim);
+    let mut assignment = Assignment::new(tokens, &directions);
+    let mut sums = ClusterSums::new(tokens.len(), codes, dim);
+    let mut moves = first_moves(&assignment.labels);
     let mut iterations = Vec::new();
-    let mut converged = false;
-    while !converged && iterations.len() < max_iterations {
-        let mut assigned = nearest(tokens, &centroids);
-        let distortion = distortion(&assigned);
-        if empty == EmptyCode::Reseed {
-            reseed(tokens, &mut assigned, codes);
+    loop {
+        sums.apply(tokens, &moves);
+        let distortion = sums.distortion(&directions);
+        let settled = moves.is_empty();
+        let last = iterations.last().is_some_and(|last: &Iteration| last.moved == 0);
+        if last || iterations.len() == max_iterations {
+            return Ok(LloydFit {
+                labels: assignment.labels,
+                codebook: Codebook::new(codes, dim, sums.means(&centroids))?,
+                centroids: Codebook::new(codes, dim, centroids)?,
+                distortion,
+                inertia: sums.inertia(tokens),
+                iterations,
+                converged: settled,
+            });
         }
-        let moved = replace(&mut labels, &assigned);
-        let clusters = means(tokens, &labels, &centroids);
-        centroids = clusters.means;
-        iterations.push(Iteration { distortion, inertia: clusters.inertia, moved });
-        converged = moved == 0;
+        let splits = match empty {
+            EmptyCode::Keep => vec![],
+            EmptyCode::Reseed => split(tokens, &directions, &mut assignment, sums.counts()),
+        };
+        sums.apply(tokens, &splits);
+        centroids = sums.means(&centroids);
+        let moved = net_moves(&moves, &splits);
+        iterations.push(Iteration { distortion, inertia: sums.inertia(tokens), moved, splits: splits.len() });
+        let before = std::mem::replace(&mut directions, normalize(&centroids, dim));
+        moves = assignment.update(tokens, &before, &directions);
     }
-    let assigned = nearest(tokens, &centroids);
-    converged = replace(&mut labels, &assigned) == 0;
-    let clusters = means(tokens, &labels, &centroids);
-    Ok(LloydFit {
-        labels,
-        centroids: Codebook::new(codes, dim, centroids)?,
-        codebook: Codebook::new(codes, dim, clusters.means)?,
-        distortion: distortion(&assigned),
-        inertia: clusters.inertia,
-        iterations,
-        converged,
-    })
 }
 
-fn distortion(assigned: &[Nearest]) -> f64 {
-    assigned.iter().map(|nearest| (1.0 - f64::from(nearest.cosine)).max(0.0)).sum()
-}
-
-/// Takes over the new labels and counts those that differ.
-fn replace(labels: &mut Vec<u32>, assigned: &[Nearest]) -> usize {
-    let fresh: Vec<u32> = assigned.iter().map(|nearest| nearest.label).collect();
-    let moved = if labels.is_empty() {
-        fresh.len()
-    } else {
-        labels.iter().zip(&fresh).filter(|(old, new)| old != new).count()
-    };
-    *labels = fresh;
-    moved
+/// How many tokens have another code after the moves and then the splits. A split may take a token back to where it was.
+fn net_moves(moves: &[Move], splits: &[Move]) -> usize {
+    let mut net = moves.len();
+    for split in splits {
+        match moves.binary_search_by_key(&split.token, |earlier| earlier.token) {
+            Ok(place) if moves[place].from == Some(split.to) => net -= 1,
+            Ok(_) => {}
+            Err(_) => net += 1,
+        }
+    }
+    net
 }
 
 /// Gives every empty code the worst-represented token that another code can spare, as long as that token points
 /// another way than its code.
-fn reseed(tokens: &UnitTokens, assigned: &mut [Nearest], codes: usize) {
-    let mut members = vec![0usize; codes];
-    assigned.iter().for_each(|nearest| members[nearest.label as usize] += 1);
-    for empty in 0..codes {
+fn split(
+    tokens: &UnitTokens,
+    directions: &[f32],
+    assignment: &mut Assignment,
+    members: &[usize],
+) -> Vec<Move> {
+    let mut splits = Vec::new();
+    if !members.contains(&0) {
+        return splits;
+    }
+    let mut members = members.to_vec();
+    let direction = |label: u32| &directions[label as usize * tokens.dim()..][..tokens.dim()];
+    let own = |(token, &label): (usize, &u32)| product(tokens.token(token), direction(label));
+    let mut cosines: Vec<f32> = assignment.labels.par_iter().enumerate().with_min_len(64).map(own).collect();
+    for empty in 0..members.len() {
         if members[empty] > 0 {
             continue;
         }
-        let spare = |&(token, nearest): &(usize, &Nearest)| {
-            members[nearest.label as usize] > 1
-                && nearest.cosine < 1.0 - SAME_DIRECTION
+        let spare = |&(token, &cosine): &(usize, &f32)| {
+            members[assignment.labels[token] as usize] > 1
+                && cosine < 1.0 - SAME_DIRECTION
                 && tokens.has_direction(token)
         };
-        let candidates = assigned.iter().enumerate().filter(spare);
+        let candidates = cosines.iter().enumerate().filter(spare);
         // `min_by` keeps the first of equals: the choice depends on the order of the tokens alone.
-        let Some((token, nearest)) = candidates.min_by(|(_, a), (_, b)| a.cosine.total_cmp(&b.cosine)) else {
-            return;
+        let Some((token, _)) = candidates.min_by(|(_, a), (_, b)| a.total_cmp(b)) else {
+            break;
         };
-        members[nearest.label as usize] -= 1;
+        members[assignment.labels[token] as usize] -= 1;
         members[empty] = 1;
-        assigned[token] = Nearest { label: empty as u32, cosine: 1.0 };
+        cosines[token] = 1.0;
+        splits.push(assignment.reassign(token, empty as u32));
     }
+    splits
 }
 
 #[cfg(test)]
@@ -158,6 +178,9 @@ mod tests {
         // The first token is as badly represented as the last, and comes first.
         assert_eq!(reseeded.labels, [1, 1, 0]);
         assert!(kept.converged && reseeded.converged);
+        let splits =
+            |fit: &LloydFit| fit.iterations.iter().map(|iteration| iteration.splits).collect::<Vec<_>>();
+        assert_eq!((splits(&kept), splits(&reseeded)), (vec![0, 0], vec![1, 0, 0]));
     }
 
     #[test]

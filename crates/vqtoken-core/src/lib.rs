@@ -1,7 +1,7 @@
 //! The VQToken method on plain `f32` slices: a clip's token grid `[T, H, W, D]` in, a codebook `[K, D]` and an index
 //! map `[T, H, W]` out, and the file that keeps them.
 //!
-//! Follow the data: [`TokenGrid`] -> [`quantize`] (normalise, k-means++ seeds, [`lloyd`], and for an adaptive
+//! Follow the data: [`TokenGrid`] -> [`quantize`] (normalise, a start from merged micro-clusters, [`lloyd`], and for an adaptive
 //! [`Budget`] the choice of K by [`elbow`] or [`silhouette`]) -> [`Quantization`] -> [`TokenHash`] for where and when
 //! each code occurs, and [`VideoTokens`] for the `.vqt` file.
 //!
@@ -20,6 +20,7 @@
 //! ```
 
 mod assign;
+mod bounds;
 mod budget;
 mod codebook;
 mod complexity;
@@ -28,12 +29,15 @@ mod grid;
 mod index_map;
 mod kmeans;
 mod means;
+mod merging;
 mod path;
 mod pooling;
+mod products;
 mod quantize;
 mod random;
 mod seeding;
 mod silhouette;
+mod start;
 mod tok_dense;
 mod token_hash;
 mod unit_tokens;

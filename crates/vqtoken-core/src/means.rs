@@ -2,43 +2,99 @@
 
 use rayon::prelude::*;
 
-use crate::unit_tokens::{UnitTokens, squared_length};
+use crate::bounds::Move;
+use crate::unit_tokens::UnitTokens;
 
-pub(crate) struct Means {
+/// The sums of each code's members, kept up to date as tokens move.
+///
+/// Each channel is rounded to a grid so coarse that no f64 sum of N such values rounds (for 2^15 tokens of 2^-36, far below
+/// what f32 means can tell). So sums are the same bits in whatever order tokens came and went.
+pub(crate) struct ClusterSums {
+    dim: usize,
     /// `[K, D]`.
-    pub(crate) means: Vec<f32>,
-    /// The sum of squared distances from each token to the mean of its cluster.
-    pub(crate) inertia: f64,
+    sums: Vec<f64>,
+    /// `[K]`.
+    counts: Vec<usize>,
+    /// Adding and taking away this number rounds to the grid: one of its last places is the grid's step.
+    rounder: f64,
 }
 
-/// The mean of each code's members, `[K, D]`; a code without members keeps its row of `previous`.
-///
-/// Each code adds its members in f64 in the order of the tokens, whatever thread it is on.
-pub(crate) fn means(tokens: &UnitTokens, labels: &[u32], previous: &[f32]) -> Means {
-    let dim = tokens.dim();
-    let members = Members::new(labels, previous.len() / dim);
-    let mut means = previous.to_vec();
-    let inertias: Vec<f64> = means
-        .par_chunks_exact_mut(dim)
-        .enumerate()
-        .map(|(code, mean)| {
-            let members = members.of(code);
-            let mut sum = vec![0.0f64; dim];
-            let mut squares = 0.0;
-            for &member in members {
-                let token = tokens.token(member as usize);
-                squares += squared_length(token);
-                sum.iter_mut().zip(token).for_each(|(sum, &value)| *sum += f64::from(value));
+impl ClusterSums {
+    /// Of no members yet, for at most `tokens` unit tokens of `dim` channels.
+    pub(crate) fn new(tokens: usize, codes: usize, dim: usize) -> Self {
+        // Twice as much as the largest sum, whose steps of 2^-52 then are exact in every sum.
+        let rounder = 1.5 * (2 * tokens.next_power_of_two()) as f64;
+        Self { dim, sums: vec![0.0; codes * dim], counts: vec![0; codes], rounder }
+    }
+
+    /// Of the members that `labels` say.
+    pub(crate) fn of_labels(tokens: &UnitTokens, labels: &[u32], codes: usize) -> Self {
+        let mut sums = Self::new(tokens.len(), codes, tokens.dim());
+        sums.apply(tokens, &first_moves(labels));
+        sums
+    }
+
+    /// Moves tokens from code to code.
+    pub(crate) fn apply(&mut self, tokens: &UnitTokens, moves: &[Move]) {
+        let rounder = self.rounder;
+        let codes = self.sums.par_chunks_exact_mut(self.dim).zip(&mut self.counts).enumerate();
+        codes.for_each(|(code, (sum, count))| {
+            for change in moves {
+                let values = tokens.token(change.token);
+                if change.to as usize == code {
+                    *count += 1;
+                    add(sum, values, rounder);
+                }
+                if change.from.is_some_and(|from| from as usize == code) {
+                    *count -= 1;
+                    subtract(sum, values, rounder);
+                }
             }
-            if members.is_empty() {
-                return 0.0;
-            }
-            let count = members.len() as f64;
-            mean.iter_mut().zip(&sum).for_each(|(mean, sum)| *mean = (sum / count) as f32);
-            (squares - sum.iter().map(|sum| sum * sum).sum::<f64>() / count).max(0.0)
-        })
-        .collect();
-    Means { means, inertia: inertias.iter().sum() }
+        });
+    }
+
+    /// Members of each code, `[K]`.
+    pub(crate) fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+
+    /// The mean of each code's members, `[K, D]`; a code without members keeps its row of `previous`.
+    pub(crate) fn means(&self, previous: &[f32]) -> Vec<f32> {
+        let mut means = previous.to_vec();
+        let codes = means.chunks_exact_mut(self.dim).zip(self.sums.chunks_exact(self.dim)).zip(&self.counts);
+        for ((mean, sum), &count) in codes.filter(|(_, count)| **count > 0) {
+            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean = (sum / count as f64) as f32);
+        }
+        means
+    }
+
+    /// The sum over tokens of 1 - cosine to their code's direction, for unit vectors `directions` `[K, D]`.
+    pub(crate) fn distortion(&self, directions: &[f32]) -> f64 {
+        let tokens: usize = self.counts.iter().sum();
+        let cosines: f64 = self.sums.iter().zip(directions).map(|(sum, &value)| sum * f64::from(value)).sum();
+        (tokens as f64 - cosines).max(0.0)
+    }
+
+    /// The sum of squared distances from each token to the mean of its cluster.
+    pub(crate) fn inertia(&self, tokens: &UnitTokens) -> f64 {
+        let codes = self.sums.chunks_exact(self.dim).zip(&self.counts).filter(|(_, count)| **count > 0);
+        let explained: f64 =
+            codes.map(|(sum, &count)| sum.iter().map(|sum| sum * sum).sum::<f64>() / count as f64).sum();
+        (tokens.squares() - explained).max(0.0)
+    }
+}
+
+/// The moves of tokens that had no code before.
+pub(crate) fn first_moves(labels: &[u32]) -> Vec<Move> {
+    labels.iter().enumerate().map(|(token, &to)| Move { token, from: None, to }).collect()
+}
+
+fn add(sum: &mut [f64], values: &[f32], rounder: f64) {
+    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += (f64::from(value) + rounder) - rounder);
+}
+
+fn subtract(sum: &mut [f64], values: &[f32], rounder: f64) {
+    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum -= (f64::from(value) + rounder) - rounder);
 }
 
 /// The tokens of each code, in order: one array of tokens, and where each code's part of it begins.
@@ -67,5 +123,34 @@ impl Members {
 
     pub(crate) fn of(&self, code: usize) -> &[u32] {
         &self.tokens[self.starts[code]..self.starts[code + 1]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::{GridShape, TokenGrid};
+    use crate::random::Random;
+
+    #[test]
+    fn sums_do_not_remember_how_tokens_came_and_went() {
+        let shape = GridShape { frames: 1, height: 1, width: 500 };
+        let mut random = Random::new(7);
+        let data = (0..500 * 6).map(|_| (random.uniform() - 0.4).powi(5) as f32).collect();
+        let tokens = UnitTokens::new(&TokenGrid::new(shape, 6, data).unwrap());
+        let mut labels: Vec<u32> = (0..500).map(|token| token % 3).collect();
+        let mut sums = ClusterSums::of_labels(&tokens, &labels, 4);
+        for _ in 0..2000 {
+            let (token, to) = ((random.uniform() * 500.0) as usize, (random.uniform() * 4.0) as u32);
+            let from = Some(std::mem::replace(&mut labels[token], to));
+            sums.apply(&tokens, &[Move { token, from, to }]);
+        }
+        let fresh = ClusterSums::of_labels(&tokens, &labels, 4);
+        assert_eq!((&sums.sums, &sums.counts), (&fresh.sums, &fresh.counts));
+        for channel in 0..6 {
+            let of_code = (0..500).filter(|&token| labels[token] == 2);
+            let exact: f64 = of_code.map(|token| f64::from(tokens.token(token)[channel])).sum();
+            assert!((sums.sums[12 + channel] - exact).abs() < 1e-9);
+        }
     }
 }

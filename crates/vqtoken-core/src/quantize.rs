@@ -1,14 +1,18 @@
 //! The quantizer: a token grid and a budget in, a codebook and an index map out.
 
+use rayon::prelude::*;
+
 use crate::budget::{Budget, BudgetError, Rule};
 use crate::codebook::{Codebook, CodebookError};
 use crate::elbow::elbow;
 use crate::grid::{Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
 use crate::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
-use crate::means::means;
-use crate::seeding::seed;
+use crate::means::ClusterSums;
+use crate::merging::Merging;
+use crate::random::Random;
 use crate::silhouette::silhouette;
+use crate::start::start;
 use crate::unit_tokens::UnitTokens;
 
 /// How codes are numbered.
@@ -17,7 +21,7 @@ pub enum CodeOrder {
     /// By their first appearance in (f, h, w) order: the numbers do not depend on how seeds were drawn.
     #[default]
     FirstAppearance,
-    /// In the order their seeds were drawn, for released attention weights, which were trained on such ids.
+    /// In the order their seeds were drawn (of merged ones, the first), for released attention weights, which were trained on such ids.
     Raw,
 }
 
@@ -26,18 +30,27 @@ pub enum CodeOrder {
 pub struct QuantizerConfig {
     /// How many codes.
     pub budget: Budget,
-    /// Seed of the k-means++ draws.
+    /// Seed of the sample and the k-means++ draws.
     pub seed: u64,
+    /// How many fits from other samples and draws are made for a K, of which the one of least distortion is kept, the first among
+    /// equals; 0 means 1.
+    pub restarts: usize,
     /// The most iterations of one fit; a fit ends sooner when no label changes.
     pub max_iterations: usize,
     /// How codes are numbered.
     pub order: CodeOrder,
 }
 
-/// 32 codes, seed 0, at most 100 iterations, numbered by first appearance.
+/// 32 codes, seed 0, one fit, at most 100 iterations, numbered by first appearance.
 impl Default for QuantizerConfig {
     fn default() -> Self {
-        Self { budget: Budget::PAPER_FIXED, seed: 0, max_iterations: 100, order: CodeOrder::default() }
+        Self {
+            budget: Budget::PAPER_FIXED,
+            seed: 0,
+            restarts: 1,
+            max_iterations: 100,
+            order: CodeOrder::default(),
+        }
     }
 }
 
@@ -74,7 +87,7 @@ pub struct QuantizerStats {
 /// The fit of one K of an adaptive budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// K, as many as were seeded.
+    /// K, as many as the fit started with.
     pub codes: usize,
     /// The sum over tokens of 1 - cosine to the nearest centroid.
     pub distortion: f64,
@@ -116,9 +129,11 @@ pub enum QuantizeError {
 
 /// Quantizes the tokens of one clip into a codebook and an index map.
 ///
-/// Tokens are scaled to length 1, greedy k-means++ seeds are drawn, and [`lloyd`] runs with empty codes seeded anew. An adaptive
-/// budget does so for every K (the published procedure) and keeps the K its rule prefers. The result depends on the
-/// tokens and the configuration alone, not on the number of threads.
+/// Tokens are scaled to length 1. Greedy k-means++ draws twice as many seeds as codes from a sample of the tokens, a few
+/// iterations make clusters of them, and the nearest are merged until as many as codes are left. From there [`lloyd`] runs
+/// with empty codes splitting others. An adaptive budget does so for every K, from the same clusters, and keeps the K its
+/// rule prefers. The result depends on the tokens, the configuration and the kind of processor (its vectors' width)
+/// alone, not on the number of threads.
 ///
 /// - A clip with fewer distinct directions than codes were asked for (constant clips, `K > N`) gets one code for each,
 ///   where directions within about 0.001 radians count as one. `min..=max` is cut to what exists, too.
@@ -131,24 +146,17 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     config.budget.check()?;
     check_tokens(grid)?;
     let tokens = UnitTokens::new(grid);
-    let seeds = seed(&tokens, config.budget.max_codes(), config.seed);
-    // Without any direction, any token does: all of them are equally far from it.
-    let seeds = if seeds.is_empty() { vec![0] } else { seeds };
-    let fit = |codes: usize| {
-        let initial: Vec<f32> = seeds[..codes].iter().flat_map(|&seed| tokens.token(seed)).copied().collect();
-        lloyd(
-            &tokens,
-            &Codebook::new(codes, tokens.dim(), initial)?,
-            config.max_iterations,
-            EmptyCode::Reseed,
-        )
-    };
+    let start = |restart| start(&tokens, config.budget.max_codes(), Random::of_restart(config.seed, restart));
+    let starts = (0..config.restarts.max(1)).map(start).collect::<Result<Vec<Merging>, _>>()?;
+    let found = starts.iter().map(Merging::clusters).max().unwrap_or_default();
+    let most = found.min(config.budget.max_codes());
+    let fit = |codes: usize| best_fit(&tokens, &starts, codes, config.max_iterations);
     let mut curve = Vec::new();
     let fit = match config.budget {
-        Budget::Fixed(_) => fit(seeds.len())?,
+        Budget::Fixed(_) => fit(most)?,
         Budget::Adaptive { min, rule, .. } => {
             let mut fits = Vec::new();
-            for codes in min.min(seeds.len())..=seeds.len() {
+            for codes in min.min(most)..=most {
                 let fit = fit(codes)?;
                 let silhouette = match rule {
                     Rule::Silhouette => Some(silhouette(tokens.data(), tokens.dim(), &fit.labels, codes)),
@@ -164,16 +172,34 @@ pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantizati
     finish(grid, &tokens, fit, curve, config.order)
 }
 
-fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
-    match grid.data().iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(place) => {
-            let Position { frame, row, column } =
-                grid.shape().position(place / grid.dim()).unwrap_or_default();
-            let (channel, value) = (place % grid.dim(), grid.data()[place]);
-            Err(QuantizeError::NotFinite { frame, row, column, channel, value })
+/// The fit of least distortion from any of the starts, the first among equals.
+fn best_fit(
+    tokens: &UnitTokens,
+    starts: &[Merging],
+    codes: usize,
+    max_iterations: usize,
+) -> Result<LloydFit, CodebookError> {
+    let fit = |start: &Merging| lloyd(tokens, &start.centroids(codes)?, max_iterations, EmptyCode::Reseed);
+    let (first, others) = starts.split_at(1);
+    let mut best = fit(&first[0])?;
+    for start in others {
+        let other = fit(start)?;
+        if other.distortion < best.distortion {
+            best = other;
         }
     }
+    Ok(best)
+}
+
+fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
+    let finite = |token: &[f32]| token.iter().fold(true, |finite, value| finite & value.is_finite());
+    if grid.data().par_chunks(grid.dim()).with_min_len(64).all(finite) {
+        return Ok(());
+    }
+    let place = grid.data().iter().position(|value| !value.is_finite()).unwrap_or_default();
+    let Position { frame, row, column } = grid.shape().position(place / grid.dim()).unwrap_or_default();
+    let (channel, value) = (place % grid.dim(), grid.data()[place]);
+    Err(QuantizeError::NotFinite { frame, row, column, channel, value })
 }
 
 /// The place on the curve that the rule prefers; the fewest codes among equals.
@@ -206,14 +232,14 @@ fn finish(
     order: CodeOrder,
 ) -> Result<Quantization, QuantizeError> {
     let (labels, codes) = number(tokens, &fit.labels, fit.codebook.codes(), order);
-    let clusters = means(tokens, &labels, &vec![0.0; codes * tokens.dim()]);
+    let clusters = ClusterSums::of_labels(tokens, &labels, codes);
     Ok(Quantization {
-        codebook: Codebook::new(codes, tokens.dim(), clusters.means)?,
+        codebook: Codebook::new(codes, tokens.dim(), clusters.means(&vec![0.0; codes * tokens.dim()]))?,
         index_map: IndexMap::new(grid.shape(), codes, labels)?,
         stats: QuantizerStats {
             codes,
             distortion: fit.distortion,
-            inertia: clusters.inertia,
+            inertia: clusters.inertia(tokens),
             converged: fit.converged,
             iterations: fit.iterations,
             curve,

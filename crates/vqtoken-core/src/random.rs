@@ -11,6 +11,12 @@ impl Random {
         Self { state: seed }
     }
 
+    /// The stream of one of several restarts, the first of which has the seed's own.
+    pub(crate) fn of_restart(seed: u64, restart: usize) -> Self {
+        let mut starts = Self::new(seed);
+        (0..restart).fold(Self::new(seed), |_, _| Self::new(starts.next_u64()))
+    }
+
     fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -34,5 +40,13 @@ mod tests {
         let mut random = Random::new(1234567);
         let first: Vec<u64> = (0..3).map(|_| random.next_u64()).collect();
         assert_eq!(first, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
+    }
+
+    #[test]
+    fn restarts_have_their_own_streams() {
+        let first = |restart| Random::of_restart(9, restart).next_u64();
+        assert_eq!(first(0), Random::new(9).next_u64());
+        assert!(first(0) != first(1) && first(1) != first(2) && first(0) != first(2));
+        assert_eq!(first(2), Random::of_restart(9, 2).next_u64());
     }
 }

@@ -94,6 +94,20 @@ proptest! {
     }
 
     #[test]
+    fn restarts_never_do_worse(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
+        let of = |restarts: usize| quantize(&grid, &QuantizerConfig { restarts, ..config(budget, seed) }).unwrap();
+        prop_assert_eq!(of(0), of(1));
+        let (one, three) = (of(1), of(3));
+        if let Budget::Fixed(_) = budget {
+            prop_assert!(three.stats.distortion <= one.stats.distortion);
+        } else {
+            for (three, one) in three.stats.curve.iter().zip(&one.stats.curve) {
+                prop_assert!(three.codes == one.codes && three.distortion <= one.distortion);
+            }
+        }
+    }
+
+    #[test]
     fn codes_are_numbered_by_first_appearance(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
         let mut next = 0;
         for &label in quantize(&grid, &config(budget, seed)).unwrap().index_map.labels() {
