@@ -10,10 +10,6 @@ use cli::{Command, Options};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output has read enough; that is no failure.
