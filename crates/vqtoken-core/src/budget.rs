@@ -3,18 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How K is chosen from one fit per K.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The K whose point on the curve of distortion is farthest from the chord between its ends ([`crate::elbow`]).
-    Elbow,
-    /// The K with the best mean cosine silhouette ([`crate::silhouette`]).
-    Silhouette,
-}
+use crate::rule::Rule;
 
 /// How many codes: K given, or chosen for each clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
     /// Exactly this many codes (fewer if the clip has fewer distinct tokens).
     Fixed(usize),
@@ -41,12 +33,31 @@ impl Budget {
     /// Whether any clip can be given this budget.
     ///
     /// # Errors
-    /// If it allows no code at all, or `min > max`.
+    /// If it allows no code at all, `min > max`, or the rule's number makes no sense.
     pub fn check(&self) -> Result<(), BudgetError> {
         match *self {
             Self::Fixed(0) | Self::Adaptive { min: 0, .. } => Err(BudgetError::NoCodes),
             Self::Adaptive { min, max, .. } if min > max => Err(BudgetError::Reversed { min, max }),
-            _ => Ok(()),
+            Self::Adaptive { rule, .. } => rule.check(),
+            Self::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// The same budget cut to what so many tokens can fill.
+    pub fn within(self, tokens: usize) -> Self {
+        match self {
+            Self::Fixed(codes) => Self::Fixed(codes.min(tokens)),
+            Self::Adaptive { min, max, rule } => {
+                Self::Adaptive { min: min.min(tokens), max: max.min(tokens), rule }
+            }
+        }
+    }
+
+    /// The smallest number of codes it can give to tokens of enough directions.
+    pub fn min_codes(&self) -> usize {
+        match *self {
+            Self::Fixed(codes) => codes,
+            Self::Adaptive { min, .. } => min,
         }
     }
 
@@ -60,7 +71,7 @@ impl Budget {
 }
 
 /// Why a budget cannot be used, or a text is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BudgetError {
     /// K of 0.
     #[error("a budget of 0 codes leaves nothing of the video: ask for at least 1")]
@@ -75,39 +86,32 @@ pub enum BudgetError {
     },
     /// No budget can be read from the text.
     #[error(
-        "{text:?} is no token budget: write a number such as 32, or adaptive, adaptive:elbow, adaptive:silhouette or adaptive:elbow:MIN-MAX"
+        "{text:?} is no token budget: write a number such as 32, or adaptive, adaptive:RULE or adaptive:RULE:MIN-MAX with a rule of elbow, silhouette, distortion=0.9 or bits=0.02"
     )]
     Text {
         /// What was written.
         text: String,
     },
     /// No rule can be read from the text.
-    #[error("{text:?} is no rule for choosing the number of codes: write elbow or silhouette")]
+    #[error(
+        "{text:?} is no rule for choosing the number of codes: write elbow, silhouette, distortion=0.9 or bits=0.02"
+    )]
     Rule {
         /// What was written.
         text: String,
     },
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Elbow => "elbow",
-            Self::Silhouette => "silhouette",
-        })
-    }
-}
-
-impl FromStr for Rule {
-    type Err = BudgetError;
-
-    fn from_str(text: &str) -> Result<Self, BudgetError> {
-        match text {
-            "elbow" => Ok(Self::Elbow),
-            "silhouette" => Ok(Self::Silhouette),
-            _ => Err(BudgetError::Rule { text: text.to_owned() }),
-        }
-    }
+    /// A share of the variance that cannot be kept.
+    #[error("distortion={share} is no share of the variance to keep: write a number above 0, at most 1")]
+    Share {
+        /// What was asked.
+        share: f64,
+    },
+    /// A price that decides nothing.
+    #[error("bits={price} is no price of a code: write a number above 0, such as 0.02")]
+    Price {
+        /// What was asked.
+        price: f64,
+    },
 }
 
 /// `32`, or in full `adaptive:elbow:12-32`, so that a written budget means the same when the defaults change.
@@ -154,6 +158,8 @@ mod tests {
             ("adaptive", adaptive(12, 32, Rule::Elbow)),
             ("adaptive:silhouette", adaptive(12, 32, Rule::Silhouette)),
             ("adaptive:elbow:2-40", adaptive(2, 40, Rule::Elbow)),
+            ("adaptive:distortion=0.9", adaptive(12, 32, Rule::Distortion(0.9))),
+            ("adaptive:bits=0.015:1-300", adaptive(1, 300, Rule::Bits(0.015))),
         ] {
             assert_eq!(text.parse(), Ok(budget));
             assert_eq!(budget.to_string().parse(), Ok(budget));
@@ -161,6 +167,11 @@ mod tests {
         assert_eq!("0".parse::<Budget>(), Err(BudgetError::NoCodes));
         assert_eq!("adaptive:elbow:9-2".parse::<Budget>(), Err(BudgetError::Reversed { min: 9, max: 2 }));
         assert_eq!("adaptive:knee".parse::<Budget>(), Err(BudgetError::Rule { text: "knee".into() }));
+        let share = "adaptive:distortion=1.5".parse::<Budget>();
+        assert_eq!(share, Err(BudgetError::Share { share: 1.5 }));
+        assert_eq!("adaptive:bits=0".parse::<Budget>(), Err(BudgetError::Price { price: 0.0 }));
+        assert!(matches!("adaptive:bits=NaN".parse::<Budget>(), Err(BudgetError::Price { .. })));
+        assert_eq!("adaptive:bits".parse::<Budget>(), Err(BudgetError::Rule { text: "bits".into() }));
         for text in ["", "-1", "many", "adaptive:elbow:2", "adaptive:elbow:2-", "adaptive:elbow:2-3:4", "3.5"]
         {
             assert!(matches!(text.parse::<Budget>(), Err(BudgetError::Text { .. })), "{text}");

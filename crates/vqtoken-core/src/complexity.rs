@@ -1,52 +1,60 @@
 //! What the quantizer costs, counted: the "module complexity" of VQToken's tables, apart from the language model's.
 
-use crate::quantize::{CurvePoint, QuantizerStats};
+use crate::quantize::QuantizerStats;
 use crate::seeding::CANDIDATES;
-use crate::start::{MICRO_ITERATIONS, start_size};
+use crate::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_size};
 
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
-/// (the centroids' lengths) are left out.
+/// (the centroids' lengths, the merges) are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuantizerFlops {
     /// Scaling N tokens to length 1: `3 N D`.
     pub normalize: u64,
-    /// The start, on a sample of S tokens: `2 S D` for each token drawn, one for the first of M = 2 K micro-clusters and
-    /// five for each further one, and six assignments and updates of these.
+    /// Where fits start. Ours is made on a sample of S tokens, three times: seeds for M = 2 K micro-clusters from a third of it, `2 D` for each
+    /// of its tokens and each token drawn, one for the first seed and five for each further one; six assignments and updates of
+    /// these on all of it; nine of K codes. As published it is one draw a code from all tokens for every K.
     pub seeding: u64,
-    /// Lloyd: `2 N K D` for each assignment (one an iteration and a final one), `N D` for each update; summed over the K tried.
+    /// The curve of an adaptive budget: `2 N M D` and `N D` to put every token into its micro-cluster. 0 as published.
+    pub curve: u64,
+    /// Lloyd: `2 N K D` for each assignment (one an iteration and a final one), `N D` for each update; summed over the fits.
     pub lloyd: u64,
-    /// The silhouette, if the rule asks for it: `2 N D` for the cluster sums and `2 N K D`; summed over the K tried.
+    /// The silhouette, if the rule asks for it: `2 N M D` for all K together; as published `2 N K D` and `2 N D` for each.
     pub silhouette: u64,
 }
 
 impl QuantizerFlops {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.normalize + self.seeding + self.lloyd + self.silhouette
+        self.normalize + self.seeding + self.curve + self.lloyd + self.silhouette
     }
 }
 
 /// Counts what [`crate::quantize`] did on N = `tokens` tokens of D = `dim` channels, by the definition of the method and
 /// not by how it is computed: a faster implementation has the same count.
 ///
-/// Restarts beyond the first are left out. A fixed budget is one fit, O(N K D) an iteration; an adaptive one is a fit for every K tried.
+/// Restarts beyond the first are left out.
 pub fn quantizer_flops(tokens: usize, dim: usize, stats: &QuantizerStats) -> QuantizerFlops {
     let values = tokens as u64 * dim as u64;
-    let fixed = [CurvePoint {
-        codes: stats.codes,
-        distortion: stats.distortion,
-        silhouette: None,
-        iterations: stats.iterations.len(),
-    }];
-    let fits = if stats.curve.is_empty() { &fixed[..] } else { &stats.curve };
     let mut flops = QuantizerFlops { normalize: 3 * values, ..QuantizerFlops::default() };
-    for fit in fits {
-        let (codes, iterations) = (fit.codes as u64, fit.iterations as u64);
-        // All K start from the micro-clusters of the largest.
-        flops.seeding = flops.seeding.max(start_flops(tokens, dim, fit.codes));
-        flops.lloyd += 2 * values * codes * (iterations + 1) + values * (iterations + 1);
-        flops.silhouette += if fit.silhouette.is_some() { 2 * values * (codes + 1) } else { 0 };
+    let fit = |codes: usize, iterations: usize| {
+        let assignments = iterations as u64 + 1;
+        2 * values * codes as u64 * assignments + values * assignments
+    };
+    let has_silhouette = stats.curve.first().is_some_and(|point| point.silhouette.is_some());
+    if stats.curve.iter().any(|point| point.iterations > 0) {
+        for point in &stats.curve {
+            flops.seeding += 2 * values * point.codes as u64;
+            flops.lloyd += fit(point.codes, point.iterations);
+            flops.silhouette += if has_silhouette { 2 * values * (point.codes as u64 + 1) } else { 0 };
+        }
+        return flops;
     }
+    let most = stats.curve.last().map_or(stats.codes, |point| point.codes);
+    let clusters = start_size(tokens, most).0 as u64;
+    flops.seeding = start_flops(tokens, dim, most);
+    flops.curve = if stats.curve.is_empty() { 0 } else { 2 * values * clusters + values };
+    flops.lloyd = fit(stats.codes, stats.iterations.len());
+    flops.silhouette = if has_silhouette { 2 * values * clusters } else { 0 };
     flops
 }
 
@@ -54,16 +62,19 @@ fn start_flops(tokens: usize, dim: usize, codes: usize) -> u64 {
     let (clusters, sample) = start_size(tokens, codes);
     let (clusters, values) = (clusters as u64, sample as u64 * dim as u64);
     let draws = 1 + CANDIDATES as u64 * clusters.saturating_sub(1);
-    2 * values * draws + (MICRO_ITERATIONS as u64 + 1) * values * (2 * clusters + 1)
+    let rounds = |clusters: u64, iterations: usize| (iterations as u64 + 1) * values * (2 * clusters + 1);
+    let trees = DRAWS as u64 * (rounds(clusters, MICRO_ITERATIONS) + rounds(codes as u64, TRIAL_ITERATIONS));
+    2 * values * draws + trees
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kmeans::Iteration;
+    use crate::quantize::CurvePoint;
 
     #[test]
-    fn fixed_and_adaptive_counts() {
+    fn fixed_adaptive_and_published_counts() {
         let iterations = vec![Iteration { distortion: 1.0, inertia: 1.0, moved: 0, splits: 0 }; 3];
         let fixed = QuantizerStats {
             codes: 2,
@@ -72,17 +83,27 @@ mod tests {
             converged: true,
             iterations,
             curve: vec![],
+            variance: 2.0,
         };
-        let expected =
-            QuantizerFlops { normalize: 300, seeding: 3200 + 5400, lloyd: 1600 + 400, silhouette: 0 };
+        // 10 tokens of 10 channels: all of them are the sample. 4 micro-clusters take 16 draws.
+        let seeding = 3200 + 3 * (6 * 900 + 9 * 500);
+        let expected = QuantizerFlops { normalize: 300, seeding, lloyd: 1600 + 400, ..Default::default() };
         assert_eq!(quantizer_flops(10, 10, &fixed), expected);
-        let point = |codes| CurvePoint { codes, distortion: 1.0, silhouette: Some(0.5), iterations: 1 };
-        let adaptive = QuantizerStats { curve: vec![point(2), point(3)], ..fixed };
-        let flops = quantizer_flops(10, 10, &adaptive);
-        assert_eq!(
-            flops,
-            QuantizerFlops { normalize: 300, seeding: 5200 + 7800, lloyd: 2400, silhouette: 1400 }
-        );
-        assert_eq!(flops.total(), 300 + 13_000 + 2400 + 1400);
+        assert_eq!(expected.total(), 300 + 32_900 + 2000);
+        let point = |codes, iterations| CurvePoint {
+            codes,
+            distortion: 1.0,
+            inertia: 1.0,
+            silhouette: Some(0.5),
+            iterations,
+        };
+        let adaptive = QuantizerStats { curve: vec![point(2, 0), point(3, 0)], ..fixed.clone() };
+        let seeding = 5200 + 3 * (6 * 1300 + 9 * 700);
+        let expected = QuantizerFlops { normalize: 300, seeding, curve: 1300, lloyd: 2000, silhouette: 1200 };
+        assert_eq!(quantizer_flops(10, 10, &adaptive), expected);
+        let published = QuantizerStats { curve: vec![point(2, 1), point(3, 1)], ..fixed };
+        let expected =
+            QuantizerFlops { normalize: 300, seeding: 1000, curve: 0, lloyd: 2400, silhouette: 1400 };
+        assert_eq!(quantizer_flops(10, 10, &published), expected);
     }
 }

@@ -74,7 +74,7 @@ pub fn lloyd(
     let mut centroids = initial.data().to_vec();
     let mut directions = normalize(&centroids, dim);
     let mut assignment = Assignment::new(tokens, &directions);
-    let mut sums = ClusterSums::new(tokens.len(), codes, dim);
+    let mut sums = ClusterSums::new(tokens, codes);
     let mut moves = first_moves(&assignment.labels);
     let mut iterations = Vec::new();
     loop {

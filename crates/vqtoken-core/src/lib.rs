@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adaptive;
 mod assign;
 mod bounds;
 mod budget;
@@ -29,12 +30,15 @@ mod grid;
 mod index_map;
 mod kmeans;
 mod means;
-mod merging;
+mod merge_tree;
+mod numbering;
 mod path;
 mod pooling;
 mod products;
+mod published;
 mod quantize;
 mod random;
+mod rule;
 mod seeding;
 mod silhouette;
 mod start;
@@ -45,7 +49,7 @@ mod video_tokens;
 mod vqt;
 
 pub use assign::assign;
-pub use budget::{Budget, BudgetError, Rule};
+pub use budget::{Budget, BudgetError};
 pub use codebook::{Codebook, CodebookError};
 pub use complexity::{QuantizerFlops, quantizer_flops};
 pub use elbow::elbow;
@@ -55,8 +59,9 @@ pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 pub use path::PathPoint;
 pub use pooling::pool_bilinear;
 pub use quantize::{
-    CodeOrder, CurvePoint, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
+    CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
 };
+pub use rule::Rule;
 pub use silhouette::silhouette;
 pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;

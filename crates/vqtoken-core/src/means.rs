@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::bounds::Move;
 use crate::unit_tokens::UnitTokens;
 
-/// The sums of each code's members, kept up to date as tokens move.
+/// The sums of each code's members, each as often as it counts, kept up to date as tokens move.
 ///
 /// Each channel is rounded to a grid so coarse that no f64 sum of N such values rounds (for 2^15 tokens of 2^-36, far below
 /// what f32 means can tell). So sums are the same bits in whatever order tokens came and went.
@@ -15,21 +15,24 @@ pub(crate) struct ClusterSums {
     sums: Vec<f64>,
     /// `[K]`.
     counts: Vec<usize>,
+    /// How much the members count together, `[K]`.
+    weights: Vec<f64>,
     /// Adding and taking away this number rounds to the grid: one of its last places is the grid's step.
     rounder: f64,
 }
 
 impl ClusterSums {
-    /// Of no members yet, for at most `tokens` unit tokens of `dim` channels.
-    pub(crate) fn new(tokens: usize, codes: usize, dim: usize) -> Self {
+    /// Of no members yet.
+    pub(crate) fn new(tokens: &UnitTokens, codes: usize) -> Self {
         // Twice as much as the largest sum, whose steps of 2^-52 then are exact in every sum.
-        let rounder = 1.5 * (2 * tokens.next_power_of_two()) as f64;
-        Self { dim, sums: vec![0.0; codes * dim], counts: vec![0; codes], rounder }
+        let rounder = 3.0 * tokens.total_weight().max(1.0).log2().ceil().exp2();
+        let dim = tokens.dim();
+        Self { dim, sums: vec![0.0; codes * dim], counts: vec![0; codes], weights: vec![0.0; codes], rounder }
     }
 
     /// Of the members that `labels` say.
     pub(crate) fn of_labels(tokens: &UnitTokens, labels: &[u32], codes: usize) -> Self {
-        let mut sums = Self::new(tokens.len(), codes, tokens.dim());
+        let mut sums = Self::new(tokens, codes);
         sums.apply(tokens, &first_moves(labels));
         sums
     }
@@ -37,20 +40,28 @@ impl ClusterSums {
     /// Moves tokens from code to code.
     pub(crate) fn apply(&mut self, tokens: &UnitTokens, moves: &[Move]) {
         let rounder = self.rounder;
-        let codes = self.sums.par_chunks_exact_mut(self.dim).zip(&mut self.counts).enumerate();
-        codes.for_each(|(code, (sum, count))| {
+        let members = self.counts.par_iter_mut().zip(&mut self.weights);
+        let codes = self.sums.par_chunks_exact_mut(self.dim).zip(members).enumerate();
+        codes.for_each(|(code, (sum, (count, total)))| {
             for change in moves {
-                let values = tokens.token(change.token);
+                let (values, weight) = (tokens.token(change.token), tokens.weight(change.token));
                 if change.to as usize == code {
                     *count += 1;
-                    add(sum, values, rounder);
+                    *total += rounded(weight, rounder);
+                    add(sum, values, weight, rounder);
                 }
                 if change.from.is_some_and(|from| from as usize == code) {
                     *count -= 1;
-                    subtract(sum, values, rounder);
+                    *total -= rounded(weight, rounder);
+                    add(sum, values, -weight, rounder);
                 }
             }
         });
+    }
+
+    /// The sums of each code's members, `[K][D]`.
+    pub(crate) fn rows(&self) -> Vec<Vec<f64>> {
+        self.sums.chunks_exact(self.dim).map(<[f64]>::to_vec).collect()
     }
 
     /// Members of each code, `[K]`.
@@ -61,25 +72,35 @@ impl ClusterSums {
     /// The mean of each code's members, `[K, D]`; a code without members keeps its row of `previous`.
     pub(crate) fn means(&self, previous: &[f32]) -> Vec<f32> {
         let mut means = previous.to_vec();
-        let codes = means.chunks_exact_mut(self.dim).zip(self.sums.chunks_exact(self.dim)).zip(&self.counts);
-        for ((mean, sum), &count) in codes.filter(|(_, count)| **count > 0) {
-            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean = (sum / count as f64) as f32);
+        let codes = means.chunks_exact_mut(self.dim).zip(self.sums.chunks_exact(self.dim)).zip(&self.weights);
+        for ((mean, sum), &weight) in codes.filter(|(_, weight)| **weight > 0.0) {
+            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean = (sum / weight) as f32);
         }
         means
     }
 
     /// The sum over tokens of 1 - cosine to their code's direction, for unit vectors `directions` `[K, D]`.
     pub(crate) fn distortion(&self, directions: &[f32]) -> f64 {
-        let tokens: usize = self.counts.iter().sum();
+        let weight: f64 = self.weights.iter().sum();
         let cosines: f64 = self.sums.iter().zip(directions).map(|(sum, &value)| sum * f64::from(value)).sum();
-        (tokens as f64 - cosines).max(0.0)
+        (weight - cosines).max(0.0)
     }
 
     /// The sum of squared distances from each token to the mean of its cluster.
     pub(crate) fn inertia(&self, tokens: &UnitTokens) -> f64 {
-        let codes = self.sums.chunks_exact(self.dim).zip(&self.counts).filter(|(_, count)| **count > 0);
+        let codes = self.sums.chunks_exact(self.dim).zip(&self.weights).filter(|(_, weight)| **weight > 0.0);
         let explained: f64 =
-            codes.map(|(sum, &count)| sum.iter().map(|sum| sum * sum).sum::<f64>() / count as f64).sum();
+            codes.map(|(sum, &weight)| sum.iter().map(|sum| sum * sum).sum::<f64>() / weight).sum();
+        (tokens.squares() - explained).max(0.0)
+    }
+
+    /// The sum of squared distances from each token to the mean of all.
+    pub(crate) fn variance(&self, tokens: &UnitTokens) -> f64 {
+        let mut all = vec![0.0; self.dim];
+        for sum in self.sums.chunks_exact(self.dim) {
+            all.iter_mut().zip(sum).for_each(|(all, value)| *all += value);
+        }
+        let explained = all.iter().map(|sum| sum * sum).sum::<f64>() / self.weights.iter().sum::<f64>();
         (tokens.squares() - explained).max(0.0)
     }
 }
@@ -89,12 +110,12 @@ pub(crate) fn first_moves(labels: &[u32]) -> Vec<Move> {
     labels.iter().enumerate().map(|(token, &to)| Move { token, from: None, to }).collect()
 }
 
-fn add(sum: &mut [f64], values: &[f32], rounder: f64) {
-    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += (f64::from(value) + rounder) - rounder);
+fn add(sum: &mut [f64], values: &[f32], weight: f64, rounder: f64) {
+    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum += rounded(f64::from(value) * weight, rounder));
 }
 
-fn subtract(sum: &mut [f64], values: &[f32], rounder: f64) {
-    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum -= (f64::from(value) + rounder) - rounder);
+fn rounded(value: f64, rounder: f64) -> f64 {
+    (value + rounder) - rounder
 }
 
 /// The tokens of each code, in order: one array of tokens, and where each code's part of it begins.

@@ -2,31 +2,33 @@
 
 use rayon::prelude::*;
 
-use crate::budget::{Budget, BudgetError, Rule};
+use crate::adaptive::fit_from_trees;
+use crate::budget::{Budget, BudgetError};
 use crate::codebook::{Codebook, CodebookError};
-use crate::elbow::elbow;
 use crate::grid::{Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
-use crate::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
+use crate::kmeans::{Iteration, LloydFit};
 use crate::means::ClusterSums;
-use crate::merging::Merging;
-use crate::random::Random;
-use crate::silhouette::silhouette;
-use crate::start::start;
+use crate::numbering::number;
+use crate::published::fit_as_published;
 use crate::unit_tokens::UnitTokens;
 
-/// How codes are numbered.
+pub use crate::numbering::CodeOrder;
+
+/// How K and the codes are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum CodeOrder {
-    /// By their first appearance in (f, h, w) order: the numbers do not depend on how seeds were drawn.
+#[non_exhaustive]
+pub enum Procedure {
+    /// Ours: one start from merged micro-clusters serves every K, and only the chosen K is fitted.
     #[default]
-    FirstAppearance,
-    /// In the order their seeds were drawn (of merged ones, the first), for released attention weights, which were trained on such ids.
-    Raw,
+    Shared,
+    /// The published one, as a reference to compare with: plain k-means++ and a fit for every K. `restarts` have no effect on it. It stopped fits of a
+    /// fixed budget after 50 iterations, those of an adaptive one after 100.
+    Published,
 }
 
 /// Everything that decides what [`quantize`] gives for a token grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantizerConfig {
     /// How many codes.
     pub budget: Budget,
@@ -39,6 +41,8 @@ pub struct QuantizerConfig {
     pub max_iterations: usize,
     /// How codes are numbered.
     pub order: CodeOrder,
+    /// How K and the codes are found.
+    pub procedure: Procedure,
 }
 
 /// 32 codes, seed 0, one fit, at most 100 iterations, numbered by first appearance.
@@ -50,6 +54,7 @@ impl Default for QuantizerConfig {
             restarts: 1,
             max_iterations: 100,
             order: CodeOrder::default(),
+            procedure: Procedure::default(),
         }
     }
 }
@@ -80,20 +85,25 @@ pub struct QuantizerStats {
     pub converged: bool,
     /// What each iteration of the fit did.
     pub iterations: Vec<Iteration>,
-    /// One point for each K tried; empty for a fixed budget.
+    /// One point for each K of an adaptive budget, by which its rule chose; empty for a fixed budget.
     pub curve: Vec<CurvePoint>,
+    /// The sum of squared distances from each unit token to the mean of all: the inertia of a single code.
+    pub variance: f64,
 }
 
-/// The fit of one K of an adaptive budget.
+/// What one K of an adaptive budget costs: before a fit if it was read from the merge tree (the fit of the chosen K costs less), after it if
+/// there was one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// K, as many as the fit started with.
+    /// K.
     pub codes: usize,
-    /// The sum over tokens of 1 - cosine to the nearest centroid.
+    /// The sum over tokens of 1 - cosine to their centroid.
     pub distortion: f64,
+    /// The sum of squared distances from each unit token to the mean of its cluster.
+    pub inertia: f64,
     /// The mean cosine silhouette, if the rule asks for it.
     pub silhouette: Option<f64>,
-    /// Iterations until no label changed, or the most allowed.
+    /// Iterations of the fit; 0 if the point was read from the merge tree.
     pub iterations: usize,
 }
 
@@ -103,6 +113,14 @@ pub enum QuantizeError {
     /// The budget allows no code.
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    /// The budget asks for more codes than there are tokens.
+    #[error("a budget of {codes} codes is larger than the {tokens} tokens: ask for at most {tokens}")]
+    TooFewTokens {
+        /// The fewest codes that the budget allows.
+        codes: usize,
+        /// N.
+        tokens: usize,
+    },
     /// A token holds NaN or an infinity.
     #[error(
         "the token at frame {frame}, row {row}, column {column} holds {value} in channel {channel}: look for overflow in the vision tower or the projector"
@@ -130,65 +148,36 @@ pub enum QuantizeError {
 /// Quantizes the tokens of one clip into a codebook and an index map.
 ///
 /// Tokens are scaled to length 1. Greedy k-means++ draws twice as many seeds as codes from a sample of the tokens, a few
-/// iterations make clusters of them, and the nearest are merged until as many as codes are left. From there [`lloyd`] runs
-/// with empty codes splitting others. An adaptive budget does so for every K, from the same clusters, and keeps the K its
-/// rule prefers. The result depends on the tokens, the configuration and the kind of processor (its vectors' width)
-/// alone, not on the number of threads.
+/// iterations make micro-clusters of them, and these are merged two by two. Where as many as codes are left, [`crate::lloyd`] starts,
+/// with empty codes splitting others. For an adaptive budget all tokens go to their nearest micro-cluster first; then
+/// the tree of merges tells what every K costs, the rule chooses, and only the chosen K is fitted. The result depends on the
+/// tokens, the configuration and the kind of processor (its vectors' width) alone, not on the number of threads.
 ///
-/// - A clip with fewer distinct directions than codes were asked for (constant clips, `K > N`) gets one code for each,
+/// - A clip with fewer distinct directions than codes were asked for (constant clips) gets one code for each,
 ///   where directions within about 0.001 radians count as one. `min..=max` is cut to what exists, too.
 /// - Tokens without direction (zero, or shorter than about 1e-12) belong to code 0 and pull it towards zero. If there
 ///   are no others, the codebook is that one zero code.
 ///
 /// # Errors
-/// If the budget allows no code or a token is not finite.
+/// If the budget allows no code or asks for more codes than there are tokens, or a token is not finite.
 pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantization, QuantizeError> {
-    config.budget.check()?;
+    check_budget(&config.budget, grid.shape().len())?;
     check_tokens(grid)?;
     let tokens = UnitTokens::new(grid);
-    let start = |restart| start(&tokens, config.budget.max_codes(), Random::of_restart(config.seed, restart));
-    let starts = (0..config.restarts.max(1)).map(start).collect::<Result<Vec<Merging>, _>>()?;
-    let found = starts.iter().map(Merging::clusters).max().unwrap_or_default();
-    let most = found.min(config.budget.max_codes());
-    let fit = |codes: usize| best_fit(&tokens, &starts, codes, config.max_iterations);
-    let mut curve = Vec::new();
-    let fit = match config.budget {
-        Budget::Fixed(_) => fit(most)?,
-        Budget::Adaptive { min, rule, .. } => {
-            let mut fits = Vec::new();
-            for codes in min.min(most)..=most {
-                let fit = fit(codes)?;
-                let silhouette = match rule {
-                    Rule::Silhouette => Some(silhouette(tokens.data(), tokens.dim(), &fit.labels, codes)),
-                    Rule::Elbow => None,
-                };
-                let (distortion, iterations) = (fit.distortion, fit.iterations.len());
-                curve.push(CurvePoint { codes, distortion, silhouette, iterations });
-                fits.push(fit);
-            }
-            fits.swap_remove(choose(&curve, rule))
-        }
+    let (fit, curve) = match config.procedure {
+        Procedure::Shared => fit_from_trees(&tokens, config)?,
+        Procedure::Published => fit_as_published(&tokens, config)?,
     };
     finish(grid, &tokens, fit, curve, config.order)
 }
 
-/// The fit of least distortion from any of the starts, the first among equals.
-fn best_fit(
-    tokens: &UnitTokens,
-    starts: &[Merging],
-    codes: usize,
-    max_iterations: usize,
-) -> Result<LloydFit, CodebookError> {
-    let fit = |start: &Merging| lloyd(tokens, &start.centroids(codes)?, max_iterations, EmptyCode::Reseed);
-    let (first, others) = starts.split_at(1);
-    let mut best = fit(&first[0])?;
-    for start in others {
-        let other = fit(start)?;
-        if other.distortion < best.distortion {
-            best = other;
-        }
+/// Whether a budget can be given to so many tokens.
+pub(crate) fn check_budget(budget: &Budget, tokens: usize) -> Result<(), QuantizeError> {
+    budget.check()?;
+    match budget.min_codes() {
+        codes if codes > tokens => Err(QuantizeError::TooFewTokens { codes, tokens }),
+        _ => Ok(()),
     }
-    Ok(best)
 }
 
 fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
@@ -202,27 +191,6 @@ fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
     Err(QuantizeError::NotFinite { frame, row, column, channel, value })
 }
 
-/// The place on the curve that the rule prefers; the fewest codes among equals.
-fn choose(curve: &[CurvePoint], rule: Rule) -> usize {
-    match rule {
-        Rule::Elbow => {
-            let codes: Vec<usize> = curve.iter().map(|point| point.codes).collect();
-            let distortions: Vec<f64> = curve.iter().map(|point| point.distortion).collect();
-            let chosen = elbow(&codes, &distortions);
-            codes.iter().position(|&codes| Some(codes) == chosen).unwrap_or_default()
-        }
-        Rule::Silhouette => {
-            let mut best = 0;
-            for (place, point) in curve.iter().enumerate() {
-                if point.silhouette > curve[best].silhouette {
-                    best = place;
-                }
-            }
-            best
-        }
-    }
-}
-
 /// Numbers the codes, drops unused ones, and takes the means once more.
 fn finish(
     grid: &TokenGrid,
@@ -231,7 +199,8 @@ fn finish(
     curve: Vec<CurvePoint>,
     order: CodeOrder,
 ) -> Result<Quantization, QuantizeError> {
-    let (labels, codes) = number(tokens, &fit.labels, fit.codebook.codes(), order);
+    let directed = |token: usize| tokens.has_direction(token);
+    let (labels, codes) = number(&fit.labels, fit.codebook.codes(), order, directed);
     let clusters = ClusterSums::of_labels(tokens, &labels, codes);
     Ok(Quantization {
         codebook: Codebook::new(codes, tokens.dim(), clusters.means(&vec![0.0; codes * tokens.dim()]))?,
@@ -243,30 +212,7 @@ fn finish(
             converged: fit.converged,
             iterations: fit.iterations,
             curve,
+            variance: clusters.variance(tokens),
         },
     })
-}
-
-/// New labels and how many codes they use: codes that tokens with a direction use, in order, and 0 for the others.
-fn number(tokens: &UnitTokens, labels: &[u32], codes: usize, order: CodeOrder) -> (Vec<u32>, usize) {
-    let directed =
-        || (0..labels.len()).filter(|&token| tokens.has_direction(token)).map(|token| labels[token]);
-    let mut used = vec![false; codes];
-    let mut in_order = Vec::new();
-    for code in directed() {
-        if !std::mem::replace(&mut used[code as usize], true) {
-            in_order.push(code);
-        }
-    }
-    if order == CodeOrder::Raw {
-        in_order.sort_unstable();
-    }
-    let mut renumbered = vec![0; codes];
-    for (fresh, &code) in in_order.iter().enumerate() {
-        renumbered[code as usize] = fresh as u32;
-    }
-    let of_token = |(token, &label): (usize, &u32)| {
-        if tokens.has_direction(token) { renumbered[label as usize] } else { 0 }
-    };
-    (labels.iter().enumerate().map(of_token).collect(), in_order.len().max(1))
 }

@@ -22,12 +22,24 @@ const BLOCK: usize = 64;
 /// Fewer come back when the tokens have no further direction left; tokens without direction are never drawn, so
 /// none at all come back when every token is zero. The seeds of a smaller K are the first ones of a larger K.
 pub(crate) fn seed(tokens: &UnitTokens, codes: usize, random: &mut Random) -> Vec<usize> {
+    seed_from(tokens, codes, CANDIDATES, random)
+}
+
+/// `codes` tokens as initial centroids by plain k-means++, one draw a seed, as in the published procedure. When the tokens
+/// have no further direction left, the first token fills up.
+pub(crate) fn seed_plainly(tokens: &UnitTokens, codes: usize, random: &mut Random) -> Vec<usize> {
+    let mut seeds = seed_from(tokens, codes, 1, random);
+    seeds.resize(codes, 0);
+    seeds
+}
+
+fn seed_from(tokens: &UnitTokens, codes: usize, candidates: usize, random: &mut Random) -> Vec<usize> {
     // The squared distance to the nearest seed; before there is one, the same for all that can be drawn.
     let mut weights: Vec<f32> =
         (0..tokens.len()).map(|token| if tokens.has_direction(token) { FARTHEST } else { 0.0 }).collect();
     let mut seeds = Vec::new();
     while seeds.len() < codes {
-        let draws = if seeds.is_empty() { 1 } else { CANDIDATES };
+        let draws = if seeds.is_empty() { 1 } else { candidates };
         let candidates = draw(&weights, draws, random);
         let Some(kept) = keep_best(tokens, &mut weights, &candidates) else { break };
         seeds.push(kept);

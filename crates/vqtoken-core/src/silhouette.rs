@@ -29,28 +29,39 @@ pub fn silhouette(points: &[f32], dim: usize, labels: &[u32], codes: usize) -> f
     let members = Members::new(&labels, codes);
     let sums: Vec<Vec<f64>> =
         (0..codes).into_par_iter().map(|code| sum(&points, &lengths, members.of(code), dim)).collect();
-    let used: Vec<usize> = (0..codes).filter(|&code| !members.of(code).is_empty()).collect();
-    if used.len() < 2 {
+    let counts: Vec<u64> = (0..codes).map(|code| members.of(code).len() as u64).collect();
+    let of_point = |point: usize| {
+        let scale = inverse(lengths[point]);
+        let cosines: Vec<f64> = sums.iter().map(|sum| scale * mixed_dot(points[point], sum)).collect();
+        let with_itself = if lengths[point] > 0.0 { 1.0 } else { 0.0 };
+        score(&cosines, &counts, labels[point] as usize, with_itself)
+    };
+    if points.is_empty() {
         return 0.0;
     }
-    let of_point = |point: usize| {
-        let own = labels[point] as usize;
-        let others = members.of(own).len() - 1;
-        if others == 0 {
-            return 0.0;
-        }
-        let scale = inverse(lengths[point]);
-        let cosines = |code: usize| scale * mixed_dot(points[point], &sums[code]);
-        let with_itself = if lengths[point] > 0.0 { 1.0 } else { 0.0 };
-        let a = (1.0 - (cosines(own) - with_itself) / others as f64).max(0.0);
-        let distances = used.iter().filter(|&&code| code != own);
-        let b = distances
-            .map(|&code| (1.0 - cosines(code) / members.of(code).len() as f64).max(0.0))
-            .fold(f64::INFINITY, f64::min);
-        if a.max(b) > ROUNDING { (b - a) / a.max(b) } else { 0.0 }
-    };
     let values: Vec<f64> = (0..points.len()).into_par_iter().with_min_len(64).map(of_point).collect();
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The silhouette of one point from the sums of its cosines with the members of each code, `[K]`, and how many these are. `own` is its
+/// code, `with_itself` its part of that code's sum.
+pub(crate) fn score(cosines: &[f64], members: &[u64], own: usize, with_itself: f64) -> f64 {
+    let others = members[own].saturating_sub(1);
+    if others == 0 {
+        return 0.0;
+    }
+    let a = (1.0 - (cosines[own] - with_itself) / others as f64).max(0.0);
+    let neighbours = cosines.iter().zip(members).enumerate();
+    let b = neighbours
+        .filter(|(code, (_, members))| *code != own && **members > 0)
+        .map(|(_, (cosines, members))| (1.0 - cosines / *members as f64).max(0.0))
+        .fold(f64::INFINITY, f64::min);
+    match a.max(b) {
+        // There is no other code.
+        f64::INFINITY => 0.0,
+        largest if largest > ROUNDING => (b - a) / largest,
+        _ => 0.0,
+    }
 }
 
 fn inverse(length: f64) -> f64 {

@@ -14,15 +14,35 @@ pub struct UnitTokens {
     data: Vec<f32>,
     /// Of each token, `[N]`: 1 but for rounding, unless it has no direction.
     squared_lengths: Vec<f64>,
+    /// How much each token counts, `[N]`; without them every token counts 1.
+    weights: Option<Vec<f64>>,
 }
 
 impl UnitTokens {
     /// Normalises every token of a grid; `[T, H, W, D]` is read as `[N, D]`.
     pub fn new(grid: &TokenGrid) -> Self {
         let dim = grid.dim();
-        let data = normalize(grid.data(), dim);
+        Self::of_unit_rows(normalize(grid.data(), dim), dim)
+    }
+
+    fn of_unit_rows(data: Vec<f32>, dim: usize) -> Self {
         let squared_lengths = data.par_chunks_exact(dim).with_min_len(64).map(squared_length).collect();
-        Self { dim, data, squared_lengths }
+        Self { dim, data, squared_lengths, weights: None }
+    }
+
+    /// Points that stand for many tokens each: the directions of their sums `[M][D]`, which count as much as the sums are
+    /// long.
+    ///
+    /// The cosines of a group's tokens with anything add up to that of their sum times its length. So clustering these
+    /// points is clustering the tokens with every group kept together.
+    pub(crate) fn of_sums(sums: &[Vec<f64>], dim: usize) -> Self {
+        let lengths: Vec<f64> = sums.iter().map(|sum| length(sum)).collect();
+        let direction = |(sum, &length): (&Vec<f64>, &f64)| {
+            let scale = 1.0 / length.max(EPSILON);
+            sum.iter().map(|value| (value * scale) as f32).collect::<Vec<_>>()
+        };
+        let data = sums.iter().zip(&lengths).flat_map(direction).collect();
+        Self { weights: Some(lengths), ..Self::of_unit_rows(data, dim) }
     }
 
     /// D.
@@ -62,12 +82,23 @@ impl UnitTokens {
     pub(crate) fn only(&self, tokens: &[usize]) -> Self {
         let data = tokens.iter().flat_map(|&token| self.token(token)).copied().collect();
         let squared_lengths = tokens.iter().map(|&token| self.squared_lengths[token]).collect();
-        Self { dim: self.dim, data, squared_lengths }
+        let of_tokens = |weights: &Vec<f64>| tokens.iter().map(|&token| weights[token]).collect();
+        Self { dim: self.dim, data, squared_lengths, weights: self.weights.as_ref().map(of_tokens) }
     }
 
-    /// The sum of the squared lengths of all tokens.
+    /// How much token `index` counts.
+    pub(crate) fn weight(&self, index: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[index])
+    }
+
+    /// How much all tokens count together.
+    pub(crate) fn total_weight(&self) -> f64 {
+        self.weights.as_ref().map_or(self.len() as f64, |weights| weights.iter().sum())
+    }
+
+    /// The sum of the squared lengths of all tokens, each as often as it counts.
     pub(crate) fn squares(&self) -> f64 {
-        self.squared_lengths.iter().sum()
+        (0..self.len()).map(|token| self.weight(token) * self.squared_lengths[token]).sum()
     }
 }
 
@@ -84,6 +115,11 @@ pub fn normalize(rows: &[f32], dim: usize) -> Vec<f32> {
         unit.iter_mut().zip(row).for_each(|(unit, &value)| *unit = (f64::from(value) * scale) as f32);
     });
     unit
+}
+
+/// The length of a sum of tokens.
+pub(crate) fn length(sum: &[f64]) -> f64 {
+    sum.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
 /// Eight sums at a time, in a fixed order.

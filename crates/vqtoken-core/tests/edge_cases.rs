@@ -5,10 +5,14 @@
 mod common;
 
 use common::grid;
-use vqtoken_core::{Budget, BudgetError, QuantizeError, QuantizerConfig, Rule, TokenGrid, quantize};
+use vqtoken_core::{
+    Budget, BudgetError, Procedure, QuantizeError, QuantizerConfig, Rule, TokenGrid, quantize,
+};
 
+/// As many codes as asked, or as there are tokens.
 fn fixed(grid: &TokenGrid, codes: usize) -> vqtoken_core::Quantization {
-    quantize(grid, &QuantizerConfig { budget: Budget::Fixed(codes), ..Default::default() }).unwrap()
+    let budget = Budget::Fixed(codes).within(grid.shape().len());
+    quantize(grid, &QuantizerConfig { budget, ..Default::default() }).unwrap()
 }
 
 #[test]
@@ -44,11 +48,11 @@ fn constant_clips_have_one_code() {
 fn no_more_codes_than_distinct_tokens() {
     let data = vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 1.0, 5.0, 0.0];
     for seed in 0..10 {
-        let config = QuantizerConfig { budget: Budget::Fixed(7), seed, ..Default::default() };
+        let config = QuantizerConfig { budget: Budget::Fixed(5), seed, ..Default::default() };
         let quantization = quantize(&grid(5, 1, 1, 2, data.clone()), &config).unwrap();
         assert_eq!(quantization.index_map.labels(), [0, 1, 2, 1, 0]);
         assert_eq!(quantization.codebook.data(), [1.0, 0.0, 0.0, 1.0, -1.0, 0.0]);
-        let adaptive = Budget::Adaptive { min: 12, max: 32, rule: Rule::Elbow };
+        let adaptive = Budget::Adaptive { min: 4, max: 32, rule: Rule::Elbow };
         let adaptive =
             quantize(&grid(5, 1, 1, 2, data.clone()), &QuantizerConfig { budget: adaptive, ..config });
         assert_eq!(adaptive.unwrap().stats.curve.iter().map(|point| point.codes).collect::<Vec<_>>(), [3]);
@@ -77,7 +81,8 @@ fn values_that_are_not_finite_are_named() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut data = vec![1.0; 2 * 2 * 3 * 4];
         (data[33], data[40]) = (value, f32::NAN);
-        let error = quantize(&grid(2, 2, 3, 4, data), &QuantizerConfig::default()).unwrap_err();
+        let config = QuantizerConfig { budget: Budget::Fixed(3), ..Default::default() };
+        let error = quantize(&grid(2, 2, 3, 4, data), &config).unwrap_err();
         assert!(matches!(error, QuantizeError::NotFinite { frame: 1, row: 0, column: 2, channel: 1, .. }));
         assert!(error.to_string().starts_with("the token at frame 1, row 0, column 2 holds"), "{error}");
     }
@@ -93,6 +98,26 @@ fn budgets_without_codes_are_refused() {
     assert_eq!(of(adaptive(0, 3)), QuantizeError::Budget(BudgetError::NoCodes));
     assert_eq!(of(adaptive(4, 3)), QuantizeError::Budget(BudgetError::Reversed { min: 4, max: 3 }));
     assert!(of(Budget::Fixed(0)).to_string().contains("at least 1"));
+    let rule = Rule::Distortion(-0.5);
+    let share = BudgetError::Share { share: -0.5 };
+    assert_eq!(of(Budget::Adaptive { min: 1, max: 1, rule }), QuantizeError::Budget(share));
+}
+
+#[test]
+fn budgets_larger_than_the_tokens_are_refused() {
+    let of = |budget, procedure| {
+        let config = QuantizerConfig { budget, procedure, ..Default::default() };
+        quantize(&grid(1, 2, 2, 1, vec![1.0, -1.0, 2.0, -2.0]), &config)
+    };
+    let adaptive = |min, max| Budget::Adaptive { min, max, rule: Rule::Elbow };
+    for procedure in [Procedure::Shared, Procedure::Published] {
+        for budget in [Budget::Fixed(5), adaptive(5, 9)] {
+            let error = of(budget, procedure).unwrap_err();
+            assert_eq!(error, QuantizeError::TooFewTokens { codes: 5, tokens: 4 });
+            assert!(error.to_string().contains("ask for at most 4"), "{error}");
+        }
+        assert!(of(adaptive(2, 9), procedure).is_ok());
+    }
 }
 
 #[test]

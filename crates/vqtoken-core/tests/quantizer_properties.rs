@@ -7,16 +7,22 @@ mod common;
 use common::{any_grid, cosine};
 use proptest::prelude::*;
 use vqtoken_core::{
-    Budget, CodeOrder, Codebook, EmptyCode, IndexMap, Quantization, QuantizerConfig, Rule, TokenGrid,
-    TokenHash, UnitTokens, assign, lloyd, quantize, silhouette,
+    Budget, CodeOrder, Codebook, EmptyCode, IndexMap, Procedure, Quantization, QuantizerConfig, Rule,
+    TokenGrid, TokenHash, UnitTokens, assign, lloyd, quantize, silhouette,
 };
 
-fn config(budget: Budget, seed: u64) -> QuantizerConfig {
+fn config(grid: &TokenGrid, budget: Budget, seed: u64) -> QuantizerConfig {
+    let budget = budget.within(grid.shape().len());
     QuantizerConfig { budget, seed, ..QuantizerConfig::default() }
 }
 
 fn any_budget() -> impl Strategy<Value = Budget> {
-    let rule = prop_oneof![Just(Rule::Elbow), Just(Rule::Silhouette)];
+    let rule = prop_oneof![
+        Just(Rule::Elbow),
+        Just(Rule::Silhouette),
+        (0.01f64..1.0).prop_map(Rule::Distortion),
+        (0.001f64..2.0).prop_map(Rule::Bits)
+    ];
     prop_oneof![
         (1usize..12).prop_map(Budget::Fixed),
         (1usize..6, 0usize..6, rule).prop_map(|(min, more, rule)| Budget::Adaptive {
@@ -47,7 +53,7 @@ proptest! {
 
     #[test]
     fn every_label_is_the_nearest_code(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
-        let quantization = quantize(&grid, &config(budget, seed)).unwrap();
+        let quantization = quantize(&grid, &config(&grid, budget, seed)).unwrap();
         assert_means(&grid, &quantization);
         prop_assert!(quantization.codebook.codes() <= budget.max_codes().min(grid.shape().len()));
         prop_assert!(quantization.codebook.data().iter().all(|value| value.is_finite()));
@@ -84,7 +90,7 @@ proptest! {
 
     #[test]
     fn distortion_never_increases(grid in any_grid(), codes in 1usize..12, seed in 0u64..5) {
-        let stats = quantize(&grid, &config(Budget::Fixed(codes), seed)).unwrap().stats;
+        let stats = quantize(&grid, &config(&grid, Budget::Fixed(codes), seed)).unwrap().stats;
         let tolerance = 1e-6 * grid.shape().len() as f64;
         for pair in stats.iterations.windows(2) {
             prop_assert!(pair[1].distortion <= pair[0].distortion + tolerance, "{:?}", stats.iterations);
@@ -95,7 +101,7 @@ proptest! {
 
     #[test]
     fn restarts_never_do_worse(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
-        let of = |restarts: usize| quantize(&grid, &QuantizerConfig { restarts, ..config(budget, seed) }).unwrap();
+        let of = |restarts: usize| quantize(&grid, &QuantizerConfig { restarts, ..config(&grid, budget, seed) }).unwrap();
         prop_assert_eq!(of(0), of(1));
         let (one, three) = (of(1), of(3));
         if let Budget::Fixed(_) = budget {
@@ -108,9 +114,48 @@ proptest! {
     }
 
     #[test]
+    fn curves_never_rise(grid in any_grid(), budget in any_budget(), restarts in 1usize..3) {
+        let quantization = quantize(&grid, &QuantizerConfig { restarts, ..config(&grid, budget, 0) }).unwrap();
+        let stats = quantization.stats;
+        for pair in stats.curve.windows(2) {
+            prop_assert!(pair[1].codes == pair[0].codes + 1);
+            prop_assert!(pair[1].distortion <= pair[0].distortion && pair[1].inertia <= pair[0].inertia);
+        }
+        // The fit costs no more than the cut it started from.
+        if let Some(point) = stats.curve.iter().find(|point| point.codes == stats.codes) {
+            prop_assert!(stats.distortion <= point.distortion + 1e-6 * grid.shape().len() as f64);
+        }
+        prop_assert!(stats.inertia <= stats.variance + 1e-6 * grid.shape().len() as f64);
+    }
+
+    #[test]
+    fn silhouettes_of_the_curve_are_exact(grid in any_grid(), min in 1usize..4, more in 1usize..5) {
+        // With as many micro-clusters as directions and no iterations, the fit is the cut of the tree.
+        let budget = Budget::Adaptive { min, max: min + more, rule: Rule::Silhouette };
+        let uncut = QuantizerConfig { max_iterations: 0, ..config(&grid, budget, 0) };
+        let cut = quantize(&grid, &uncut).unwrap();
+        let exact = silhouette(grid.data(), grid.dim(), cut.index_map.labels(), cut.index_map.codes());
+        let point = cut.stats.curve.iter().find(|point| point.codes == cut.stats.codes);
+        let zeros = grid.data().chunks_exact(grid.dim()).any(|token| token.iter().all(|&value| value == 0.0));
+        if let (Some(point), false) = (point, zeros) && (point.distortion - cut.stats.distortion).abs() < 1e-9 {
+            prop_assert!((point.silhouette.unwrap() - exact).abs() < 1e-3, "{point:?} {exact}");
+        }
+    }
+
+    #[test]
+    fn the_published_procedure_gives_the_nearest_codes(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
+        let published = QuantizerConfig { procedure: Procedure::Published, ..config(&grid, budget, seed) };
+        let quantization = quantize(&grid, &published).unwrap();
+        assert_means(&grid, &quantization);
+        prop_assert!(quantization.codebook.data().iter().all(|value| value.is_finite()));
+        prop_assert!(quantization.codebook.codes() <= published.budget.max_codes());
+        prop_assert!(quantization.stats.curve.iter().all(|point| point.iterations > 0));
+    }
+
+    #[test]
     fn codes_are_numbered_by_first_appearance(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
         let mut next = 0;
-        for &label in quantize(&grid, &config(budget, seed)).unwrap().index_map.labels() {
+        for &label in quantize(&grid, &config(&grid, budget, seed)).unwrap().index_map.labels() {
             prop_assert!(label <= next);
             next = next.max(label + 1);
         }
@@ -118,8 +163,8 @@ proptest! {
 
     #[test]
     fn renumbering_changes_nothing_but_numbers(grid in any_grid(), codes in 1usize..8, bins in 1usize..5) {
-        let by_appearance = quantize(&grid, &config(Budget::Fixed(codes), 1)).unwrap();
-        let raw = QuantizerConfig { order: CodeOrder::Raw, ..config(Budget::Fixed(codes), 1) };
+        let by_appearance = quantize(&grid, &config(&grid, Budget::Fixed(codes), 1)).unwrap();
+        let raw = QuantizerConfig { order: CodeOrder::Raw, ..config(&grid, Budget::Fixed(codes), 1) };
         let raw = quantize(&grid, &raw).unwrap();
         prop_assert_eq!(raw.codebook.codes(), by_appearance.codebook.codes());
         prop_assert_eq!(raw.stats.distortion, by_appearance.stats.distortion);
@@ -145,7 +190,7 @@ proptest! {
     fn any_number_of_threads_gives_the_same_bits(grid in any_grid(), budget in any_budget(), seed: u64) {
         let with_threads = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let quantization = pool.install(|| quantize(&grid, &config(budget, seed)).unwrap());
+            let quantization = pool.install(|| quantize(&grid, &config(&grid, budget, seed)).unwrap());
             let paths = pool.install(|| TokenHash::new(&quantization.index_map).paths(3));
             (quantization, paths)
         };
@@ -156,7 +201,7 @@ proptest! {
 
     #[test]
     fn scaling_tokens_changes_no_label(grid in any_grid(), codes in 1usize..8) {
-        let of = |grid: &TokenGrid| quantize(grid, &config(Budget::Fixed(codes), 0)).unwrap();
+        let of = |grid: &TokenGrid| quantize(grid, &config(grid, Budget::Fixed(codes), 0)).unwrap();
         let scaled = grid.data().iter().map(|value| value * 4.0).collect();
         let scaled = TokenGrid::new(grid.shape(), grid.dim(), scaled).unwrap();
         prop_assert_eq!(of(&scaled), of(&grid));
@@ -164,7 +209,7 @@ proptest! {
 
     #[test]
     fn the_hash_is_its_own_inverse(grid in any_grid(), codes in 1usize..8) {
-        let map = quantize(&grid, &config(Budget::Fixed(codes), 0)).unwrap().index_map;
+        let map = quantize(&grid, &config(&grid, Budget::Fixed(codes), 0)).unwrap().index_map;
         let hash = TokenHash::new(&map);
         let mut seen = vec![false; map.labels().len()];
         for code in 0..map.codes() as u32 {
@@ -211,7 +256,7 @@ fn threads_do_not_show_on_a_large_grid() {
     let budget = Budget::Adaptive { min: 5, max: 9, rule: Rule::Silhouette };
     let with_threads = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| quantize(&grid, &config(budget, 3)).unwrap())
+        pool.install(|| quantize(&grid, &config(&grid, budget, 3)).unwrap())
     };
     let one = with_threads(1);
     assert_eq!(one, with_threads(2));

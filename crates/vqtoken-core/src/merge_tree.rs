@@ -1,0 +1,311 @@
+//! The merge tree: clusters joined two by two until one is left.
+//!
+//! Cut at any K it is a clustering into K codes, so one tree gives the whole curve of what each K costs, and a start for
+//! Lloyd's iterations at each. Seeds drawn one by one often put two into one cluster and none into another, which those
+//! iterations do not mend; too many seeds miss none, and joining brings together those that belong together.
+//!
+//! Source: Ward 1963, with lengths of sums for cosines instead of squared distances.
+
+use rayon::prelude::*;
+
+use crate::codebook::{Codebook, CodebookError};
+use crate::products::products;
+use crate::unit_tokens::{UnitTokens, length};
+
+/// A group of tokens that stay together.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    /// The sum of its unit tokens, `[D]`.
+    pub(crate) sum: Vec<f64>,
+    /// How many tokens it has.
+    pub(crate) tokens: u64,
+}
+
+impl Cluster {
+    fn add(&mut self, other: &Self) {
+        self.sum.iter_mut().zip(&other.sum).for_each(|(sum, value)| *sum += value);
+        self.tokens += other.tokens;
+    }
+
+    /// What its tokens' squared distances to their mean fall short of their squared lengths.
+    fn explained(&self) -> f64 {
+        self.sum.iter().map(|value| value * value).sum::<f64>() / self.tokens.max(1) as f64
+    }
+}
+
+/// Two clusters become one.
+#[derive(Clone, Copy, Debug)]
+struct Merge {
+    /// The leaf that stands for both, the first of all leaves in them.
+    into: usize,
+    /// The leaf that stood for the second.
+    from: usize,
+    /// By how much the sum over tokens of 1 - cosine to their cluster's sum grows; never below 0.
+    distortion: f64,
+    /// By how much the sum of squared distances to the cluster's mean grows; never below 0.
+    inertia: f64,
+}
+
+/// Clusters (the leaves, M of them) and the order in which they were joined.
+#[derive(Clone, Debug)]
+pub(crate) struct MergeTree {
+    dim: usize,
+    leaves: Vec<Cluster>,
+    merges: Vec<Merge>,
+}
+
+impl MergeTree {
+    /// Joins clusters of `dim` channels until `least` are left, each time the two that add least to the distortion, the first among equals.
+    pub(crate) fn new(leaves: Vec<Cluster>, dim: usize, least: usize) -> Self {
+        let merges = Merging::new(&leaves, dim).down_to(least.max(1));
+        Self { dim, leaves, merges }
+    }
+
+    /// M, how many clusters there were at first.
+    pub(crate) fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// The merges that leave `codes` clusters, or as many as there can be.
+    fn merges(&self, codes: usize) -> &[Merge] {
+        &self.merges[..self.leaves.len().saturating_sub(codes).min(self.merges.len())]
+    }
+
+    /// For each leaf the cluster it is in when `codes` are left, `[M]`: clusters are numbered by their first leaf.
+    pub(crate) fn labels(&self, codes: usize) -> Vec<u32> {
+        let mut parents: Vec<usize> = (0..self.leaves.len()).collect();
+        self.merges(codes).iter().for_each(|merge| parents[merge.from] = merge.into);
+        let mut labels = vec![0; parents.len()];
+        let mut next = 0;
+        // A parent comes before its children, so its label is known.
+        for leaf in 0..parents.len() {
+            if parents[leaf] != leaf {
+                labels[leaf] = labels[parents[leaf]];
+                continue;
+            }
+            labels[leaf] = next;
+            next += 1;
+        }
+        labels
+    }
+
+    /// The clusters when `codes` are left.
+    pub(crate) fn clusters(&self, codes: usize) -> Vec<Cluster> {
+        let mut clusters: Vec<Option<Cluster>> = self.leaves.iter().cloned().map(Some).collect();
+        for merge in self.merges(codes) {
+            if let (Some(from), Some(into)) = (clusters[merge.from].take(), clusters[merge.into].as_mut()) {
+                into.add(&from);
+            }
+        }
+        clusters.into_iter().flatten().collect()
+    }
+
+    /// The sums of the clusters when `codes` are left, as directions `[K, D]`.
+    ///
+    /// # Errors
+    /// If there is no leaf.
+    pub(crate) fn centroids(&self, codes: usize) -> Result<Codebook, CodebookError> {
+        let clusters = self.clusters(codes);
+        let values = clusters.iter().flat_map(|cluster| &cluster.sum).map(|&value| value as f32).collect();
+        Codebook::new(clusters.len(), self.dim, values)
+    }
+
+    /// Distortion and inertia of the tokens (whose squared lengths add up to `squares`) at every K from 1 to M, which never rise with K.
+    pub(crate) fn costs(&self, squares: f64) -> Vec<(f64, f64)> {
+        let tokens: f64 = self.leaves.iter().map(|leaf| leaf.tokens as f64).sum();
+        let lengths: f64 = self.leaves.iter().map(|leaf| length(&leaf.sum)).sum();
+        let explained: f64 = self.leaves.iter().map(Cluster::explained).sum();
+        let mut cost = ((tokens - lengths).max(0.0), (squares - explained).max(0.0));
+        let mut costs = vec![cost];
+        for merge in &self.merges {
+            cost = (cost.0 + merge.distortion, cost.1 + merge.inertia);
+            costs.push(cost);
+        }
+        costs.reverse();
+        costs
+    }
+
+    /// The leaves that join, in order: the second becomes part of the first.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.merges.iter().map(|merge| (merge.into, merge.from))
+    }
+}
+
+/// Clusters while they are joined.
+struct Merging {
+    clusters: Vec<Cluster>,
+    /// The dot products of the sums, `[M][M]`.
+    products: Vec<Vec<f64>>,
+    /// Which clusters are not yet part of another, in order.
+    left: Vec<usize>,
+    /// For each cluster the cheapest one to join among those behind it, and the cost; infinite for the last.
+    cheapest: Vec<(f64, usize)>,
+}
+
+impl Merging {
+    fn new(leaves: &[Cluster], dim: usize) -> Self {
+        let sums: Vec<Vec<f64>> = leaves.iter().map(|leaf| leaf.sum.clone()).collect();
+        let points = UnitTokens::of_sums(&sums, dim);
+        let row = |a: usize| {
+            let mut cosines = vec![0.0; leaves.len()];
+            products(points.token(a), points.data(), dim, &mut cosines);
+            let product = |(b, cosine): (usize, f32)| points.weight(a) * points.weight(b) * f64::from(cosine);
+            let mut row: Vec<f64> = cosines.into_iter().enumerate().map(product).collect();
+            row[a] = points.weight(a) * points.weight(a);
+            row
+        };
+        let products = (0..leaves.len()).into_par_iter().map(row).collect();
+        let clusters = leaves.to_vec();
+        let mut merging =
+            Self { clusters, products, left: (0..leaves.len()).collect(), cheapest: Vec::new() };
+        merging.cheapest = (0..leaves.len()).into_par_iter().map(|a| merging.look_behind(a)).collect();
+        merging
+    }
+
+    fn down_to(mut self, least: usize) -> Vec<Merge> {
+        let mut merges = Vec::new();
+        while self.left.len() > least {
+            let mut first = self.left[0];
+            for &a in &self.left {
+                if self.cheapest[a].0 < self.cheapest[first].0 {
+                    first = a;
+                }
+            }
+            merges.push(self.merge(first, self.cheapest[first].1));
+        }
+        merges
+    }
+
+    /// The cheapest of the clusters behind `a` to join with it.
+    fn look_behind(&self, a: usize) -> (f64, usize) {
+        let behind = self.left.partition_point(|&left| left <= a);
+        let mut best = (f64::INFINITY, a);
+        for &b in &self.left[behind..] {
+            let cost = self.cost(a, b);
+            if cost < best.0 {
+                best = (cost, b);
+            }
+        }
+        best
+    }
+
+    /// What joining adds to the sum over tokens of 1 - cosine to their cluster's direction: for a cluster that sum is the
+    /// number of its tokens less the length of their sum.
+    fn cost(&self, a: usize, b: usize) -> f64 {
+        let (aa, bb, ab) = (self.products[a][a], self.products[b][b], self.products[a][b]);
+        aa.max(0.0).sqrt() + bb.max(0.0).sqrt() - (aa + bb + 2.0 * ab).max(0.0).sqrt()
+    }
+
+    fn merge(&mut self, into: usize, from: usize) -> Merge {
+        let (lengths, explained) = (self.lengths(into, from), self.explained(into, from));
+        let gone = std::mem::take(&mut self.clusters[from].sum);
+        let gone = Cluster { sum: gone, tokens: self.clusters[from].tokens };
+        self.clusters[into].add(&gone);
+        let joined = &self.clusters[into];
+        let distortion = (lengths - length(&joined.sum)).max(0.0);
+        let inertia = (explained - joined.explained()).max(0.0);
+        self.left.retain(|&left| left != from);
+        self.products[into][into] = joined.sum.iter().map(|value| value * value).sum();
+        for place in 0..self.left.len() {
+            let other = self.left[place];
+            if other != into {
+                self.products[into][other] += self.products[from][other];
+                self.products[other][into] = self.products[into][other];
+            }
+        }
+        for place in 0..self.left.len() {
+            let a = self.left[place];
+            if a == into || self.cheapest[a].1 == into || self.cheapest[a].1 == from {
+                self.cheapest[a] = self.look_behind(a);
+            } else if a < into {
+                let cost = self.cost(a, into);
+                if (cost, into) < self.cheapest[a] {
+                    self.cheapest[a] = (cost, into);
+                }
+            }
+        }
+        Merge { into, from, distortion, inertia }
+    }
+
+    fn lengths(&self, a: usize, b: usize) -> f64 {
+        length(&self.clusters[a].sum) + length(&self.clusters[b].sum)
+    }
+
+    fn explained(&self, a: usize, b: usize) -> f64 {
+        self.clusters[a].explained() + self.clusters[b].explained()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    fn cluster(sum: &[f64], tokens: u64) -> Cluster {
+        Cluster { sum: sum.to_vec(), tokens }
+    }
+
+    #[test]
+    fn the_cheapest_pairs_merge_first() {
+        // Two pairs of neighbours, one heavy and one light, and a single token.
+        let leaves =
+            [([100.0, 0.0], 100), ([100.0, 20.0], 102), ([-1.0, 0.0], 1), ([0.0, 2.0], 2), ([0.9, 3.0], 4)];
+        let tree = MergeTree::new(leaves.map(|(sum, tokens)| cluster(&sum, tokens)).to_vec(), 2, 1);
+        let near = |codes: usize, expected: &[f32]| {
+            let found = tree.centroids(codes).unwrap();
+            assert!(found.data().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?}");
+            assert_eq!(found.data().len(), expected.len());
+        };
+        assert_eq!(tree.leaves(), 5);
+        near(7, &[100.0, 0.0, 100.0, 20.0, -1.0, 0.0, 0.0, 2.0, 0.9, 3.0]);
+        near(4, &[100.0, 0.0, 100.0, 20.0, -1.0, 0.0, 0.9, 5.0]);
+        near(3, &[200.0, 20.0, -1.0, 0.0, 0.9, 5.0]);
+        near(2, &[200.0, 20.0, -0.1, 5.0]);
+        near(1, &[199.9, 25.0]);
+        assert_eq!(tree.labels(5), [0, 1, 2, 3, 4]);
+        assert_eq!(tree.labels(4), [0, 1, 2, 3, 3]);
+        assert_eq!(tree.labels(3), [0, 0, 1, 2, 2]);
+        assert_eq!(tree.labels(2), [0, 0, 1, 1, 1]);
+        assert_eq!(tree.labels(0), [0; 5]);
+        assert_eq!(tree.pairs().collect::<Vec<_>>(), [(3, 4), (0, 1), (2, 3), (0, 2)]);
+    }
+
+    #[test]
+    fn costs_are_those_of_the_clusters_and_never_rise_with_k() {
+        let mut random = Random::new(8);
+        let dim = 5;
+        for leaves in [1, 2, 30] {
+            let leaf =
+                |_| Cluster { sum: (0..dim).map(|_| 3.0 * random.uniform() - 1.0).collect(), tokens: 7 };
+            let tree = MergeTree::new((0..leaves).map(leaf).collect(), dim, 1);
+            let squares = 7.0 * leaves as f64;
+            let costs = tree.costs(squares);
+            assert_eq!(costs.len(), leaves);
+            for (place, &(distortion, inertia)) in costs.iter().enumerate() {
+                let clusters = tree.clusters(place + 1);
+                assert_eq!(clusters.len(), place + 1);
+                let lengths: f64 = clusters.iter().map(|cluster| length(&cluster.sum)).sum();
+                let explained: f64 = clusters.iter().map(Cluster::explained).sum();
+                assert!((distortion - (squares - lengths)).abs() < 1e-9);
+                assert!((inertia - (squares - explained)).abs() < 1e-9);
+            }
+            assert!(costs.windows(2).all(|pair| pair[1].0 <= pair[0].0 && pair[1].1 <= pair[0].1));
+        }
+    }
+
+    #[test]
+    fn remembering_the_cheapest_finds_what_comparing_all_pairs_finds() {
+        let mut random = Random::new(2);
+        let leaf = |_| Cluster { sum: (0..3).map(|_| random.uniform() - 0.5).collect(), tokens: 1 };
+        let leaves: Vec<Cluster> = (0..40).map(leaf).collect();
+        let mut merging = Merging::new(&leaves, 3);
+        while merging.left.len() > 1 {
+            let pairs = merging.left.iter().flat_map(|&a| merging.left.iter().map(move |&b| (a, b)));
+            let costs = pairs.filter(|(a, b)| a < b).map(|(a, b)| (merging.cost(a, b), a, b));
+            let cheapest = costs.min_by(|a, b| a.partial_cmp(b).unwrap()).unwrap();
+            let found = merging.left.iter().map(|&a| (merging.cheapest[a].0, a, merging.cheapest[a].1));
+            assert_eq!(found.min_by(|a, b| a.partial_cmp(b).unwrap()), Some(cheapest));
+            merging.merge(cheapest.1, cheapest.2);
+        }
+    }
+}

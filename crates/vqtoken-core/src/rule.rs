@@ -1,0 +1,162 @@
+//! How an adaptive budget chooses K from the curve of what each K costs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::budget::BudgetError;
+use crate::elbow::elbow;
+use crate::quantize::CurvePoint;
+
+/// How K is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The K whose point on the curve of distortion is farthest from the chord between its ends ([`crate::elbow`]).
+    Elbow,
+    /// The K with the best mean cosine silhouette ([`crate::silhouette`]).
+    Silhouette,
+    /// The smallest K that keeps this share of the tokens' variance, above 0 and at most 1: 1 - inertia(K) / inertia(1). The
+    /// largest K if none does.
+    Distortion(f64),
+    /// The K of the best bargain when every code costs this many bits, above 0. What K codes save are the bits for each value of a
+    /// token that a Gaussian source of the same variance would need more with one code: 1/2 log2(inertia(1) / inertia(K)). So the
+    /// price means the same for short and long clips and for any model.
+    Bits(f64),
+}
+
+/// Inertia below this share of the variance is rounding of f32 tokens: it saves no further bits.
+const LEAST_INERTIA: f64 = 1.0 / (1u64 << 24) as f64;
+
+impl Rule {
+    /// Whether the rule's number makes sense.
+    ///
+    /// # Errors
+    /// If a share is not above 0 and at most 1, or a price not above 0 and finite.
+    pub(crate) fn check(&self) -> Result<(), BudgetError> {
+        match *self {
+            Self::Distortion(share) if !(share > 0.0 && share <= 1.0) => Err(BudgetError::Share { share }),
+            Self::Bits(price) if !(price > 0.0 && price.is_finite()) => Err(BudgetError::Price { price }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The place on the curve that the rule prefers, the fewest codes among equals; 0 on an empty curve. `variance` is the
+    /// inertia of a single code.
+    pub fn choose(&self, curve: &[CurvePoint], variance: f64) -> usize {
+        match *self {
+            Self::Elbow => {
+                let codes: Vec<usize> = curve.iter().map(|point| point.codes).collect();
+                let distortions: Vec<f64> = curve.iter().map(|point| point.distortion).collect();
+                let chosen = elbow(&codes, &distortions);
+                codes.iter().position(|&codes| Some(codes) == chosen).unwrap_or_default()
+            }
+            Self::Silhouette => best(curve, |point| point.silhouette.unwrap_or(f64::NEG_INFINITY)),
+            Self::Distortion(share) => {
+                let kept = |point: &CurvePoint| point.inertia <= (1.0 - share) * variance;
+                curve.iter().position(kept).unwrap_or(curve.len().saturating_sub(1))
+            }
+            Self::Bits(price) => best(curve, |point| {
+                let left = (point.inertia / variance.max(f64::MIN_POSITIVE)).clamp(LEAST_INERTIA, 1.0);
+                -0.5 * left.log2() - price * point.codes as f64
+            }),
+        }
+    }
+}
+
+/// The first place of the largest value.
+fn best(curve: &[CurvePoint], value: impl Fn(&CurvePoint) -> f64) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (place, point) in curve.iter().enumerate() {
+        let value = value(point);
+        if value > best.1 {
+            best = (place, value);
+        }
+    }
+    best.0
+}
+
+/// `elbow`, `silhouette`, `distortion=0.9` or `bits=0.02`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elbow => f.write_str("elbow"),
+            Self::Silhouette => f.write_str("silhouette"),
+            Self::Distortion(share) => write!(f, "distortion={share}"),
+            Self::Bits(price) => write!(f, "bits={price}"),
+        }
+    }
+}
+
+impl FromStr for Rule {
+    type Err = BudgetError;
+
+    fn from_str(text: &str) -> Result<Self, BudgetError> {
+        let unreadable = || BudgetError::Rule { text: text.to_owned() };
+        let rule = match text.split_once('=') {
+            None if text == "elbow" => Self::Elbow,
+            None if text == "silhouette" => Self::Silhouette,
+            Some(("distortion", share)) => Self::Distortion(share.parse().map_err(|_| unreadable())?),
+            Some(("bits", price)) => Self::Bits(price.parse().map_err(|_| unreadable())?),
+            _ => return Err(unreadable()),
+        };
+        rule.check().map(|()| rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A variance of 64, halved four times by six more codes: K = 1, 2, 3, 5, 7 with an inertia of 64, 16, 8, 4, 4.
+    fn curve() -> Vec<CurvePoint> {
+        let point = |(codes, inertia, silhouette): (usize, f64, f64)| CurvePoint {
+            codes,
+            distortion: inertia / 2.0,
+            inertia,
+            silhouette: Some(silhouette),
+            iterations: 0,
+        };
+        [(1, 64.0, 0.0), (2, 16.0, 0.3), (3, 8.0, 0.5), (5, 4.0, 0.5), (7, 4.0, 0.1)].map(point).to_vec()
+    }
+
+    fn chosen(rule: Rule) -> usize {
+        curve()[rule.choose(&curve(), 64.0)].codes
+    }
+
+    #[test]
+    fn the_elbow_is_farthest_from_the_chord() {
+        // Scaled to [0, 1], the points lie 0, 0.63, 0.6, 0.33 and 0 above the chord from (0, 1) to (1, 0).
+        assert_eq!(chosen(Rule::Elbow), 2);
+    }
+
+    #[test]
+    fn the_first_of_the_best_silhouettes() {
+        assert_eq!(chosen(Rule::Silhouette), 3);
+    }
+
+    #[test]
+    fn the_fewest_codes_that_keep_enough() {
+        // They keep 0, 75%, 87.5%, 93.75% and 93.75% of the variance.
+        for (share, codes) in [(0.5, 2), (0.75, 2), (0.76, 3), (0.875, 3), (0.9, 5), (0.9375, 5), (0.95, 7)] {
+            assert_eq!(chosen(Rule::Distortion(share)), codes, "{share}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_to_earn_its_price() {
+        // They save 0, 1, 1.5, 2 and 2 bits; the second code brings 1, the third 1/2, the fourth and fifth 1/4 each.
+        for (price, codes) in
+            [(1.1, 1), (1.0, 1), (0.9, 2), (0.5, 2), (0.4, 3), (0.25, 3), (0.2, 5), (0.001, 5)]
+        {
+            assert_eq!(chosen(Rule::Bits(price)), codes, "{price}");
+        }
+    }
+
+    #[test]
+    fn flat_and_empty_curves() {
+        let flat = [CurvePoint { inertia: 0.0, distortion: 0.0, ..curve()[2] }];
+        for rule in [Rule::Elbow, Rule::Silhouette, Rule::Distortion(1.0), Rule::Bits(0.1)] {
+            assert_eq!((rule.choose(&[], 0.0), rule.choose(&flat, 0.0)), (0, 0));
+        }
+    }
+}
