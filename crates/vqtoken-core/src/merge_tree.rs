@@ -22,13 +22,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.sum.iter_mut().zip(&other.sum).for_each(|(sum, value)| *sum += value);
         self.tokens += other.tokens;
     }
 
     /// What its tokens' squared distances to their mean fall short of their squared lengths.
-    fn explained(&self) -> f64 {
+    pub(crate) fn explained(&self) -> f64 {
         self.sum.iter().map(|value| value * value).sum::<f64>() / self.tokens.max(1) as f64
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::adaptive::fit_from_trees;
 use crate::budget::{Budget, BudgetError};
 use crate::codebook::{Codebook, CodebookError};
-use crate::grid::{Position, TokenGrid};
+use crate::grid::{GridError, GridShape, Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
 use crate::kmeans::{Iteration, LloydFit};
 use crate::means::ClusterSums;
@@ -81,9 +81,9 @@ pub struct QuantizerStats {
     pub distortion: f64,
     /// The sum of squared distances from each unit token to its code.
     pub inertia: f64,
-    /// Whether the fit ended because no label changed.
+    /// Whether the fit ended because no label changed; never for a stream, whose tokens go where their groups go.
     pub converged: bool,
-    /// What each iteration of the fit did.
+    /// What each iteration of the fit did; empty for a stream, whose fit is made on groups of tokens.
     pub iterations: Vec<Iteration>,
     /// One point for each K of an adaptive budget, by which its rule chose; empty for a fixed budget.
     pub curve: Vec<CurvePoint>,
@@ -121,6 +121,55 @@ pub enum QuantizeError {
         /// N.
         tokens: usize,
     },
+    /// A chunk of a stream has tokens of other channels than those before.
+    #[error(
+        "the chunk behind frame {frames} has tokens of {found} channels, those before have {expected}: take all from the same model"
+    )]
+    ChunkDimension {
+        /// Frames before the chunk.
+        frames: usize,
+        /// D of those.
+        expected: usize,
+        /// D of the chunk.
+        found: usize,
+    },
+    /// A chunk of a stream has frames of another size than those before.
+    #[error(
+        "the chunk behind frame {frames} has frames of {} x {} tokens, those before have {} x {}: take all from the same model", found.0, found.1, expected.0, expected.1
+    )]
+    ChunkSize {
+        /// Frames before the chunk.
+        frames: usize,
+        /// H and W of those.
+        expected: (usize, usize),
+        /// H and W of the chunk.
+        found: (usize, usize),
+    },
+    /// A stream ended before the first frame.
+    #[error("the stream of tokens ended before the first frame: give at least one chunk")]
+    EmptyStream,
+    /// A stream cannot be quantized as published, which needs all tokens at once.
+    #[error(
+        "the published procedure needs all tokens at once: quantize the whole grid, or stream with the shared procedure"
+    )]
+    PublishedStream,
+    /// A chunk comes with more or fewer times than frames.
+    #[error("a chunk of {frames} frames came with {times} timestamps: give one for each frame")]
+    Timestamps {
+        /// Frames of the chunk.
+        frames: usize,
+        /// Timestamps given.
+        times: usize,
+    },
+    /// Windows of no length.
+    #[error("windows of {seconds} s hold no frames: give a number of seconds above 0")]
+    Window {
+        /// What was asked.
+        seconds: f64,
+    },
+    /// The stream is longer than an index map can be.
+    #[error(transparent)]
+    Grid(#[from] GridError),
     /// A token holds NaN or an infinity.
     #[error(
         "the token at frame {frame}, row {row}, column {column} holds {value} in channel {channel}: look for overflow in the vision tower or the projector"
@@ -162,13 +211,21 @@ pub enum QuantizeError {
 /// If the budget allows no code or asks for more codes than there are tokens, or a token is not finite.
 pub fn quantize(grid: &TokenGrid, config: &QuantizerConfig) -> Result<Quantization, QuantizeError> {
     check_budget(&config.budget, grid.shape().len())?;
-    check_tokens(grid)?;
-    let tokens = UnitTokens::new(grid);
+    check_tokens(grid, 0)?;
+    quantize_unit_tokens(&UnitTokens::new(grid), grid.shape(), config)
+}
+
+/// [`quantize`] for tokens that have been checked and normalised.
+pub(crate) fn quantize_unit_tokens(
+    tokens: &UnitTokens,
+    shape: GridShape,
+    config: &QuantizerConfig,
+) -> Result<Quantization, QuantizeError> {
     let (fit, curve) = match config.procedure {
-        Procedure::Shared => fit_from_trees(&tokens, config)?,
-        Procedure::Published => fit_as_published(&tokens, config)?,
+        Procedure::Shared => fit_from_trees(tokens, config)?,
+        Procedure::Published => fit_as_published(tokens, config)?,
     };
-    finish(grid, &tokens, fit, curve, config.order)
+    finish(shape, tokens, fit, curve, config.order)
 }
 
 /// Whether a budget can be given to so many tokens.
@@ -180,7 +237,8 @@ pub(crate) fn check_budget(budget: &Budget, tokens: usize) -> Result<(), Quantiz
     }
 }
 
-fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
+/// Whether all tokens are finite. `before` frames went before those of the grid.
+pub(crate) fn check_tokens(grid: &TokenGrid, before: usize) -> Result<(), QuantizeError> {
     let finite = |token: &[f32]| token.iter().fold(true, |finite, value| finite & value.is_finite());
     if grid.data().par_chunks(grid.dim()).with_min_len(64).all(finite) {
         return Ok(());
@@ -188,12 +246,12 @@ fn check_tokens(grid: &TokenGrid) -> Result<(), QuantizeError> {
     let place = grid.data().iter().position(|value| !value.is_finite()).unwrap_or_default();
     let Position { frame, row, column } = grid.shape().position(place / grid.dim()).unwrap_or_default();
     let (channel, value) = (place % grid.dim(), grid.data()[place]);
-    Err(QuantizeError::NotFinite { frame, row, column, channel, value })
+    Err(QuantizeError::NotFinite { frame: before + frame, row, column, channel, value })
 }
 
 /// Numbers the codes, drops unused ones, and takes the means once more.
 fn finish(
-    grid: &TokenGrid,
+    shape: GridShape,
     tokens: &UnitTokens,
     fit: LloydFit,
     curve: Vec<CurvePoint>,
@@ -204,7 +262,7 @@ fn finish(
     let clusters = ClusterSums::of_labels(tokens, &labels, codes);
     Ok(Quantization {
         codebook: Codebook::new(codes, tokens.dim(), clusters.means(&vec![0.0; codes * tokens.dim()]))?,
-        index_map: IndexMap::new(grid.shape(), codes, labels)?,
+        index_map: IndexMap::new(shape, codes, labels)?,
         stats: QuantizerStats {
             codes,
             distortion: fit.distortion,

@@ -2,6 +2,7 @@
 //!
 //! Kept here because its stream must never change: the same seed must give the same codes in every version.
 
+#[derive(Debug)]
 pub(crate) struct Random {
     state: u64,
 }

@@ -33,7 +33,13 @@ pub(crate) fn seed_plainly(tokens: &UnitTokens, codes: usize, random: &mut Rando
     seeds
 }
 
-fn seed_from(tokens: &UnitTokens, codes: usize, candidates: usize, random: &mut Random) -> Vec<usize> {
+/// As [`seed`], with as many candidates for each seed as given.
+pub(crate) fn seed_from(
+    tokens: &UnitTokens,
+    codes: usize,
+    candidates: usize,
+    random: &mut Random,
+) -> Vec<usize> {
     // The squared distance to the nearest seed; before there is one, the same for all that can be drawn.
     let mut weights: Vec<f32> =
         (0..tokens.len()).map(|token| if tokens.has_direction(token) { FARTHEST } else { 0.0 }).collect();

@@ -25,7 +25,7 @@ impl UnitTokens {
         Self::of_unit_rows(normalize(grid.data(), dim), dim)
     }
 
-    fn of_unit_rows(data: Vec<f32>, dim: usize) -> Self {
+    pub(crate) fn of_unit_rows(data: Vec<f32>, dim: usize) -> Self {
         let squared_lengths = data.par_chunks_exact(dim).with_min_len(64).map(squared_length).collect();
         Self { dim, data, squared_lengths, weights: None }
     }
