@@ -31,10 +31,10 @@ mod kmeans;
 mod means;
 mod merging;
 mod path;
-mod pooling;
 mod products;
 mod quantize;
 mod random;
+mod reduce;
 mod seeding;
 mod silhouette;
 mod start;
@@ -53,9 +53,13 @@ pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 pub use path::PathPoint;
-pub use pooling::pool_bilinear;
 pub use quantize::{
     CodeOrder, CurvePoint, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
+};
+pub use reduce::{
+    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, NormPruning, REDUCERS, RandomSubset,
+    ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Target, Tome, Uniform, VidCom2, VideoTome,
+    VisualTokens, VqToken, pool_bilinear, reducer,
 };
 pub use silhouette::silhouette;
 pub use tok_dense::tok_dense;
