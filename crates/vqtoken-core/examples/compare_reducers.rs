@@ -13,7 +13,7 @@ use std::time::Instant;
 use safetensors::{Dtype, SafeTensors};
 use vqtoken_core::{GridShape, TokenGrid, reducer};
 
-const COMPARED: [&str; 20] = [
+const COMPARED: [&str; 24] = [
     "uniform:32",
     "random:32",
     "norm:32",
@@ -31,8 +31,12 @@ const COMPARED: [&str; 20] = [
     "vidcom2:10%",
     "fastvid:32",
     "fastvid:10%",
+    "holitom:32",
+    "holitom:10%",
     "scissor:tau=0.9",
     "scissor:32",
+    "sttm:th=0.8",
+    "sttm:32",
     "vqtoken:32",
 ];
 

@@ -57,8 +57,8 @@ pub use quantize::{
     CodeOrder, CurvePoint, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
 };
 pub use reduce::{
-    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, NormPruning, REDUCERS, RandomSubset,
-    ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Target, Tome, Uniform, VidCom2, VideoTome,
+    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, HoliTom, NormPruning, REDUCERS, RandomSubset,
+    ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform, VidCom2, VideoTome,
     VisualTokens, VqToken, pool_bilinear, reducer,
 };
 pub use silhouette::silhouette;

@@ -32,6 +32,8 @@ fn texts(tokens: usize) -> Vec<String> {
         "vidcom2:q=0.75",
         "scissor:tau=0.8",
         "scissor:50%",
+        "sttm:th=0.8",
+        "sttm:50%",
         "vqtoken:adaptive:elbow:2-5",
     ] {
         texts.push(text.to_owned());
@@ -75,7 +77,7 @@ fn assert_consistent(name: &str, grid: &TokenGrid, reduction: &Reduction) {
             }
         }
     }
-    if !["dpc-knn", "scissor"].contains(&name) {
+    if !["dpc-knn", "scissor", "holitom"].contains(&name) {
         let mut next = 0;
         for &visual in assignment.iter().flatten() {
             // FastVID's order is that of its anchors, before which tokens may join them.
@@ -207,6 +209,7 @@ fn what_cannot_be_reduced_is_named() {
         ("tome:many", "\"many\""),
         ("evs:q=2", "q from 0 to 1"),
         ("scissor:q=0.5", "tau="),
+        ("sttm:th=x", "th="),
         ("norm:0%", "more than 0%"),
         ("vqtoken:many", "32, or adaptive"),
         ("random:3,seed=-1", "seed=7"),

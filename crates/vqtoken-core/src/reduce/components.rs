@@ -36,16 +36,18 @@ pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>
 }
 
 /// Disjoint sets. The root of a set is its first member.
-struct Forest {
+pub(crate) struct Forest {
     parents: Vec<u32>,
 }
 
 impl Forest {
-    fn new(count: usize) -> Self {
+    /// Every place by itself.
+    pub(crate) fn new(count: usize) -> Self {
         Self { parents: (0..count as u32).collect() }
     }
 
-    fn root(&mut self, place: usize) -> usize {
+    /// The first member of the set of a place.
+    pub(crate) fn root(&mut self, place: usize) -> usize {
         let mut place = place;
         while self.parents[place] as usize != place {
             let parent = self.parents[place] as usize;
@@ -55,8 +57,8 @@ impl Forest {
         place
     }
 
-    /// Whether the two were apart.
-    fn join(&mut self, a: usize, b: usize) -> bool {
+    /// Makes the two one set; whether they were apart.
+    pub(crate) fn join(&mut self, a: usize, b: usize) -> bool {
         let (a, b) = (self.root(a), self.root(b));
         self.parents[a.max(b)] = a.min(b) as u32;
         a != b

@@ -94,10 +94,13 @@ impl Points {
         to_denser.zip(&spacing).map(peak).collect()
     }
 
-    /// The label of each point, `[N]`, among clusters around the `count` highest peaks: that of the nearest centre, ties to the first;
-    /// a centre's own is its own. Labels follow the order of the centres, `count` is at most N.
-    pub(crate) fn cluster(&self, count: usize, k: usize) -> Vec<u32> {
-        let centres = largest(&self.peaks(k), count);
+    /// The `count` highest peaks, in order of place; `count` is at most N.
+    pub(crate) fn centres(&self, count: usize, k: usize) -> Vec<usize> {
+        largest(&self.peaks(k), count)
+    }
+
+    /// The label of each point, `[N]`: that of the nearest of these centres, ties to the first; a centre's own is its own.
+    pub(crate) fn assign(&self, centres: &[usize]) -> Vec<u32> {
         let columns = Self {
             rows: gather(&self.rows, self.dim, centres.iter().copied()),
             squares: centres.iter().map(|&centre| self.squares[centre]).collect(),
@@ -115,6 +118,11 @@ impl Points {
         let mut labels: Vec<u32> = self.by_block(of_block).into_iter().map(|(label, _)| label).collect();
         centres.iter().enumerate().for_each(|(label, &centre)| labels[centre] = label as u32);
         labels
+    }
+
+    /// The label of each point, `[N]`, among clusters around the `count` highest peaks.
+    pub(crate) fn cluster(&self, count: usize, k: usize) -> Vec<u32> {
+        self.assign(&self.centres(count, k))
     }
 
     /// What [`Self::peaks`] and [`Self::cluster`] take for `points` points and `clusters` clusters by definition: every distance once,

@@ -17,12 +17,14 @@
 //! | `evs:q=0.9` | [`Evs`] | NVIDIA, arXiv 2510.14624 | pruning rate q, tokens, share | `5 N D` |
 //! | `vidcom2:q=0.75` | [`VidCom2`] | Liu et al., EMNLP 2025 | pruning rate q, tokens, share | `9.5 N D` |
 //! | `fastvid:32` | [`FastVid`] | Shen et al., NeurIPS 2025 | tokens, share | `2 N n D` at most |
+//! | `holitom:32` | [`HoliTom`] | Shao et al., NeurIPS 2025 | at most tokens, share | `2 N n D` at most |
 //! | `scissor:tau=0.9` | [`Scissor`] | LLaVA-Scissor, 2025 | threshold tau, at most tokens, share | `2 (N n + C^2 + N M) D` |
+//! | `sttm:th=0.8` | [`Sttm`] | Hyun et al., ICCV 2025 | threshold th, at most tokens, share | `8 N D` |
 //! | `vqtoken:32` | [`VqToken`] | Zhang and Fu, NeurIPS 2025 | codes, adaptive | `2 N K D` an iteration |
 //!
 //! Tokens and shares are for the whole clip and met exactly where the table does not say "at most" (VQToken: but for clips with fewer
 //! directions); C are the components of all frames. A budget above N is an error, and so is one that a method cannot go down
-//! to (poolings, DyCoke). All are deterministic, with the same bits for any number of threads; equal scores prefer the first token.
+//! to (poolings, DyCoke, STTM). All are deterministic, with the same bits for any number of threads; equal scores prefer the first token.
 //! Zero vectors are alike to nothing: their cosines are 0.
 
 mod amount;
@@ -36,6 +38,7 @@ mod dycoke;
 mod error;
 mod evs;
 mod fastvid;
+mod holitom;
 mod matching;
 mod nearest;
 mod norm;
@@ -43,6 +46,7 @@ mod pooling;
 mod reduction;
 mod scissor;
 mod similarity;
+mod sttm;
 mod subset;
 #[cfg(test)]
 mod testing;
@@ -63,9 +67,11 @@ pub use dycoke::DyCoke;
 pub use error::ReduceError;
 pub use evs::Evs;
 pub use fastvid::FastVid;
+pub use holitom::HoliTom;
 pub use norm::NormPruning;
 pub use reduction::{Reduction, VisualTokens};
 pub use scissor::Scissor;
+pub use sttm::Sttm;
 pub use subset::{RandomSubset, Uniform};
 pub use tome::Tome;
 pub use vidcom2::VidCom2;
@@ -186,11 +192,25 @@ pub const REDUCERS: &[ReducerInfo] = &[
         parse: |text| Ok(Box::new(FastVid { amount: text.parse()? })),
     },
     ReducerInfo {
+        name: "holitom",
+        usage: "holitom:32, holitom:10%",
+        description: "places that stay alike become one over a window of frames, then density peaks",
+        source: "HoliTom, Shao et al., NeurIPS 2025",
+        parse: |text| Ok(Box::new(HoliTom { amount: text.parse()? })),
+    },
+    ReducerInfo {
         name: "scissor",
         usage: "scissor:tau=0.9, scissor:32",
         description: "connected components of alike tokens, in frames and over time",
         source: "LLaVA-Scissor, Sun et al., 2025",
         parse: |text| Ok(Box::new(Scissor { target: scissor::THRESHOLD.parse(text)? })),
+    },
+    ReducerInfo {
+        name: "sttm",
+        usage: "sttm:th=0.8, sttm:32",
+        description: "quadtrees of each frame, and their nodes merged over time",
+        source: "STTM, Hyun et al., ICCV 2025",
+        parse: |text| Ok(Box::new(Sttm { target: sttm::THRESHOLD.parse(text)? })),
     },
     ReducerInfo {
         name: "vqtoken",
