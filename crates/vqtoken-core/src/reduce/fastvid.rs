@@ -190,15 +190,15 @@ mod tests {
 
     #[test]
     fn cuts_at_the_least_similar_frames() {
-        // Frame means at angles of 0, 1, 2, ... degrees but for a jump of 90 after frame 3: with ten frames and seven cuts by rank, the
-        // two most alike pairs stay together; all ordinary steps are alike but for rounding of their order, so steps grow here.
+        // Ten frame means on a circle, this many degrees apart, with one jump: seven of the nine steps are cut by rank, the two
+        // smallest are not.
         let mut angle = 0.0f32;
         let mut means = Vec::new();
         for step in [0.0, 1.0, 2.0, 3.0, 90.0, 4.0, 5.0, 6.0, 7.0, 8.0] {
             angle += f32::to_radians(step);
             means.extend([angle.cos(), angle.sin()]);
         }
-        // Steps of 1 and 2 degrees are not cut: frames 0 to 2 are one segment.
+        // So frames 0 to 2 are one segment.
         assert_eq!(segments(&means, 2), [3, 1, 1, 1, 1, 1, 1, 1]);
         // A short clip is cut everywhere, one frame nowhere.
         assert_eq!(segments(&means[..6], 2), [1, 1, 1]);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn an_anchor_weighs_three_fifths() {
-        // Three salient of five tokens, (9, 0), (0, 8), (7, 0), and floor(5 * 0.4) = 2 anchors would be all; so look at one merge alone.
+        // One merge alone: tokens (1, 0), (4, 1) and (0, 2), of which the first and the last are anchors.
         let clip = grid(1, 1, 3, 2, vec![1.0, 0.0, 4.0, 1.0, 0.0, 2.0]);
         let mut pieces = Pieces { grid: &clip, kept: Vec::new(), assigned: Vec::new(), flops: 0 };
         pieces.merge(&[0, 1, 2], &[0, 2]);

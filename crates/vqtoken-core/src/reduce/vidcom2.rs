@@ -10,7 +10,7 @@ use super::{ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 use crate::unit_tokens::normalize;
 
-/// Twice the variance of each Gaussian kernel is twice one of these.
+/// The variance of each Gaussian kernel.
 const BANDWIDTHS: [f64; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
 const TEMPERATURE: f64 = 0.01;
 
