@@ -34,11 +34,11 @@ mod means;
 mod merge_tree;
 mod numbering;
 mod path;
-mod pooling;
 mod products;
 mod published;
 mod quantize;
 mod random;
+mod reduce;
 mod refine;
 mod rule;
 mod seeding;
@@ -61,9 +61,13 @@ pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 pub use path::PathPoint;
-pub use pooling::pool_bilinear;
 pub use quantize::{
     CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
+};
+pub use reduce::{
+    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, HoliTom, NormPruning, REDUCERS, RandomSubset,
+    ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform, VidCom2, VideoTome,
+    VisualTokens, VqToken, pool_bilinear, reducer,
 };
 pub use rule::Rule;
 pub use silhouette::silhouette;

@@ -2,7 +2,47 @@
 
 use rayon::prelude::*;
 
+use super::pooling::Stride;
+use super::{ReduceError, Reducer, Reduction, Target, VisualTokens, check};
 use crate::grid::{GridError, GridShape, TokenGrid};
+
+/// Pools each frame by bilinear interpolation. Source: LLaVA-OneVision (Li et al., 2024).
+///
+/// Natural unit: the stride s, `bilinear:s=2`, written just `bilinear` for LLaVA-OneVision's 2: sides of H and W become
+/// `ceil(H / s)` and `ceil(W / s)`. A budget takes the smallest stride that gives at most M tokens; fewer than one a frame cannot
+/// be had. Every grid token is assigned to the pooled cell that its centre lies in. Complexity: `7 M D`, four weighted cells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bilinear {
+    /// The stride, or M.
+    pub target: Target,
+}
+
+impl Reducer for Bilinear {
+    fn name(&self) -> String {
+        Stride::name("bilinear", &self.target)
+    }
+
+    fn reduce(&self, grid: &TokenGrid) -> Result<Reduction, ReduceError> {
+        check(grid)?;
+        let pooled = |side: usize, stride: usize| side.div_ceil(stride);
+        let stride = Stride { reducer: "bilinear", pooled }.of(&self.target, grid)?;
+        let GridShape { frames, height, width } = grid.shape();
+        let shape = GridShape { frames, height: pooled(height, stride), width: pooled(width, stride) };
+        let tokens = interpolate(grid, shape)?;
+        let cell = |place: usize, side: usize, cells: usize| (2 * place + 1) * cells / (2 * side);
+        let assignment = (0..grid.shape().len()).map(|token| {
+            let (frame, row, column) = (token / (height * width), token / width % height, token % width);
+            let (row, column) = (cell(row, height, shape.height), cell(column, width, shape.width));
+            Some(((frame * shape.height + row) * shape.width + column) as u32)
+        });
+        Ok(Reduction {
+            assignment: assignment.collect(),
+            tokens: VisualTokens::new(grid.dim(), tokens.data().to_vec()),
+            quantization: None,
+            flops: 7 * tokens.data().len() as u64,
+        })
+    }
+}
 
 /// Where a pooled cell reads along one axis: two cells and the weight of the second.
 struct Tap {
@@ -21,7 +61,12 @@ struct Tap {
 /// None for a grid that exists; the signature is [`TokenGrid::new`]'s.
 pub fn pool_bilinear(grid: &TokenGrid) -> Result<TokenGrid, GridError> {
     let GridShape { frames, height, width } = grid.shape();
-    let shape = GridShape { frames, height: height.div_ceil(2), width: width.div_ceil(2) };
+    interpolate(grid, GridShape { frames, height: height.div_ceil(2), width: width.div_ceil(2) })
+}
+
+/// Every frame's grid at another, smaller size.
+fn interpolate(grid: &TokenGrid, shape: GridShape) -> Result<TokenGrid, GridError> {
+    let GridShape { height, width, .. } = grid.shape();
     let (rows, columns) = (taps(height, shape.height), taps(width, shape.width));
     let dim = grid.dim();
     let mut data = vec![0.0; shape.frames * shape.height * shape.width * dim];
@@ -55,6 +100,7 @@ fn taps(cells: usize, pooled: usize) -> Vec<Tap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reduce::Amount;
 
     #[test]
     fn even_sides_give_the_mean_of_four() {
@@ -71,6 +117,22 @@ mod tests {
         let shape = GridShape { frames: 2, height: 1, width: 3 };
         let grid = TokenGrid::new(shape, 1, vec![0.0, 4.0, 8.0, 1.0, 1.0, 1.0]).unwrap();
         assert_eq!(pool_bilinear(&grid).unwrap().data(), [1.0, 7.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn cells_of_three_go_to_two() {
+        // The centres of 3 cells lie at 1/6, 3/6 and 5/6 of the side, the border of the two pooled cells at 1/2.
+        let shape = GridShape { frames: 2, height: 1, width: 3 };
+        let grid = TokenGrid::new(shape, 1, vec![0.0, 4.0, 8.0, 1.0, 1.0, 1.0]).unwrap();
+        let reduction = Bilinear { target: Target::Parameter(2.0) }.reduce(&grid).unwrap();
+        assert_eq!(reduction.tokens.data(), [1.0, 7.0, 1.0, 1.0]);
+        assert_eq!(reduction.assignment, [0, 1, 1, 2, 3, 3].map(Some));
+        assert_eq!(reduction.flops, 28);
+        // At most 3 tokens: stride 3, one a frame, the middle one.
+        let reduction = Bilinear { target: Target::Amount(Amount::Tokens(3)) }.reduce(&grid).unwrap();
+        assert_eq!(reduction.tokens.data(), [4.0, 1.0]);
+        let error = Bilinear { target: Target::Amount(Amount::Tokens(1)) }.reduce(&grid).unwrap_err();
+        assert_eq!(error, ReduceError::BudgetTooSmall { reducer: "bilinear", budget: 1, least: 2 });
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! Connected components of tokens that are alike.
+
+use rayon::prelude::*;
+
+use super::nearest::{ROWS, each_product};
+
+/// The component of each of the unit vectors `[N, dim]` where those of a cosine above `threshold` are connected, and how many there
+/// are. Components are numbered by their first member. Cosines are computed once for each pair.
+pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>, usize) {
+    let count = units.len() / dim;
+    let of_block = |block: usize| {
+        let first = block * ROWS;
+        let rows = &units[first * dim..(first + ROWS).min(count) * dim];
+        let mut forest = Forest::new(count);
+        let mut edges = Vec::new();
+        each_product(rows, &units[first * dim..], dim, |row, column, cosine| {
+            if cosine > threshold && column > row && forest.join(first + row, first + column) {
+                edges.push((first + row, first + column));
+            }
+        });
+        edges
+    };
+    let edges: Vec<(usize, usize)> =
+        (0..count.div_ceil(ROWS)).into_par_iter().flat_map_iter(of_block).collect();
+    let mut forest = Forest::new(count);
+    edges.into_iter().for_each(|(a, b)| _ = forest.join(a, b));
+    let mut numbers = vec![None; count];
+    let mut found = 0;
+    let label = |place| {
+        *numbers[forest.root(place)].get_or_insert_with(|| {
+            found += 1;
+            found - 1
+        })
+    };
+    ((0..count).map(label).collect(), found as usize)
+}
+
+/// Disjoint sets. The root of a set is its first member.
+pub(crate) struct Forest {
+    parents: Vec<u32>,
+}
+
+impl Forest {
+    /// Every place by itself.
+    pub(crate) fn new(count: usize) -> Self {
+        Self { parents: (0..count as u32).collect() }
+    }
+
+    /// The first member of the set of a place.
+    pub(crate) fn root(&mut self, place: usize) -> usize {
+        let mut place = place;
+        while self.parents[place] as usize != place {
+            let parent = self.parents[place] as usize;
+            self.parents[place] = self.parents[parent];
+            place = parent;
+        }
+        place
+    }
+
+    /// Makes the two one set; whether they were apart.
+    pub(crate) fn join(&mut self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parents[a.max(b)] = a.min(b) as u32;
+        a != b
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit_tokens::normalize;
+
+    #[test]
+    fn chains_connect() {
+        // Angles 0, 90, 20, 40 and 100 degrees; above cos 25: 0-20, 20-40 and 90-100, so 0, 20, 40 are one though 0-40 is not alike.
+        let units: Vec<f32> = [0.0, 90.0, 20.0, 40.0, 100.0f32]
+            .iter()
+            .flat_map(|angle| [angle.to_radians().cos(), angle.to_radians().sin()])
+            .collect();
+        let threshold = 25.0f32.to_radians().cos();
+        assert_eq!(components(&units, 2, threshold), (vec![0, 1, 0, 0, 1], 2));
+        assert_eq!(components(&units, 2, 1.0).1, 5);
+        assert_eq!(components(&units, 2, -1.0).1, 1);
+    }
+
+    #[test]
+    fn blocks_do_not_show() {
+        let rows: Vec<f32> = (0..300 * 4).map(|i| ((i * 37 + i * i) % 61) as f32 - 30.0).collect();
+        let units = normalize(&rows, 4);
+        let alike = |a: usize, b: usize| {
+            let (a, b) = (&units[a * 4..][..4], &units[b * 4..][..4]);
+            crate::products::product(a, b) > 0.95
+        };
+        let (labels, count) = components(&units, 4, 0.95);
+        let mut forest = Forest::new(300);
+        (0..300).for_each(|a| (0..a).filter(|&b| alike(a, b)).for_each(|b| _ = forest.join(a, b)));
+        assert_eq!(count, (0..300).filter(|&place| forest.root(place) == place).count());
+        for a in 0..300 {
+            assert_eq!(labels[a] == labels[7], forest.root(a) == forest.root(7));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a token grid could not be reduced, or a text names no reducer.
+
+use crate::budget::BudgetError;
+use crate::grid::GridError;
+use crate::quantize::QuantizeError;
+
+/// Why a token grid could not be reduced, or a text names no reducer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ReduceError {
+    /// A budget of no tokens.
+    #[error("a budget of 0 visual tokens leaves nothing of the video: ask for at least 1")]
+    NoTokens,
+    /// The budget is larger than the tokens.
+    #[error(
+        "a budget of {budget} visual tokens is larger than the {tokens} tokens of the clip: ask for at most {tokens}, or a share such as 10%"
+    )]
+    BudgetTooLarge {
+        /// What was asked for.
+        budget: usize,
+        /// N.
+        tokens: usize,
+    },
+    /// The method cannot give so few.
+    #[error(
+        "{reducer} cannot give fewer than {least} visual tokens for this clip, but {budget} were asked for: raise the budget, sample fewer frames or take another reducer"
+    )]
+    BudgetTooSmall {
+        /// Its name, without the amount.
+        reducer: &'static str,
+        /// What was asked for.
+        budget: usize,
+        /// The fewest it gives.
+        least: usize,
+    },
+    /// A share outside of 0 to 100 percent.
+    #[error("{percent}% is no share of the tokens: give more than 0% and at most 100%")]
+    Share {
+        /// What was asked for.
+        percent: f64,
+    },
+    /// A method's own parameter is outside of its range.
+    #[error("{key}={value} is out of range: give {key} from {least} to {most}")]
+    Parameter {
+        /// The letter or name of the parameter.
+        key: &'static str,
+        /// What was asked for.
+        value: f64,
+        /// The smallest.
+        least: f64,
+        /// The largest.
+        most: f64,
+    },
+    /// A token holds NaN or an infinity.
+    #[error(
+        "the token at frame {frame}, row {row}, column {column} holds {value} in channel {channel}: look for overflow in the vision tower or the projector"
+    )]
+    NotFinite {
+        /// f of the first such token.
+        frame: usize,
+        /// h.
+        row: usize,
+        /// w.
+        column: usize,
+        /// Its first channel that is not finite.
+        channel: usize,
+        /// NaN, inf or -inf.
+        value: f32,
+    },
+    /// No reducer has this name.
+    #[error("{text:?} names no reducer: write one of {names}")]
+    Unknown {
+        /// What was written.
+        text: String,
+        /// Those that exist.
+        names: String,
+    },
+    /// What follows a reducer's name cannot be read.
+    #[error("{text:?} is no amount: write {expected}")]
+    Amount {
+        /// What was written.
+        text: String,
+        /// What can be.
+        expected: String,
+    },
+    /// VQToken's budget cannot be read.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// The quantizer of VQToken failed.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// A pooled grid cannot exist.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+}
