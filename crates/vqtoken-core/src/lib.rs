@@ -28,6 +28,7 @@ mod elbow;
 mod grid;
 mod index_map;
 mod kmeans;
+mod map_coding;
 mod means;
 mod merging;
 mod path;
@@ -52,6 +53,7 @@ pub use elbow::elbow;
 pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
+pub use map_coding::MapCodingError;
 pub use path::PathPoint;
 pub use pooling::pool_bilinear;
 pub use quantize::{
