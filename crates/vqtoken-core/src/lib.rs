@@ -63,5 +63,5 @@ pub use silhouette::silhouette;
 pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;
 pub use unit_tokens::{UnitTokens, normalize};
-pub use video_tokens::{Source, VideoTokens};
-pub use vqt::{VqtError, VqtFormatError};
+pub use video_tokens::{Source, VideoTokens, Windows};
+pub use vqt::{Quality, QualityError, VqtError, VqtFormatError};

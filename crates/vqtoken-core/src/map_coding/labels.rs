@@ -43,6 +43,7 @@ fn other<C: Coder>(
     width: u32,
     given: u32,
 ) -> Result<u32, C::Error> {
+    let contexts = near.label();
     let mut label = 0;
     for depth in 0..width {
         let below = width - 1 - depth;
@@ -50,7 +51,7 @@ fn other<C: Coder>(
         // A bit that would make the label too large for K is not coded.
         if u64::from(label | 1) << below < codes as u64 {
             let node = (1 << depth) | (label >> 1);
-            let probability = tree.predict(&near.label, node, depth as usize);
+            let probability = tree.predict(&contexts, node, depth as usize);
             let bit = coder.code(probability, (given >> below) & 1 == 1)?;
             tree.learn(bit);
             label |= u32::from(bit);

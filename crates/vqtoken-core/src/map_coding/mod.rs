@@ -7,7 +7,7 @@
 //!
 //! Each map has exactly one code, and bytes that are not the code of a map are refused. A decision costs at least
 //! 0.0014 bits, so `B` bytes hold fewer than [`MAX_LABELS_PER_BYTE`]` * B` labels: what decoding may allocate is bounded
-//! by the bytes that are there, and not only by the shape that somebody claims.
+//! by the bytes that are there (and 40 MiB of shares), not only by the shape that somebody claims.
 
 mod labels;
 mod neighbours;

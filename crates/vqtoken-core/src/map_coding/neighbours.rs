@@ -6,17 +6,38 @@ use crate::grid::GridShape;
 /// The label of cells outside the map.
 const OUTSIDE: u32 = u32::MAX;
 
-/// A cell's contexts: for the question whether its label is the expected one, and for which one else it is.
+/// What the neighbours of a cell say about its label.
 pub(super) struct Neighbours {
     /// The label of the same cell one frame before; in the first frame that of the cell to the left, or above.
     pub(super) expected: u32,
     /// How many of the cells to the left and above kept their label since the frame before: 0, 1 or 2.
     pub(super) kept: usize,
+    /// The contexts of the question whether its label is the expected one.
     pub(super) repeat: [u32; CONTEXTS],
-    pub(super) label: [u32; CONTEXTS],
+    same: u32,
+    west: u32,
+    north: u32,
+    old_east: u32,
 }
 
-/// The contexts of the next cell, where `labels` are those of all cells before it.
+impl Neighbours {
+    /// The contexts of the question which other label it is.
+    pub(super) fn label(&self) -> [u32; CONTEXTS] {
+        let &Self { same, west, north, old_east, .. } = self;
+        [
+            0,
+            hash(same, 0),
+            hash(west, 0),
+            hash(north, 0),
+            hash(same, west),
+            hash(west, north),
+            hash(same, north),
+            hash(same, old_east),
+        ]
+    }
+}
+
+/// What is said about the next cell, where `labels` are those of all cells before it.
 pub(super) fn neighbours(labels: &[u32], shape: GridShape) -> Neighbours {
     let (index, row) = (labels.len(), shape.width);
     let frame = shape.height * row;
@@ -71,16 +92,10 @@ pub(super) fn neighbours(labels: &[u32], shape: GridShape) -> Neighbours {
             hash(hash(expected, west), north),
             hash(expected, older),
         ],
-        label: [
-            0,
-            hash(same, 0),
-            hash(west, 0),
-            hash(north, 0),
-            hash(same, west),
-            hash(west, north),
-            hash(same, north),
-            hash(same, old_east),
-        ],
+        same,
+        west,
+        north,
+        old_east,
     }
 }
 
