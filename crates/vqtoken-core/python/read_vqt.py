@@ -56,7 +56,9 @@ def decode(data, frames, height, width, codes):
     def decide(kind, contexts, node, group):
         nonlocal span, above
         shares, weights, log = kinds[kind]
-        keys = [(i, ((c ^ node) * 0x9E3779B1 & MASK) >> (32 - log)) for i, c in enumerate(contexts)]
+        below = (node.bit_length() - 1) % 4
+        top, within = node >> below, 1 << below | node & (1 << below) - 1
+        keys = [(i, ((c ^ top) * 0x9E3779B1 & MASK) >> 32 - log ^ within) for i, c in enumerate(contexts)]
         logits = [LOGITS[shares.get(key, (32768, 0))[0] >> 4] for key in keys]
         weight = weights.setdefault(group, [1 << 14] * 8)
         p = CURVE[max(-2047, min(2047, sum(l * w for l, w in zip(logits, weight)) >> 16)) + 2047]
@@ -85,7 +87,7 @@ def decode(data, frames, height, width, codes):
         still = flags([w == ow, n == on, nw == onw, ne == one, same == older, oe == oldere, os == olders])
         near = [mix(agree, 0), mix(still, 0), mix(agree, still), mix(x, y), mix(q, 0), mix(mix(q, w), 0),
                 mix(mix(q, w), n), mix(q, older)]  # fmt: skip
-        if decide(0, near, 0, (w == ow) + (n == on)):
+        if decide(0, near, 1, (w == ow) + (n == on)):
             labels.append(q)
             continue
         near = [0, mix(same, 0), mix(w, 0), mix(n, 0), mix(same, w), mix(w, n), mix(same, n), mix(same, oe)]

@@ -70,7 +70,7 @@ fn the_same_tokens_give_the_same_bytes() {
     assert_eq!(
         header.trim_end(),
         concat!(
-            r#"{"__metadata__":{"budget":"adaptive:silhouette:2-32","checksum":"57df2c6d","format":"vqtoken","#,
+            r#"{"__metadata__":{"budget":"adaptive:silhouette:2-32","checksum":"0be11bd2","format":"vqtoken","#,
             r#""grid":"2,2,3","model":"tiny","tick":"3/2","version":"2"},"#,
             r#""codebook":{"dtype":"I8","shape":[3,2],"data_offsets":[6,12]},"#,
             r#""codebook_scales":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]},"#,

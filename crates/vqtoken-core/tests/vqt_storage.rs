@@ -56,7 +56,7 @@ fn a_long_clip_is_small() {
     let header = header(&moving(600, Quality::Exact).to_bytes().unwrap());
     assert!(header.contains(r#""tick":"1001/1000""#) && header.contains(r#""grid":"600,12,10""#), "{header}");
     // 72,000 labels, 600 timestamps, 128 values, a header.
-    assert!(sizes[0] < 3000, "{sizes:?}");
+    assert!(sizes[0] < 4500, "{sizes:?}");
     assert_eq!(sizes[0] - sizes[1], 2 * 128, "the header is padded to the same length");
     assert!(sizes[2] < sizes[1], "{sizes:?}");
 }
@@ -197,8 +197,8 @@ proptest! {
         let length = u64::from_le_bytes(*bytes.first_chunk().unwrap());
         if let Some((header, data)) = bytes[8..].split_at_checked(length.try_into().unwrap_or(usize::MAX)) {
             let mut header = String::from_utf8_lossy(header).into_owned();
-            if let Some(at) = header.find("\"checksum\":\"") {
-                header.replace_range(at + 12..(at + 20).min(header.len()), "00000000");
+            if let Some(at) = header.find("\"checksum\":\"").filter(|at| header.get(at + 12..at + 20).is_some()) {
+                header.replace_range(at + 12..at + 20, "00000000");
             }
             if let Ok(tokens) = VideoTokens::from_bytes(&common::file(&header, data)) {
                 let again = tokens.to_bytes().unwrap();

@@ -22,7 +22,7 @@ pub(super) fn code<C: Coder>(
     for place in 0..count {
         let near = neighbours(&labels, shape);
         let label = given.get(place).copied().unwrap_or(near.expected);
-        let probability = repeats.predict(&near.repeat, 0, near.kept);
+        let probability = repeats.predict(&near.repeat, 1, near.kept);
         let repeated = coder.code(probability, label == near.expected)?;
         repeats.learn(repeated);
         labels.push(if repeated {
