@@ -4,6 +4,8 @@
 //! that learn which contexts are right. Source: M. Mahoney, "Adaptive weighing of context models for lossless data
 //! compression", 2005 (logistic mixing).
 
+use std::sync::LazyLock;
+
 use super::range_coder::ONE;
 
 /// How many contexts a decision has.
@@ -24,6 +26,13 @@ const MAX_WEIGHT: i32 = (1 << 17) - 1;
 const FIRST_WEIGHT: i32 = 1 << 14;
 const LEARNING_RATE: i32 = 10;
 
+/// The logit of each probability.
+static LOGITS: LazyLock<Vec<i16>> = LazyLock::new(|| {
+    let logistic: Vec<i32> = (-MAX_LOGIT..=MAX_LOGIT).map(logistic).collect();
+    let logit = |probability| logistic.partition_point(|&p| p < probability) as i32 - MAX_LOGIT;
+    (0..ONE as i32).map(|probability| logit(probability).min(MAX_LOGIT) as i16).collect()
+});
+
 /// One context's share of yes in 1/65536, and how many decisions that is from. One never seen is a half, whose logit of 0
 /// says nothing.
 #[derive(Clone, Copy)]
@@ -34,7 +43,7 @@ struct Share {
 
 /// Learns to predict decisions of one kind.
 pub(super) struct Predictor {
-    logits: Vec<i16>,
+    logits: &'static [i16],
     /// `CONTEXTS` tables of `2^bits` shares.
     shares: Vec<Share>,
     bits: u32,
@@ -54,10 +63,8 @@ struct Last {
 impl Predictor {
     /// With tables of `2^bits` shares for each context, and `sets` sets of weights.
     pub(super) fn new(bits: u32, sets: usize) -> Self {
-        let logistic: Vec<i32> = (-MAX_LOGIT..=MAX_LOGIT).map(logistic).collect();
-        let logit = |probability| logistic.partition_point(|&p| p < probability) as i32 - MAX_LOGIT;
         Self {
-            logits: (0..ONE as i32).map(|probability| logit(probability).min(MAX_LOGIT) as i16).collect(),
+            logits: &LOGITS,
             shares: vec![Share { yes: 1 << 15, seen: 0 }; CONTEXTS << bits],
             bits,
             weights: vec![[FIRST_WEIGHT; CONTEXTS]; sets],
