@@ -30,6 +30,7 @@ mod grid;
 mod groups;
 mod index_map;
 mod kmeans;
+mod map_coding;
 mod means;
 mod merge_tree;
 mod numbering;
@@ -60,6 +61,7 @@ pub use elbow::elbow;
 pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
+pub use map_coding::MapCodingError;
 pub use path::PathPoint;
 pub use quantize::{
     CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
@@ -75,5 +77,5 @@ pub use stream::QuantizerStream;
 pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;
 pub use unit_tokens::{UnitTokens, normalize};
-pub use video_tokens::{Source, VideoTokens};
-pub use vqt::{VqtError, VqtFormatError};
+pub use video_tokens::{Source, VideoTokens, Windows};
+pub use vqt::{Quality, QualityError, VqtError, VqtFormatError};

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::budget::Budget;
 use crate::codebook::Codebook;
 use crate::index_map::IndexMap;
-use crate::vqt::{self, VqtError, VqtFormatError};
+use crate::vqt::{self, Quality, VqtError, VqtFormatError};
 
 /// A clip as the language model needs it, and as a `.vqt` file keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +20,22 @@ pub struct VideoTokens {
     pub model: String,
     /// The video they were made from, if known.
     pub source: Option<Source>,
-    /// The budget they were made with.
+    /// The budget they were made with: of the whole clip, or of each window.
     pub budget: Budget,
+    /// How the clip was cut into windows, if it was.
+    pub windows: Option<Windows>,
+    /// How precisely a file keeps the codebook. After loading: how it was kept, and `codebook` holds what was kept.
+    pub quality: Quality,
+}
+
+/// A clip that was quantized in windows of time, each with a codebook of its own; the codebook has the codes of all
+/// windows, one window after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Windows {
+    /// The length of each window (the last may be shorter), in seconds above 0.
+    pub seconds: f64,
+    /// The budget of a second quantization over the codes of all windows, if there was one; then the codebook is its.
+    pub total: Option<Budget>,
 }
 
 /// The video that video tokens were made from.

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use vqtoken_core::{
-    Budget, Codebook, GridShape, IndexMap, Rule, Source, VideoTokens, VqtError, VqtFormatError,
+    Budget, Codebook, GridShape, IndexMap, Quality, Rule, Source, VideoTokens, VqtError, VqtFormatError,
+    Windows,
 };
 
 fn example(codes: usize, shape: GridShape, dim: usize) -> VideoTokens {
@@ -28,6 +29,8 @@ fn example(codes: usize, shape: GridShape, dim: usize) -> VideoTokens {
             frames: 900,
         }),
         budget: Budget::Adaptive { min: 2, max: 32, rule: Rule::Silhouette },
+        windows: Some(Windows { seconds: 0.1, total: Some(Budget::Fixed(9)) }),
+        quality: Quality::Exact,
     }
 }
 
@@ -51,7 +54,15 @@ fn every_label_width_comes_back() {
 
 #[test]
 fn the_same_tokens_give_the_same_bytes() {
-    let tokens = VideoTokens { model: "tiny".to_owned(), source: None, ..example(3, SMALL, 2) };
+    let timestamps = vec![0.0, 1.5];
+    let tokens = VideoTokens {
+        model: "tiny".to_owned(),
+        source: None,
+        windows: None,
+        timestamps,
+        quality: Quality::Int8,
+        ..example(3, SMALL, 2)
+    };
     let bytes = tokens.to_bytes().unwrap();
     assert_eq!(bytes, tokens.clone().to_bytes().unwrap());
     let header =
@@ -59,10 +70,12 @@ fn the_same_tokens_give_the_same_bytes() {
     assert_eq!(
         header.trim_end(),
         concat!(
-            r#"{"__metadata__":{"budget":"adaptive:silhouette:2-32","checksum":"4f31e4b3","format":"vqtoken","#,
-            r#""model":"tiny","version":"1"},"codebook":{"dtype":"F32","shape":[3,2],"data_offsets":[16,40]},"#,
-            r#""index_map":{"dtype":"U8","shape":[2,2,3],"data_offsets":[40,52]},"#,
-            r#""timestamps":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#
+            r#"{"__metadata__":{"budget":"adaptive:silhouette:2-32","checksum":"0be11bd2","format":"vqtoken","#,
+            r#""grid":"2,2,3","model":"tiny","tick":"3/2","version":"2"},"#,
+            r#""codebook":{"dtype":"I8","shape":[3,2],"data_offsets":[6,12]},"#,
+            r#""codebook_scales":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]},"#,
+            r#""index_map_coded":{"dtype":"U8","shape":[5],"data_offsets":[12,17]},"#,
+            r#""ticks":{"dtype":"U8","shape":[2],"data_offsets":[17,19]}}"#
         )
     );
 }
@@ -97,16 +110,6 @@ fn lying_header_lengths_are_found() {
     }
 }
 
-/// A file of the given header, with the checksum put right, so that only what the header says is wrong.
-fn file(header: &str, data: &[u8]) -> Vec<u8> {
-    let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
-    let crc = format!("{:08x}", crc32fast::hash(&bytes));
-    if let Some(at) = header.find("\"checksum\":\"00000000") {
-        bytes[8 + at + 12..][..8].copy_from_slice(crc.as_bytes());
-    }
-    bytes
-}
-
 const HEADER: &str = concat!(
     r#"{"__metadata__":{"budget":"32","checksum":"00000000","format":"vqtoken","model":"m","version":"1"},"#,
     r#""codebook":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]},"#,
@@ -117,7 +120,7 @@ const DATA: [u8; 14] = [0; 14];
 
 #[test]
 fn headers_that_lie_are_refused() {
-    VideoTokens::from_bytes(&file(HEADER, &DATA)).unwrap();
+    VideoTokens::from_bytes(&common::file(HEADER, &DATA)).unwrap();
     let mut seen = std::collections::BTreeSet::new();
     for (from, to) in [
         ("[8,12]", "[8,18446744073709551615]"),
@@ -153,13 +156,18 @@ fn headers_that_lie_are_refused() {
         ("{\"__metadata__\"", "[\"__metadata__\""),
     ] {
         assert!(HEADER.contains(from), "{from}");
-        let error = refused(&file(&HEADER.replacen(from, to, 1), &DATA));
+        let error = refused(&common::file(&HEADER.replacen(from, to, 1), &DATA));
         assert!(!matches!(error, VqtFormatError::Checksum { .. }), "{from} -> {to}: {error}");
         seen.insert(error.to_string());
     }
     assert!(seen.len() > 20, "{seen:#?}");
+    let unprintable = HEADER.replacen("00000000", "0000\u{7f}000", 1);
+    assert!(matches!(
+        refused(&common::file(&unprintable, &DATA)),
+        VqtFormatError::Metadata { key: "checksum", .. }
+    ));
     let nested = "[".repeat(100_000);
-    refused(&file(&nested, &[]));
+    refused(&common::file(&nested, &[]));
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn values_that_cannot_be_are_refused() {
     let with = |place: usize, bytes: &[u8]| {
         let mut data = DATA;
         data[place..place + bytes.len()].copy_from_slice(bytes);
-        refused(&file(HEADER, &data))
+        refused(&common::file(HEADER, &data))
     };
     assert!(matches!(with(13, &[1]), VqtFormatError::IndexMap(_)));
     assert_eq!(with(8, &f32::NAN.to_le_bytes()), VqtFormatError::NotFinite { tensor: "codebook", place: 0 });
@@ -179,8 +187,8 @@ fn values_that_cannot_be_are_refused() {
 
 #[test]
 fn newer_versions_ask_for_an_update() {
-    let error = refused(&file(&HEADER.replace("\"version\":\"1\"", "\"version\":\"2\""), &DATA));
-    assert_eq!(error, VqtFormatError::Newer { version: 2, known: 1 });
+    let error = refused(&common::file(&HEADER.replace("\"version\":\"1\"", "\"version\":\"3\""), &DATA));
+    assert_eq!(error, VqtFormatError::Newer { version: 3, known: 2 });
     assert!(error.to_string().contains("update"));
 }
 
@@ -193,6 +201,14 @@ fn parts_that_do_not_fit_are_not_written() {
     assert_eq!(other.to_bytes(), Err(VqtFormatError::Codes { codes: 4, labelled: 3 }));
     let endless = VideoTokens { timestamps: vec![0.0, f64::NAN], ..tokens.clone() };
     assert_eq!(endless.to_bytes(), Err(VqtFormatError::NotFinite { tensor: "timestamps", place: 1 }));
+    for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let windows = Some(Windows { seconds, total: None });
+        let error = VideoTokens { windows, ..tokens.clone() }.to_bytes().unwrap_err();
+        assert!(matches!(error, VqtFormatError::Metadata { key: "window.seconds", .. }), "{error}");
+    }
+    let windows = Some(Windows { seconds: 1.0, total: Some(Budget::Fixed(0)) });
+    let empty = VideoTokens { windows, ..tokens.clone() };
+    assert!(matches!(empty.to_bytes(), Err(VqtFormatError::Budget(_))));
     let none = VideoTokens { budget: Budget::Fixed(0), ..tokens.clone() };
     assert!(matches!(none.to_bytes(), Err(VqtFormatError::Budget(_))));
     let wordy = VideoTokens { model: "m".repeat(1 << 20), ..tokens };
@@ -244,9 +260,11 @@ proptest! {
     #[test]
     fn any_tokens_come_back(
         grid in common::any_grid(), codes in 1usize..400, model: String, name: String, duration in 0.0f64..1e9,
+        seconds in proptest::option::of(1e-300f64..1e300), whole: bool,
     ) {
         let source = Some(Source { name, width: 1, height: 2, duration, bytes: 3, frames: 4 });
-        let tokens = VideoTokens { model, source, ..example(codes, grid.shape(), grid.dim()) };
+        let windows = seconds.map(|seconds| Windows { seconds, total: whole.then_some(Budget::PAPER_ADAPTIVE) });
+        let tokens = VideoTokens { model, source, windows, ..example(codes, grid.shape(), grid.dim()) };
         let bytes = tokens.to_bytes().unwrap();
         prop_assert_eq!(bytes[..8].iter().rev().fold(0, |n, &byte| n * 256 + usize::from(byte)) % 8, 0);
         prop_assert_eq!(VideoTokens::from_bytes(&bytes).unwrap(), tokens);
@@ -255,7 +273,7 @@ proptest! {
     #[test]
     fn any_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         refused(&bytes);
-        refused(&file(&String::from_utf8_lossy(&bytes), &[]));
+        refused(&common::file(&String::from_utf8_lossy(&bytes), &[]));
     }
 
     #[test]

@@ -204,6 +204,8 @@ impl VideoLlm {
                 frames: clip.decoded_frames,
             }),
             budget,
+            windows: None,
+            quality: Default::default(),
         }
     }
 

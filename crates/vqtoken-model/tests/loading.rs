@@ -26,6 +26,8 @@ fn tokens(model: &VideoLlm) -> VideoTokens {
         model: model.id().to_owned(),
         source: None,
         budget: Budget::Fixed(3),
+        windows: None,
+        quality: Default::default(),
     }
 }
 

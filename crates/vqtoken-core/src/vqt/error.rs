@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::budget::BudgetError;
 use crate::codebook::CodebookError;
 use crate::index_map::IndexMapError;
+use crate::map_coding::MapCodingError;
 
 /// Why bytes are not video tokens, or video tokens cannot become bytes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -114,14 +115,27 @@ pub enum VqtFormatError {
         /// The number of timestamps.
         timestamps: usize,
     },
+    /// Steps and scale of an int8 code do not belong together.
+    #[error(
+        "code {code} of \"codebook\" has a scale of {scale} that does not suit its steps, of which the largest must be 127, or 0 with a scale of 0: encode the video again"
+    )]
+    Scale {
+        /// The code.
+        code: usize,
+        /// What one step is said to stand for.
+        scale: f32,
+    },
     /// The codebook is none.
     #[error("tensor \"codebook\": {0}")]
     Codebook(#[from] CodebookError),
     /// The index map is none.
     #[error("tensor \"index_map\": {0}")]
     IndexMap(#[from] IndexMapError),
-    /// The budget allows no code.
-    #[error("metadata entry \"budget\": {0}")]
+    /// The coded index map is none.
+    #[error("tensor \"index_map_coded\": {0}")]
+    MapCoding(#[from] MapCodingError),
+    /// The budget of the video or of its windows allows no code.
+    #[error("metadata entry \"budget\" or \"window.total\": {0}")]
     Budget(#[from] BudgetError),
 }
 

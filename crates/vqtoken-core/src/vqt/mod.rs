@@ -1,33 +1,52 @@
-//! The `.vqt` file: video tokens as a safetensors file with a checksum. The crate's README reads one in Python.
+//! The `.vqt` file: video tokens as a safetensors file with a checksum. `python/read_vqt.py` reads one in Python.
 //!
 //! Like any safetensors file it is a header length (8 bytes, little-endian), a JSON header padded with spaces to a
-//! multiple of 8 bytes, and the tensors' bytes without gaps:
+//! multiple of 8 bytes, and the tensors' bytes without gaps, wide types first:
 //!
 //! | tensor | type | shape |
 //! | --- | --- | --- |
-//! | `timestamps` | F64, seconds | `[T]` |
-//! | `codebook` | F32 | `[K, D]` |
-//! | `index_map` | U8, U16 or U32, the smallest that holds K - 1 | `[T, H, W]` |
+//! | `codebook` | F32, BF16, or I8: steps of a scale for each code | `[K, D]` |
+//! | `codebook_scales`, if that is I8 | BF16 | `[K]` |
+//! | `index_map_coded` | U8: the index map [coded](crate::map_coding) | bytes |
+//! | or `index_map`, if that is shorter | U8, U16 or U32, the smallest that holds K - 1 | `[T, H, W]` |
+//! | `ticks` | U8, U16 or U32: how many ticks after the frame before | `[T]` |
+//! | or `timestamps`, if no tick fits all exactly | F64, seconds | `[T]` |
 //!
-//! `__metadata__` holds `format` = `vqtoken`, `version` = `1`, `model`, `budget`, `checksum`, and if the source is known
-//! `source.name`, `source.width`, `source.height`, `source.duration`, `source.bytes` and `source.frames`. Keys are sorted, and there
-//! is no space around `:` and `,`. The checksum is the CRC-32 (that of zlib) of the whole file with the checksum's own 8
-//! lower-case hexadecimal digits written as `00000000`.
+//! `__metadata__` holds `format` = `vqtoken`, `version` = `2`, `model`, `budget`, `checksum`, and where they apply:
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `grid` | `T,H,W` of a coded index map |
+//! | `tick` | `A/B`: timestamps are ticks * A / B seconds |
+//! | `source.name`, `source.video` | the video's file name and its `width,height,seconds,bytes,frames` |
+//! | `window.seconds`, `window.total` | the length of windows, and the budget of all of them together |
+//!
+//! Keys are sorted, and there is no space around `:` and `,`. The checksum is the CRC-32 (that of zlib) of the whole file
+//! with the checksum's own 8 lower-case hexadecimal digits written as `00000000`.
+//!
+//! Version 1 had only F32 codebooks, uncoded index maps and F64 timestamps, no windows, and `source.width`, `source.height`,
+//! `source.duration`, `source.bytes` and `source.frames` apart. It is still read.
 
 mod error;
 mod file;
+mod metadata;
+mod quality;
 mod read;
+mod tensors;
+mod ticks;
 mod write;
 
 pub use error::{VqtError, VqtFormatError};
 pub(crate) use file::{load, save};
+pub use quality::{Quality, QualityError};
 pub(crate) use read::from_bytes;
 pub(crate) use write::to_bytes;
 
-use crate::video_tokens::VideoTokens;
+use crate::budget::Budget;
+use crate::video_tokens::{VideoTokens, Windows};
 
 const FORMAT: &str = "vqtoken";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// The bytes that hold the header's length.
 const PREFIX: usize = 8;
 /// Far more than a header needs, and little enough to read before anything is known of the file.
@@ -71,6 +90,13 @@ fn check(tokens: &VideoTokens) -> Result<(), VqtFormatError> {
     if let Some(source) = tokens.source.as_ref().filter(|source| !source.duration.is_finite()) {
         let value = source.duration.to_string();
         return Err(VqtFormatError::Metadata { key: "source.duration", value, expected: "seconds" });
+    }
+    if let Some(Windows { seconds, total }) = &tokens.windows {
+        if !(seconds.is_finite() && *seconds > 0.0) {
+            let (key, expected) = ("window.seconds", "seconds above 0");
+            return Err(VqtFormatError::Metadata { key, value: seconds.to_string(), expected });
+        }
+        total.iter().try_for_each(Budget::check)?;
     }
     tokens.budget.check().map_err(VqtFormatError::from)
 }

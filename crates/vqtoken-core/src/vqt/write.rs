@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{CHECKSUM_DIGITS, FORMAT, MAX_HEADER, PREFIX, VERSION, check, checksum, find_checksum};
+use super::metadata::{grid_text, metadata};
+use super::quality::{Quality, to_bf16, to_int8};
+use super::ticks::{Tick, ticks};
+use super::{CHECKSUM_DIGITS, MAX_HEADER, PREFIX, check, checksum, find_checksum};
+use crate::codebook::Codebook;
 use crate::video_tokens::VideoTokens;
 use crate::vqt::VqtFormatError;
 
-/// Fields in the order they are written; maps sorted, so that the same tokens give the same bytes.
+/// Maps are sorted, so that the same tokens give the same bytes.
 #[derive(Serialize)]
 struct Header {
     #[serde(rename = "__metadata__")]
     metadata: BTreeMap<&'static str, String>,
-    codebook: Tensor,
-    index_map: Tensor,
-    timestamps: Tensor,
+    #[serde(flatten)]
+    tensors: BTreeMap<&'static str, Tensor>,
 }
 
 #[derive(Serialize)]
@@ -25,35 +28,29 @@ struct Tensor {
     data_offsets: [usize; 2],
 }
 
-/// The tensors' bytes, appended one after the other: the widest type first, so that each is aligned.
-#[derive(Default)]
-struct Data(Vec<u8>);
-
-impl Data {
-    fn push(&mut self, dtype: &'static str, shape: Vec<usize>, bytes: impl Iterator<Item = u8>) -> Tensor {
-        let begin = self.0.len();
-        self.0.extend(bytes);
-        Tensor { dtype, shape, data_offsets: [begin, self.0.len()] }
-    }
-}
+/// A tensor's name, type, bytes a value, shape and bytes.
+type Part = (&'static str, &'static str, usize, Vec<usize>, Vec<u8>);
 
 pub(crate) fn to_bytes(tokens: &VideoTokens) -> Result<Vec<u8>, VqtFormatError> {
     check(tokens)?;
-    let (codebook, index_map, timestamps) = (&tokens.codebook, &tokens.index_map, &tokens.timestamps);
-    let mut data = Data::default();
-    let timestamps =
-        data.push("F64", vec![timestamps.len()], timestamps.iter().flat_map(|seconds| seconds.to_le_bytes()));
-    let shape = vec![codebook.codes(), codebook.dim()];
-    let codebook = data.push("F32", shape, codebook.data().iter().flat_map(|value| value.to_le_bytes()));
-    let shape = index_map.shape();
-    let shape = vec![shape.frames, shape.height, shape.width];
-    let (dtype, width) = label_type(index_map.codes());
-    let labels = index_map.labels().iter();
-    let index_map =
-        data.push(dtype, shape, labels.flat_map(|label| label.to_le_bytes().into_iter().take(width)));
-    let header = Header { metadata: metadata(tokens), codebook, index_map, timestamps };
+    let mut metadata = metadata(tokens);
+    let mut parts = codebook(&tokens.codebook, tokens.quality);
+    parts.push(index_map(tokens, &mut metadata));
+    parts.push(timestamps(tokens, &mut metadata));
+    // The widest type first, so that each tensor is aligned.
+    parts.sort_by_key(|&(_, _, width, ..)| std::cmp::Reverse(width));
+    let (mut tensors, mut data) = (BTreeMap::new(), Vec::new());
+    for (name, dtype, _, shape, bytes) in parts {
+        let data_offsets = [data.len(), data.len() + bytes.len()];
+        data.extend(bytes);
+        tensors.insert(name, Tensor { dtype, shape, data_offsets });
+    }
+    file(&Header { metadata, tensors }, &data)
+}
+
+fn file(header: &Header, data: &[u8]) -> Result<Vec<u8>, VqtFormatError> {
     let unwritable = |reason: String| VqtFormatError::NotVqt { reason };
-    let mut header = serde_json::to_vec(&header).map_err(|error| unwritable(error.to_string()))?;
+    let mut header = serde_json::to_vec(header).map_err(|error| unwritable(error.to_string()))?;
     header.resize(header.len().next_multiple_of(PREFIX), b' ');
     if header.len() > MAX_HEADER {
         return Err(VqtFormatError::LongHeader { bytes: header.len() });
@@ -61,40 +58,69 @@ pub(crate) fn to_bytes(tokens: &VideoTokens) -> Result<Vec<u8>, VqtFormatError> 
     let digits = find_checksum(&header).ok_or_else(|| unwritable("it has no checksum".to_owned()))? + PREFIX;
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.append(&mut header);
-    file.append(&mut data.0);
+    file.extend(data);
     let checksum = checksum(&file, digits);
     file[digits..digits + CHECKSUM_DIGITS].copy_from_slice(checksum.as_bytes());
     Ok(file)
 }
 
-/// The smallest unsigned type that holds `codes - 1`, and its bytes.
-fn label_type(codes: usize) -> (&'static str, usize) {
-    match codes {
-        0..=0x100 => ("U8", 1),
-        0x101..=0x1_0000 => ("U16", 2),
+fn codebook(codebook: &Codebook, quality: Quality) -> Vec<Part> {
+    let (codes, values) = (codebook.codes(), codebook.data().iter());
+    let shape = vec![codes, codebook.dim()];
+    let bf16 = |value: u16| value.to_le_bytes();
+    match quality {
+        Quality::Exact => {
+            vec![("codebook", "F32", 4, shape, values.flat_map(|value| value.to_le_bytes()).collect())]
+        }
+        Quality::Bf16 => {
+            let bytes = values.flat_map(|&value| bf16(to_bf16(value))).collect();
+            vec![("codebook", "BF16", 2, shape, bytes)]
+        }
+        Quality::Int8 => {
+            let (steps, scales) = to_int8(codebook);
+            let steps = steps.into_iter().flat_map(i8::to_le_bytes).collect();
+            let scales = scales.into_iter().flat_map(bf16).collect();
+            vec![("codebook", "I8", 1, shape, steps), ("codebook_scales", "BF16", 2, vec![codes], scales)]
+        }
+    }
+}
+
+/// Coded, or as it is where that is shorter.
+fn index_map(tokens: &VideoTokens, metadata: &mut BTreeMap<&'static str, String>) -> Part {
+    let (map, shape) = (&tokens.index_map, tokens.index_map.shape());
+    let coded = map.to_coded();
+    let (dtype, width) = unsigned_type(map.codes().saturating_sub(1));
+    if coded.len() < map.labels().len() * width {
+        metadata.insert("grid", grid_text(shape));
+        return ("index_map_coded", "U8", 1, vec![coded.len()], coded);
+    }
+    let shape = vec![shape.frames, shape.height, shape.width];
+    ("index_map", dtype, width, shape, unsigned(map.labels(), width))
+}
+
+/// As ticks if that is exact.
+fn timestamps(tokens: &VideoTokens, metadata: &mut BTreeMap<&'static str, String>) -> Part {
+    let timestamps = &tokens.timestamps;
+    let Some((Tick { numerator, denominator }, steps)) = ticks(timestamps) else {
+        let bytes = timestamps.iter().flat_map(|seconds| seconds.to_le_bytes()).collect();
+        return ("timestamps", "F64", 8, vec![timestamps.len()], bytes);
+    };
+    metadata.insert("tick", format!("{numerator}/{denominator}"));
+    let (dtype, width) = unsigned_type(steps.iter().max().map_or(0, |&step| step as usize));
+    ("ticks", dtype, width, vec![steps.len()], unsigned(&steps, width))
+}
+
+/// The smallest unsigned type that holds `largest`, and its bytes.
+fn unsigned_type(largest: usize) -> (&'static str, usize) {
+    match largest {
+        0..=0xff => ("U8", 1),
+        0x100..=0xffff => ("U16", 2),
         _ => ("U32", 4),
     }
 }
 
-fn metadata(tokens: &VideoTokens) -> BTreeMap<&'static str, String> {
-    let mut metadata = BTreeMap::from([
-        ("format", FORMAT.to_owned()),
-        ("version", VERSION.to_string()),
-        ("checksum", "0".repeat(CHECKSUM_DIGITS)),
-        ("model", tokens.model.clone()),
-        ("budget", tokens.budget.to_string()),
-    ]);
-    if let Some(source) = &tokens.source {
-        metadata.extend([
-            ("source.name", source.name.clone()),
-            ("source.width", source.width.to_string()),
-            ("source.height", source.height.to_string()),
-            ("source.duration", source.duration.to_string()),
-            ("source.bytes", source.bytes.to_string()),
-            ("source.frames", source.frames.to_string()),
-        ]);
-    }
-    metadata
+fn unsigned(numbers: &[u32], width: usize) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes().into_iter().take(width)).collect()
 }
 
 #[cfg(test)]
@@ -102,9 +128,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_take_the_smallest_type() {
-        for (codes, dtype) in [(1, "U8"), (256, "U8"), (257, "U16"), (65536, "U16"), (65537, "U32")] {
-            assert_eq!(label_type(codes).0, dtype);
+    fn numbers_take_the_smallest_type() {
+        for (largest, dtype) in [(0, "U8"), (255, "U8"), (256, "U16"), (65535, "U16"), (65536, "U32")] {
+            assert_eq!(unsigned_type(largest).0, dtype);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Token grids for tests.
+//! Token grids and `.vqt` files for tests.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part")]
 
@@ -28,4 +28,14 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
         |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
     if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+}
+
+/// A `.vqt` file of the given header, with the checksum put right, so that only what the header says is wrong.
+pub fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
+    let crc = format!("{:08x}", crc32fast::hash(&bytes));
+    if let Some(at) = header.find("\"checksum\":\"00000000") {
+        bytes[8 + at + 12..][..8].copy_from_slice(crc.as_bytes());
+    }
+    bytes
 }

@@ -14,6 +14,8 @@ pub(super) fn tokens(frames: usize, height: usize, width: usize, codes: usize) -
         model: "mini".into(),
         source: None,
         budget: Budget::Fixed(codes),
+        windows: None,
+        quality: Default::default(),
     }
 }
 

@@ -1,0 +1,195 @@
+//! How precisely a file keeps the codebook.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::VqtFormatError;
+use crate::codebook::Codebook;
+
+/// How precisely a `.vqt` file keeps the codebook. In memory it is always `f32`; what a lossy quality once rounded stays as
+/// it is when it is stored again with that quality.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quality {
+    /// Every bit: 4 bytes a value.
+    #[default]
+    Exact,
+    /// The nearest bfloat16, 2 bytes a value: off by at most 1/256 of the value, or 1e-40 where that is more.
+    Bf16,
+    /// A byte a value and a scale a code: off by at most 1/253 of the code's largest value, or 2e-36 where that is more.
+    Int8,
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exact",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Quality {
+    type Err = QualityError;
+
+    fn from_str(text: &str) -> Result<Self, QualityError> {
+        match text {
+            "exact" => Ok(Self::Exact),
+            "bf16" => Ok(Self::Bf16),
+            "int8" => Ok(Self::Int8),
+            _ => Err(QualityError { text: text.to_owned() }),
+        }
+    }
+}
+
+/// No quality can be read from a text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no quality of a codebook: write exact, bf16 or int8")]
+pub struct QualityError {
+    /// What was written.
+    pub text: String,
+}
+
+/// The largest finite bfloat16.
+const BF16_MAX: u16 = 0x7f7f;
+/// The largest step of an int8 code, on both sides of 0.
+const STEPS: f32 = 127.0;
+
+/// The nearest finite bfloat16, a tie to the even one.
+pub(super) fn to_bf16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+    // Rounding up the largest values gives infinity.
+    (rounded & 0x8000) | (rounded & 0x7fff).min(BF16_MAX)
+}
+
+pub(super) fn from_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// The codes in steps of their scale, `[K, D]`, and the scales as bfloat16, `[K]`.
+///
+/// A scale of 8 significant bits times a step of 7 is exact in `f32`, and the largest value is 126.5 to 127.5 scales, so always 127 steps: so the
+/// same steps and scales come out of the values they stand for. A scale of 0 marks a code of zeros.
+pub(super) fn to_int8(codebook: &Codebook) -> (Vec<i8>, Vec<u16>) {
+    let rows = codebook.data().chunks_exact(codebook.dim());
+    let scales: Vec<u16> = rows.clone().map(scale).collect();
+    let steps = rows.zip(&scales).flat_map(|(row, &scale)| {
+        let scale = f64::from(from_bf16(scale));
+        row.iter().map(move |&value| if scale > 0.0 { (f64::from(value) / scale).round() as i8 } else { 0 })
+    });
+    (steps.collect(), scales)
+}
+
+fn scale(row: &[f32]) -> u16 {
+    let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let scale = to_bf16(largest / STEPS);
+    // A scale that is no normal number has fewer significant bits. The largest scale times 127 is still finite.
+    if from_bf16(scale) < f32::MIN_POSITIVE { 0 } else { scale }
+}
+
+/// Codes `[K, D]` from their steps and scales, as [`to_int8`] gives them and not otherwise.
+pub(super) fn from_int8(steps: &[i8], scales: &[u16], dim: usize) -> Result<Vec<f32>, VqtFormatError> {
+    let mut values = Vec::with_capacity(steps.len());
+    for (code, (row, &bits)) in steps.chunks(dim.max(1)).zip(scales).enumerate() {
+        let scale = from_bf16(bits);
+        let largest = row.iter().map(|step| step.unsigned_abs()).max();
+        let possible = match largest {
+            Some(0) => bits == 0,
+            Some(127) => scale >= f32::MIN_POSITIVE && (scale * STEPS).is_finite(),
+            _ => false,
+        };
+        if !possible {
+            return Err(VqtFormatError::Scale { code, scale });
+        }
+        values.extend(row.iter().map(|&step| f32::from(step) * scale));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Rows of four values of about the same size, of any size an `f32` can have.
+    fn any_row() -> impl Strategy<Value = Vec<f32>> {
+        let any = any::<f32>().prop_filter("finite", |value| value.is_finite());
+        let alike = (any.clone(), proptest::array::uniform3(-1.0f32..1.0))
+            .prop_map(|(largest, [a, b, c])| vec![a * largest, largest, b * largest, c * largest]);
+        prop_oneof![proptest::collection::vec(any, 4), alike]
+    }
+
+    fn int8(row: &[f32]) -> (Vec<i8>, Vec<u16>, Vec<f32>) {
+        let (steps, scales) = to_int8(&Codebook::new(1, row.len(), row.to_vec()).unwrap());
+        let values = from_int8(&steps, &scales, row.len()).unwrap();
+        (steps, scales, values)
+    }
+
+    proptest! {
+        #[test]
+        fn int8_is_near_and_stays(row in any_row()) {
+            let (steps, scales, values) = int8(&row);
+            let largest = row.iter().fold(0.0, |largest, value| value.abs().max(largest));
+            for (value, kept) in row.iter().zip(&values) {
+                let error = (f64::from(*value) - f64::from(*kept)).abs();
+                prop_assert!(error <= (f64::from(largest) / 253.0).max(2e-36), "{value} became {kept}");
+            }
+            prop_assert_eq!(int8(&values), (steps, scales, values));
+        }
+
+        #[test]
+        fn bf16_is_near_and_stays(value in any::<f32>().prop_filter("finite", |value| value.is_finite())) {
+            let kept = from_bf16(to_bf16(value));
+            let bound = f64::from(value.abs()) / 256.0;
+            prop_assert!((f64::from(value) - f64::from(kept)).abs() <= bound.max(1e-40), "{value} became {kept}");
+            prop_assert_eq!(from_bf16(to_bf16(kept)).to_bits(), kept.to_bits());
+        }
+    }
+
+    #[test]
+    fn the_ends_are_safe() {
+        for value in [0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, f32::from_bits(1), 1.5e-36, 1.6e-36] {
+            let (steps, scales, values) = int8(&[value, -value, 0.0]);
+            assert!(values.iter().all(|value| value.is_finite()), "{value}: {values:?}");
+            assert_eq!(int8(&values), (steps, scales, values));
+            assert!(from_bf16(to_bf16(value)).is_finite());
+        }
+        assert_eq!(from_bf16(to_bf16(1.0 + 1.0 / 256.0)), 1.0, "a tie goes to the even one");
+        assert_eq!(from_bf16(to_bf16(1.0 + 3.0 / 256.0)), 1.0 + 4.0 / 256.0);
+    }
+
+    #[test]
+    fn steps_that_are_never_written_are_refused() {
+        let one = to_bf16(1.0);
+        assert_eq!(from_int8(&[127, -1], &[one], 2), Ok(vec![127.0, -1.0]));
+        for (steps, scale) in [
+            ([126, 0], one),
+            ([-128, 127], one),
+            ([0, 0], one),
+            ([127, 0], 0),
+            ([127, 0], 1),
+            ([127, 0], one | 0x8000),
+            ([127, 0], to_bf16(f32::MAX)),
+            ([127, 0], to_bf16(f32::MAX) + 1),
+            ([127, 0], u16::MAX),
+        ] {
+            let error = from_int8(&steps, &[scale], 2).unwrap_err();
+            assert!(
+                matches!(error, VqtFormatError::Scale { code: 0, .. }),
+                "{steps:?} of {scale:x}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn texts_and_qualities() {
+        for quality in [Quality::Exact, Quality::Bf16, Quality::Int8] {
+            assert_eq!(quality.to_string().parse(), Ok(quality));
+        }
+        let error = "low\n".parse::<Quality>().unwrap_err().to_string();
+        assert_eq!(error, r#""low\n" is no quality of a codebook: write exact, bf16 or int8"#);
+    }
+}

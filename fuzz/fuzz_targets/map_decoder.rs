@@ -1,0 +1,40 @@
+//! Any bytes are refused, or are the one code of an index map; any index map is coded so that it comes back.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use vqtoken_core::{GridShape, IndexMap};
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    frames: u16,
+    height: u8,
+    width: u8,
+    codes: u32,
+    bytes: &'a [u8],
+}
+
+fuzz_target!(|input: Input| {
+    let Input { frames, height, width, codes, bytes } = input;
+    let shape = GridShape { frames: frames.into(), height: height.into(), width: width.into() };
+    // Decoding takes as long as the shape allows; a fuzzer learns more from many small maps.
+    if shape.len() <= 1 << 10 {
+        if let Ok(map) = IndexMap::from_coded(shape, codes as usize, bytes) {
+            assert_eq!(map.to_coded(), bytes);
+        }
+    }
+    let cells = shape.height * shape.width;
+    let frames = (bytes.len() / cells.max(1)).min(shape.frames);
+    let shape = GridShape { frames, ..shape };
+    let wide = |(place, &byte): (usize, &u8)| (u32::from(byte) * (1 + place as u32 % 3)) % codes.max(1);
+    let labels = bytes.iter().take(shape.len()).enumerate().map(wide).collect();
+    if let Ok(map) = IndexMap::new(shape, codes as usize, labels) {
+        let mut coded = map.to_coded();
+        assert_eq!(IndexMap::from_coded(shape, codes as usize, &coded).as_ref(), Ok(&map));
+        coded.push(0);
+        assert!(IndexMap::from_coded(shape, codes as usize, &coded).is_err());
+        coded.truncate(coded.len() - 2);
+        assert!(IndexMap::from_coded(shape, codes as usize, &coded).is_err());
+    }
+});
