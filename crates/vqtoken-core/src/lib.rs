@@ -52,6 +52,7 @@ mod token_hash;
 mod unit_tokens;
 mod video_tokens;
 mod vqt;
+mod windows;
 
 pub use assign::assign;
 pub use budget::{Budget, BudgetError};
@@ -79,3 +80,4 @@ pub use token_hash::TokenHash;
 pub use unit_tokens::{UnitTokens, normalize};
 pub use video_tokens::{Source, VideoTokens, Windows};
 pub use vqt::{Quality, QualityError, VqtError, VqtFormatError};
+pub use windows::WindowedQuantizer;

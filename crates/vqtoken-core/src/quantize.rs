@@ -161,6 +161,16 @@ pub enum QuantizeError {
         /// Timestamps given.
         times: usize,
     },
+    /// The budget of the whole video asks for more codes than its windows have.
+    #[error(
+        "a total of {total} codes is larger than the {of_windows} codes of all windows: ask for at most {of_windows}, or for more codes a window"
+    )]
+    TotalTooLarge {
+        /// The fewest codes that the total budget allows.
+        total: usize,
+        /// The codes of all windows.
+        of_windows: usize,
+    },
     /// Windows of no length.
     #[error("windows of {seconds} s hold no frames: give a number of seconds above 0")]
     Window {
@@ -192,6 +202,19 @@ pub enum QuantizeError {
     /// The labels do not form an index map.
     #[error(transparent)]
     IndexMap(#[from] IndexMapError),
+}
+
+impl QuantizeError {
+    /// The same error in a stream that began behind so many frames.
+    pub(crate) fn behind(mut self, before: usize) -> Self {
+        match &mut self {
+            Self::NotFinite { frame: frames, .. }
+            | Self::ChunkDimension { frames, .. }
+            | Self::ChunkSize { frames, .. } => *frames += before,
+            _ => {}
+        }
+        self
+    }
 }
 
 /// Quantizes the tokens of one clip into a codebook and an index map.

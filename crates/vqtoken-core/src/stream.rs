@@ -75,6 +75,18 @@ impl QuantizerStream {
         self.frames
     }
 
+    /// Says what frames must look like before the first has come.
+    pub(crate) fn expect(&mut self, size: (usize, usize), dim: usize) {
+        self.form.get_or_insert((size, dim));
+    }
+
+    /// [`QuantizerStream::finish`] with a budget cut to the tokens that have come.
+    pub(crate) fn finish_within(mut self) -> Result<Quantization, QuantizeError> {
+        let tokens = self.form.map_or(0, |((height, width), _)| self.frames * height * width);
+        self.config.budget = self.config.budget.within(tokens.max(1));
+        self.finish()
+    }
+
     /// Takes the next frames, `[t, H, W, D]`.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub struct VideoTokens {
 
 /// A clip that was quantized in windows of time, each with a codebook of its own; the codebook has the codes of all
 /// windows, one window after the other.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Windows {
     /// The length of each window (the last may be shorter), in seconds above 0.
     pub seconds: f64,

@@ -7,7 +7,7 @@ mod common;
 use common::grid;
 use vqtoken_core::{
     Budget, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStream, Rule, TokenGrid,
-    UnitTokens, quantize,
+    UnitTokens, WindowedQuantizer, Windows, quantize,
 };
 
 /// Longer than what a stream keeps.
@@ -179,4 +179,98 @@ fn what_cannot_be_streamed_is_refused() {
     // Nothing of the refused chunks was taken.
     assert_eq!(stream.frames(), 2);
     assert_eq!(stream.finish(), Err(QuantizeError::TooFewTokens { codes: 9, tokens: 4 }));
+}
+
+/// Two scenes of 3 s with 4 directions each, a frame a second, 10 x 10 tokens; the second scene has a direction of the first.
+fn scenes() -> (Vec<TokenGrid>, Vec<f64>) {
+    let frame = |scene: usize| {
+        let token = |token: usize| {
+            let mut values = [0.01 * (token % 3) as f32; 8];
+            values[[[0, 1, 2, 3], [3, 4, 5, 6]][scene][token % 4]] = 1.0;
+            values
+        };
+        grid(1, 10, 10, 8, (0..100).flat_map(token).collect())
+    };
+    ((0..6).map(|second| frame(second / 3)).collect(), (0..6).map(f64::from).collect())
+}
+
+fn windowed(budget: Budget, total: Option<Budget>) -> Result<Quantization, QuantizeError> {
+    let (frames, times) = scenes();
+    let mut windows = WindowedQuantizer::new(config(budget), Some(Windows { seconds: 3.0, total }))?;
+    for (frame, time) in frames.iter().zip(&times) {
+        windows.push(frame, &[*time])?;
+    }
+    windows.finish()
+}
+
+#[test]
+fn windows_have_codebooks_of_their_own() {
+    let two = windowed(Budget::Fixed(4), None).unwrap();
+    assert_eq!((two.codebook.codes(), two.stats.codes), (8, 8));
+    assert!((0..3).all(|frame| two.index_map.frame(frame).iter().all(|&code| code < 4)));
+    assert!((3..6).all(|frame| two.index_map.frame(frame).iter().all(|&code| (4..8).contains(&code))));
+    let (frames, _) = scenes();
+    let data: Vec<f32> = frames[..3].iter().flat_map(|frame| frame.data()).copied().collect();
+    let first = quantize(&grid(3, 10, 10, 8, data), &config(Budget::Fixed(4))).unwrap();
+    assert_eq!(two.codebook.data()[..32], *first.codebook.data());
+    // A budget that follows the content finds the four directions of each.
+    let rule = Rule::Distortion(0.99);
+    assert_eq!(windowed(Budget::Adaptive { min: 1, max: 20, rule }, None).unwrap().codebook.codes(), 8);
+}
+
+#[test]
+fn a_total_budget_quantizes_the_codes_of_all_windows() {
+    let seven = windowed(Budget::Fixed(4), Some(Budget::Fixed(7))).unwrap();
+    assert_eq!(seven.codebook.codes(), 7);
+    // The direction of both scenes became one code, and everything else is as in one window of all.
+    let (frames, _) = scenes();
+    let data: Vec<f32> = frames.iter().flat_map(|frame| frame.data()).copied().collect();
+    let whole = quantize(&grid(6, 10, 10, 8, data), &config(Budget::Fixed(7))).unwrap();
+    assert_eq!(seven.index_map, whole.index_map);
+    let difference = seven.codebook.data().iter().zip(whole.codebook.data()).map(|(a, b)| (a - b).abs());
+    assert!(difference.fold(0.0, f32::max) < 1e-6);
+    assert!((seven.stats.inertia - whole.stats.inertia).abs() < 1e-4);
+    assert!((seven.stats.variance - whole.stats.variance).abs() < 1e-3);
+    let adaptive = Budget::Adaptive { min: 2, max: 8, rule: Rule::Elbow };
+    let adaptive = windowed(Budget::Fixed(4), Some(adaptive)).unwrap();
+    assert_eq!(adaptive.stats.curve.len(), 7);
+}
+
+#[test]
+fn without_windows_it_is_a_stream() {
+    let (frames, times) = scenes();
+    let mut one = WindowedQuantizer::new(config(Budget::Fixed(5)), None).unwrap();
+    let mut stream = QuantizerStream::new(config(Budget::Fixed(5))).unwrap();
+    for (frame, time) in frames.iter().zip(&times) {
+        one.push(frame, &[*time]).unwrap();
+        stream.push(frame).unwrap();
+    }
+    assert!(one.finish().unwrap() == stream.finish().unwrap());
+}
+
+#[test]
+fn windows_that_make_no_sense_are_refused() {
+    for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let windows =
+            WindowedQuantizer::new(QuantizerConfig::default(), Some(Windows { seconds, total: None }));
+        assert!(matches!(windows, Err(QuantizeError::Window { .. })));
+    }
+    let error = windowed(Budget::Fixed(4), Some(Budget::Fixed(9))).unwrap_err();
+    assert_eq!(error, QuantizeError::TotalTooLarge { total: 9, of_windows: 8 });
+    assert!(matches!(windowed(Budget::Fixed(4), Some(Budget::Fixed(0))), Err(QuantizeError::Budget(_))));
+    let new = || {
+        WindowedQuantizer::new(config(Budget::Fixed(2)), Some(Windows { seconds: 1.0, total: None })).unwrap()
+    };
+    assert_eq!(new().finish(), Err(QuantizeError::EmptyStream));
+    let mut windows = new();
+    let frame = |width: usize, value: f32| grid(1, 1, width, 1, vec![value; width]);
+    assert_eq!(windows.push(&frame(3, 1.0), &[]), Err(QuantizeError::Timestamps { frames: 1, times: 0 }));
+    windows.push(&frame(3, 1.0), &[0.0]).unwrap();
+    let error = windows.push(&frame(2, 1.0), &[1.5]).unwrap_err();
+    assert_eq!(error, QuantizeError::ChunkSize { frames: 1, expected: (1, 3), found: (1, 2) });
+    let error = windows.push(&frame(3, f32::NAN), &[1.5]).unwrap_err();
+    assert!(matches!(error, QuantizeError::NotFinite { frame: 1, .. }), "{error}");
+    // A window of fewer tokens than codes has as many codes as tokens.
+    windows.push(&frame(3, -1.0), &[1.5]).unwrap();
+    assert_eq!(windows.finish().unwrap().codebook.codes(), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vqtoken_core::{GridError, QuantizeError};
+use vqtoken_core::{GridError, QuantizeError, ReduceError};
 
 /// Every failure of this crate. Each message is one line that names the thing at fault and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +151,9 @@ pub enum ModelError {
     /// The quantizer refused.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
+    /// A reducer cannot reduce the token grid.
+    #[error(transparent)]
+    Reduce(#[from] ReduceError),
     /// The model hub refused or cannot be reached.
     #[error("{0}")]
     Hub(String),

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{
-    Budget, CodeOrder, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, Source, TokenGrid,
-    VideoTokens, pool_bilinear, quantize,
+    Budget, CodeOrder, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, QuantizerStream,
+    Reducer, Source, TokenGrid, VideoTokens, pool_bilinear,
 };
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
@@ -180,10 +180,14 @@ impl VideoLlm {
         QuantizerConfig { budget, order, ..QuantizerConfig::default() }
     }
 
-    /// Video tokens of a clip.
+    /// Video tokens of a clip. No more than a block of tokens is held at a time, so a clip may be as long as its frames fit.
     pub fn encode(&self, clip: &Clip, budget: Budget) -> Result<VideoTokens, ModelError> {
-        let quantization = quantize(&self.embed(clip)?, &self.quantizer(budget))?;
-        Ok(self.video_tokens(clip, quantization, budget))
+        let mut stream = QuantizerStream::new(self.quantizer(budget))?;
+        for frames in clip.frames.chunks(FRAMES_AT_ONCE) {
+            let tokens = self.embed_pixels(&self.pixel_spec.pixels(frames))?;
+            stream.push(&self.token_grid(frames.len(), tokens)?)?;
+        }
+        Ok(self.video_tokens(clip, stream.finish()?, budget))
     }
 
     /// Video tokens of a clip whose token grid has been quantized.
@@ -230,6 +234,19 @@ impl VideoLlm {
     ) -> Result<VisualTokens, ModelError> {
         let codes = self.visual_tokens_from(codebook.data(), codebook.dim())?;
         Ok(VisualTokens { tensor: self.model.visual_tokens(codes.tensor, index_map)? })
+    }
+
+    /// Visual tokens of a grid by any reducer; codes, where it gives some, go through the VQ-attention.
+    pub fn reduced_tokens(
+        &self,
+        grid: &TokenGrid,
+        reducer: &dyn Reducer,
+    ) -> Result<VisualTokens, ModelError> {
+        let reduction = reducer.reduce(grid)?;
+        match &reduction.quantization {
+            Some(quantization) => self.visual_tokens_of(&quantization.codebook, &quantization.index_map),
+            None => self.visual_tokens_from(reduction.tokens.data(), reduction.tokens.dim()),
+        }
     }
 
     /// The unreduced baseline: every frame's grid pooled to half its sides, as LLaVA-OneVision does.

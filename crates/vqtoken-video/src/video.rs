@@ -103,23 +103,97 @@ impl Video {
     pub fn sample(&self, sampling: Sampling) -> Result<Clip, VideoError> {
         sampling.check()?;
         match self.sample_from(self.source.as_ref(), sampling, self.info.clone()) {
-            Err(error) if self.info.decoder == Decoder::Native => self.sample_by_ffmpeg(sampling, error),
+            Err(error) if self.info.decoder == Decoder::Native => {
+                let (info, source) = self.ffmpeg_instead(error)?;
+                self.sample_from(source.as_ref(), sampling, info)
+            }
             result => result,
         }
     }
 
+    /// How many frames a sampling gives, as far as the headers tell.
+    ///
+    /// # Errors
+    /// [`VideoError::BadSampling`] for a sampling without frames, or with more than ten million.
+    pub fn sampled_frames(&self, sampling: Sampling) -> Result<Option<usize>, VideoError> {
+        sampling.check()?;
+        match self.source.expected_timestamps() {
+            Some(timestamps) => Ok(Some(sampling.indices(&timestamps)?.len())),
+            None => Ok(None),
+        }
+    }
+
+    /// Decodes the stream and hands out the sampled frames one by one, each with the time at which it is shown, so that no more than
+    /// one is held. The clip that comes back says what was sampled but has no frames.
+    ///
+    /// Where the headers do not tell the frames, they are counted in a first pass. Where they tell others than those that
+    /// decode (a damaged stream), frames are sampled as the headers say, as far as they decode.
+    ///
+    /// # Errors
+    /// Those of [`Video::sample`].
+    pub fn sample_each(
+        &self,
+        sampling: Sampling,
+        take: &mut dyn FnMut(Frame, f64),
+    ) -> Result<Clip, VideoError> {
+        sampling.check()?;
+        let mut taken = 0;
+        let mut count = |frame: Frame, seconds: f64| {
+            taken += 1;
+            take(frame, seconds);
+        };
+        match self.each_from(self.source.as_ref(), sampling, self.info.clone(), &mut count) {
+            Err(error) if self.info.decoder == Decoder::Native && taken == 0 => {
+                let (info, source) = self.ffmpeg_instead(error)?;
+                self.each_from(source.as_ref(), sampling, info, take)
+            }
+            result => result,
+        }
+    }
+
+    fn each_from(
+        &self,
+        source: &dyn Source,
+        sampling: Sampling,
+        mut info: VideoInfo,
+        take: &mut dyn FnMut(Frame, f64),
+    ) -> Result<Clip, VideoError> {
+        let expected = match source.expected_timestamps() {
+            Some(timestamps) => timestamps,
+            None => source.pass(&Wanted::These(Vec::new()), &mut |_, _| ())?.timestamps,
+        };
+        let indices = sampling.indices(&expected)?;
+        let mut taken = Vec::new();
+        let pass = source.pass(&Wanted::These(unique(&indices)), &mut |index, frame| {
+            (info.width, info.height) = (frame.width(), frame.height());
+            let first = indices.partition_point(|&sampled| sampled < index);
+            for _ in indices[first..].iter().take_while(|&&sampled| sampled == index) {
+                taken.push(index);
+                take(frame.clone(), expected[index]);
+            }
+        })?;
+        if taken.is_empty() {
+            return Err(no_frames(info.path, &pass));
+        }
+        Ok(Clip {
+            frames: Vec::new(),
+            timestamps: taken.iter().map(|&index| pass.timestamps[index]).collect(),
+            indices: taken,
+            info,
+            decoded_frames: pass.timestamps.len(),
+            damage: pass.damage,
+        })
+    }
+
     /// `ffmpeg` may know a feature that native decoding does not, and conceals damage.
-    fn sample_by_ffmpeg(&self, sampling: Sampling, failure: VideoError) -> Result<Clip, VideoError> {
+    fn ffmpeg_instead(&self, failure: VideoError) -> Result<(VideoInfo, Box<dyn Source>), VideoError> {
         let codec = match &failure {
             VideoError::UnsupportedCodec { codec, .. } => codec.clone(),
             VideoError::NoFrames { .. } => self.info.codec.clone(),
             _ => return Err(failure),
         };
         let known = VideoInfo { codec, ..self.info.clone() };
-        let Ok((info, source)) = ffmpeg::open(known, self.source.expected_timestamps()) else {
-            return Err(failure);
-        };
-        self.sample_from(source.as_ref(), sampling, info)
+        ffmpeg::open(known, self.source.expected_timestamps()).map_err(|_| failure)
     }
 
     fn sample_from(
@@ -144,11 +218,7 @@ impl Video {
         // A source that changed its mind between two passes gives fewer frames, never wrong ones.
         indices.retain(|index| kept.contains_key(index));
         let Some(first) = indices.first().and_then(|index| kept.get(index)) else {
-            let reason = match pass.damage.first() {
-                Some(damage) => damage.to_string(),
-                None => "the stream is empty".into(),
-            };
-            return Err(VideoError::NoFrames { path: info.path, reason });
+            return Err(no_frames(info.path, &pass));
         };
         (info.width, info.height) = (first.width(), first.height());
         Ok(Clip {
@@ -168,6 +238,14 @@ fn run(source: &dyn Source, wanted: &Wanted, kept: &mut BTreeMap<usize, Frame>) 
     })
 }
 
+fn no_frames(path: PathBuf, pass: &Pass) -> VideoError {
+    let reason = match pass.damage.first() {
+        Some(damage) => damage.to_string(),
+        None => "the stream is empty".into(),
+    };
+    VideoError::NoFrames { path, reason }
+}
+
 fn unique(ascending: &[usize]) -> Vec<usize> {
     let mut unique = ascending.to_vec();
     unique.dedup();
@@ -177,7 +255,7 @@ fn unique(ascending: &[usize]) -> Vec<usize> {
 /// The sampled frames of a video.
 #[derive(Clone, Debug)]
 pub struct Clip {
-    /// The frames, in display order.
+    /// The frames, in display order; none if [`Video::sample_each`] handed them out.
     pub frames: Vec<Frame>,
     /// When each is shown, in seconds.
     pub timestamps: Vec<f64>,

@@ -46,6 +46,32 @@ fn clips_decode_as_ffmpeg_does() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
+#[test]
+fn frames_handed_out_one_by_one_are_those_of_a_sample() {
+    let Some(folder) = locate::clips() else { return };
+    for name in ["foreman_h264.mp4", "rotate_90.mov", "demo.mp4"] {
+        let video = Video::open(folder.join(name)).unwrap();
+        for sampling in [Sampling::Uniform(5), Sampling::Fps(3.0), Sampling::Uniform(400)] {
+            let whole = video.sample(sampling).unwrap();
+            let (mut frames, mut times) = (Vec::new(), Vec::new());
+            let each = video.sample_each(sampling, &mut |frame, seconds| {
+                frames.push(frame);
+                times.push(seconds);
+            });
+            let each = each.unwrap();
+            assert!(frames == whole.frames, "{name} {sampling:?}");
+            assert_eq!((&times, &each.timestamps), (&whole.timestamps, &whole.timestamps));
+            assert_eq!((&each.indices, each.decoded_frames), (&whole.indices, whole.decoded_frames));
+            assert_eq!(each.frames, []);
+            assert_eq!(video.sampled_frames(sampling).unwrap(), Some(whole.frames.len()));
+        }
+    }
+    let damaged = Video::open(folder.join("corrupted.mp4")).unwrap();
+    let mut frames = 0;
+    let each = damaged.sample_each(Sampling::Uniform(8), &mut |_, _| frames += 1).unwrap();
+    assert!(frames == each.timestamps.len() && frames > 0 && !each.damage.is_empty());
+}
+
 fn check(path: &Path, expected: &Expected) -> Result<String, String> {
     let clip = match Video::open(path).and_then(|video| video.sample(Sampling::Uniform(8))) {
         Ok(clip) => clip,

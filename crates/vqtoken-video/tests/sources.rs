@@ -44,6 +44,22 @@ fn a_folder_of_images_is_a_video() {
 }
 
 #[test]
+fn images_and_gifs_are_handed_out_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..3).for_each(|index| save(&scene(20, 10, index), &folder.path().join(format!("{index}.png"))));
+    let video = Video::open(folder.path()).unwrap();
+    let mut taken = Vec::new();
+    let clip =
+        video.sample_each(Sampling::Uniform(4), &mut |frame, seconds| taken.push((frame, seconds))).unwrap();
+    assert_eq!((clip.indices, clip.decoded_frames), (vec![0, 0, 1, 2], 3));
+    assert_eq!(taken[1], (scene(20, 10, 0), 0.0));
+    assert_eq!(taken[3], (scene(20, 10, 2), 2.0));
+    let nothing = video.sample_each(Sampling::Uniform(0), &mut |_, _| ());
+    assert!(matches!(nothing, Err(VideoError::BadSampling(_))));
+    assert!(matches!(video.sampled_frames(Sampling::Fps(0.0)), Err(VideoError::BadSampling(_))));
+}
+
+#[test]
 fn images_of_two_sizes_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     save(&scene(20, 10, 0), &folder.path().join("1.png"));

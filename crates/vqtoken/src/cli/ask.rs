@@ -1,11 +1,12 @@
 //! `vqtoken ask`: questions in, answers out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use vqtoken::{
-    Answer, Chat, Clip, GenerationOptions, TokenSampling, VideoLlm, VideoTokens, VisualTokens, builtin,
-    figures,
+    Answer, Chat, Clip, GenerationOptions, Reducer, TokenSampling, VideoLlm, VideoTokens, VisualTokens,
+    builtin, figures,
 };
 
 use super::stages::{Stages, peak_memory};
@@ -27,9 +28,10 @@ pub(crate) struct AskArguments {
     #[command(flatten)]
     encoding: EncodingArguments,
 
-    /// What stands for the video: vqtoken's codes, or every frame's grid pooled to half its sides (LLaVA-OneVision)
-    #[arg(long, value_enum, default_value_t = Reducer::Vqtoken)]
-    reducer: Reducer,
+    /// What stands for the video: vqtoken (its codes, as --tokens says), pooled (every frame's grid at half its sides, as LLaVA-OneVision
+    /// reads it), or any other reducer with its budget, such as tome:32, dpc-knn:10% or evs:q=0.9
+    #[arg(long, value_name = "REDUCER", default_value = "vqtoken", value_parser = reducer)]
+    reducer: Arc<Subjects>,
 
     /// Ask the language model alone, without a video
     #[arg(long, value_name = "QUESTION", num_args = 1.., value_parser = not_empty, conflicts_with_all = ["input", "reducer"])]
@@ -68,10 +70,21 @@ pub(crate) struct AskArguments {
     stats: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Reducer {
+/// What stands for the video.
+#[derive(Debug)]
+enum Subjects {
     Vqtoken,
-    Pooled,
+    Reduced(Box<dyn Reducer>),
+}
+
+fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
+    let name = match text {
+        "vqtoken" => return Ok(Arc::new(Subjects::Vqtoken)),
+        "pooled" => "bilinear",
+        name => name,
+    };
+    let reducer = vqtoken::reducer(name).map_err(|error| error.to_string())?;
+    Ok(Arc::new(Subjects::Reduced(reducer)))
 }
 
 /// What was given in place of VIDEO|FILE.vqt.
@@ -152,7 +165,7 @@ fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::
         return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
     }
     arguments.encoding.refuse_for_tokens()?;
-    if arguments.reducer != Reducer::Vqtoken {
+    if !matches!(*arguments.reducer, Subjects::Vqtoken) {
         return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
     }
     Ok(Input::Tokens(VideoTokens::load(input)?))
@@ -164,15 +177,15 @@ fn subject(
     input: Option<Input>,
     stages: &mut Stages,
 ) -> anyhow::Result<Subject> {
-    match (input, arguments.reducer) {
+    match (input, &*arguments.reducer) {
         (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
         (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
-        (Some(Input::Clip(clip)), Reducer::Vqtoken) => {
+        (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
             attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?, stages)
         }
-        (Some(Input::Clip(clip)), Reducer::Pooled) => {
+        (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
             let grid = pipeline::embed(model, &clip, stages)?;
-            let visual = stages.time("pool", || model.pooled_tokens(&grid))?;
+            let visual = stages.time("reduce", || model.reduced_tokens(&grid, reducer.as_ref()))?;
             Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
         }
     }

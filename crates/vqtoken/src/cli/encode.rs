@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken::{VideoLlm, VideoTokens, figures};
+use vqtoken::{Quality, VideoLlm, VideoTokens, figures};
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -18,6 +18,10 @@ pub(crate) struct EncodeArguments {
     /// A file for one video, or a folder, where each video gets its own name with .vqt
     #[arg(short, long, value_name = "OUT.vqt|DIR")]
     output: PathBuf,
+
+    /// How precisely a file keeps the codes: exact (32 bits a value), bf16 (16) or int8 (8 and a scale a code)
+    #[arg(long, value_name = "QUALITY", default_value_t = Quality::Bf16)]
+    quality: Quality,
 
     #[command(flatten)]
     model: ModelArguments,
@@ -101,8 +105,8 @@ fn encode(
     json: bool,
 ) -> anyhow::Result<()> {
     let mut stages = Stages::default();
-    let clip = pipeline::sample(video, &arguments.encoding, &mut stages)?;
-    let tokens = pipeline::encode(model, &clip, &arguments.encoding, &mut stages)?;
+    let tokens = pipeline::encode_video(model, video, &arguments.encoding, &mut stages)?;
+    let tokens = VideoTokens { quality: arguments.quality, ..tokens };
     tokens.save(target)?;
     let bytes = std::fs::metadata(target)?.len();
     output::line(match json {
@@ -126,6 +130,7 @@ fn record(
         "grid_tokens": tokens.index_map.labels().len(),
         "codes": tokens.codebook.codes(),
         "bytes": bytes,
+        "quality": tokens.quality.to_string(),
         "seconds": stages.to_json(),
     })
 }

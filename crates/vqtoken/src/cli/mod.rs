@@ -12,7 +12,7 @@ pub(crate) mod stages;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use vqtoken::{Budget, Sampling};
+use vqtoken::{Budget, Sampling, Windows};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 #[derive(Debug, Parser)]
@@ -71,9 +71,18 @@ pub(crate) struct EncodingArguments {
     #[arg(long, value_name = "RATE", value_parser = positive)]
     fps: Option<f64>,
 
-    /// Codes: a number, adaptive, adaptive:elbow, adaptive:silhouette or adaptive:RULE:MIN-MAX [default: 32]
+    /// Codes: a number, adaptive, adaptive:RULE or adaptive:RULE:MIN-MAX; rules are elbow, silhouette, distortion=0.9
+    /// (fewest codes that keep this share of the variance) and bits=0.02 (price of a code) [default: 32]
     #[arg(long, value_name = "BUDGET")]
     tokens: Option<Budget>,
+
+    /// Cut the video into windows of this length, such as 60s or 5m, each with a codebook of its own under --tokens
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    window: Option<f64>,
+
+    /// Codes of the whole video, from a second quantization of the windows' codes; a budget as for --tokens
+    #[arg(long, value_name = "BUDGET", requires = "window")]
+    total: Option<Budget>,
 
     /// Seed of the quantizer [default: 0]
     #[arg(long, value_name = "N")]
@@ -96,12 +105,17 @@ impl EncodingArguments {
         self.quantizer_seed.unwrap_or(0)
     }
 
+    pub(crate) fn windows(&self) -> Option<Windows> {
+        self.window.map(|seconds| Windows { seconds, total: self.total })
+    }
+
     /// Refuses options that would have no effect on tokens made earlier.
     pub(crate) fn refuse_for_tokens(&self) -> Result<(), UsageError> {
         let given = [
             ("--frames", self.frames.is_some()),
             ("--fps", self.fps.is_some()),
             ("--tokens", self.tokens.is_some()),
+            ("--window", self.window.is_some()),
             ("--quantizer-seed", self.quantizer_seed.is_some()),
         ];
         match given.iter().find(|(_, given)| *given) {
@@ -140,6 +154,19 @@ fn positive(text: &str) -> Result<f64, String> {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err("give a number above 0".to_owned()),
     }
+}
+
+/// Seconds from 90, 90s, 1.5m or 1h.
+fn length(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.chars().last() {
+        Some('s') => (&text[..text.len() - 1], 1.0),
+        Some('m') => (&text[..text.len() - 1], 60.0),
+        Some('h') => (&text[..text.len() - 1], 3600.0),
+        _ => (text, 1.0),
+    };
+    positive(number)
+        .map(|number| number * unit)
+        .map_err(|_| "give a time above 0, such as 60s, 5m or 1h".to_owned())
 }
 
 fn not_empty(text: &str) -> Result<String, String> {

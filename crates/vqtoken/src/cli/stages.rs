@@ -17,7 +17,8 @@ impl Stages {
         result
     }
 
-    fn add(&mut self, name: &'static str, elapsed: Duration) {
+    /// Adds to the time of a stage.
+    pub(crate) fn add(&mut self, name: &'static str, elapsed: Duration) {
         match self.stages.iter_mut().find(|(known, _)| *known == name) {
             Some((_, total)) => *total += elapsed,
             None => self.stages.push((name, elapsed)),
