@@ -22,7 +22,8 @@ fn prepared() -> &'static Prepared {
         let folder = tempfile::tempdir().unwrap();
         let (clip, tokens) = (folder.path().join("demo.mp4"), folder.path().join("demo.vqt"));
         stdout(&["demo", "-o", path(&clip)]);
-        stdout(&["encode", path(&clip), "-o", path(&tokens), "--frames", "6", "--tokens", "8"]);
+        let exact = ["--frames", "6", "--tokens", "8", "--quality", "exact"];
+        stdout(&[&["encode", path(&clip), "-o", path(&tokens)], &exact[..]].concat());
         Prepared { folder, clip, tokens }
     })
 }
@@ -205,6 +206,44 @@ fn inspect_says_what_is_inside() {
 }
 
 #[test]
+fn windows_have_their_own_codes_and_a_total_joins_them() {
+    let Prepared { folder, clip, .. } = prepared();
+    let encoded = |name: &str, more: &[&str]| {
+        let file = folder.path().join(name);
+        let windows = ["--fps", "2", "--window", "1s", "--tokens", "3"];
+        stdout(&[&["encode", path(clip), "-o", path(&file)], &windows[..], more].concat());
+        json(&["--json", "inspect", path(&file)])
+    };
+    let windows = encoded("windows.vqt", &[]);
+    let (first, last) = (windows["times"][0].as_f64().unwrap(), windows["times"][1].as_f64().unwrap());
+    assert_eq!(first, 0.0);
+    assert_eq!(windows["codes"], 3 * (1 + last as usize));
+    assert_eq!((&windows["window"], &windows["total"]), (&1.0.into(), &serde_json::Value::Null));
+    let total = encoded("total.vqt", &["--total", "5", "--quality", "int8"]);
+    assert_eq!((total["codes"].as_u64(), total["total"].as_str()), (Some(5), Some("5")));
+    assert!(total["bytes"].as_u64() < windows["bytes"].as_u64());
+    assert!(stdout(&["ask", path(&folder.path().join("total.vqt")), "What?", "--max-tokens", "1"]).len() > 1);
+    refused(
+        &["ask", path(clip), "What?", "--frames", "2", "--window", "9s", "--tokens", "3", "--total", "4"],
+        1,
+        &["a total of 4 codes", "3 codes of all windows"],
+    );
+}
+
+#[test]
+fn any_reducer_can_stand_for_the_video() {
+    let clip = path(&prepared().clip);
+    for (reducer, tokens) in [("tome:9", 9), ("uniform:5", 5), ("vqtoken:4", 4)] {
+        let quick = ["What?", "--frames", "2", "--max-tokens", "1", "--reducer", reducer];
+        let answer = json(&[&["--json", "ask", clip], &quick[..]].concat());
+        assert_eq!(answer["visual_tokens"], tokens, "{reducer}");
+    }
+    refused(&["ask", clip, "What?", "--reducer", "magic:3"], 2, &["magic"]);
+    let many = ["--frames", "1", "--reducer", "norm:800"];
+    refused(&[&["ask", clip, "What?"], &many[..]].concat(), 1, &["800", "729"]);
+}
+
+#[test]
 fn bad_usage_is_exit_code_2() {
     let Prepared { folder, clip, tokens } = prepared();
     let (clip, tokens) = (path(clip), path(tokens));
@@ -213,6 +252,10 @@ fn bad_usage_is_exit_code_2() {
     refused(&["ask", clip, "What?", "--tokens", "0"], 2, &["at least 1"]);
     refused(&["ask", clip, "What?", "--tokens", "some"], 2, &["adaptive:elbow"]);
     refused(&["ask", clip, "What?", "--tokens", "adaptive:elbow:9-3"], 2, &["smaller number first"]);
+    refused(&["ask", clip, "What?", "--tokens", "adaptive:bits=-1"], 2, &["above 0"]);
+    refused(&["ask", clip, "What?", "--window", "soon"], 2, &["60s"]);
+    refused(&["ask", clip, "What?", "--total", "8"], 2, &["--window"]);
+    refused(&["encode", clip, "-o", tokens, "--quality", "best"], 2, &["bf16"]);
     refused(&["ask", clip, "What?", "--frames", "0"], 2, &["at least one"]);
     refused(&["ask", clip, "What?", "--fps", "nan"], 2, &["above 0"]);
     refused(&["ask", tokens, "What?", "--frames", "3"], 2, &["--frames", ".vqt"]);
@@ -248,6 +291,8 @@ fn failures_are_exit_code_1_and_name_the_thing() {
     refused(&["ask", path(tokens), "What?", "--model", path(&golden)], 1, &["tiny@", "onevision-hf@"]);
     refused(&["ask", path(tokens), "What about <image>?"], 1, &["<image>"]);
     refused(&["ask", path(tokens), "What?", "--temperature=-1"], 1, &["temperature"]);
+    let many = ["--frames", "1", "--tokens", "730"];
+    refused(&[&["ask", path(clip), "What?"], &many[..]].concat(), 1, &["730 codes", "729 tokens"]);
     let nowhere = folder.path().join("nowhere/picture.png");
     refused(&["show", path(tokens), "-o", path(&nowhere)], 1, &["nowhere"]);
     let nowhere = folder.path().join("nowhere/demo.vqt");

@@ -61,6 +61,7 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
         row("codes", format!("{codes} of {dim} features"), codes),
         row("features", dim.to_string(), dim),
         row("budget", tokens.budget.to_string(), tokens.budget.to_string()),
+        row("quality", tokens.quality.to_string(), tokens.quality.to_string()),
         row(
             "grid_tokens",
             format!(
@@ -72,6 +73,19 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
         ),
         row("bytes", figures::bytes(bytes as f64), bytes),
     ];
+    let map = tokens.index_map.to_coded().len();
+    let raw = shape.len();
+    rows.push(row(
+        "index_map_bytes",
+        format!("{} coded, {} at a byte a token", figures::bytes(map as f64), figures::bytes(raw as f64)),
+        map,
+    ));
+    if let Some(windows) = &tokens.windows {
+        rows.push(row("window", figures::clock(windows.seconds), windows.seconds));
+        let total = windows.total.map(|total| total.to_string());
+        let text = total.clone().unwrap_or_else(|| "none: every window has codes of its own".to_owned());
+        rows.push(row("total", text, total));
+    }
     if let (Some(first), Some(last)) = (tokens.timestamps.first(), tokens.timestamps.last()) {
         rows.push(row("times", format!("{first:.2} s to {last:.2} s"), json!([first, last])));
     }
@@ -88,7 +102,13 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
         rows.push(row("source_bytes", figures::bytes(source.bytes as f64), source.bytes));
         if source.duration > 0.0 {
             let (own, theirs) = (bytes as f64 / source.duration, source.bytes as f64 / source.duration);
-            rows.push(row("bytes_per_second", format!("{} of video", figures::bytes(own)), own));
+            let text = format!(
+                "{} of video, {} of the source's {}",
+                figures::bytes(own),
+                figures::percent(own / theirs),
+                figures::bytes(theirs)
+            );
+            rows.push(row("bytes_per_second", text, own));
             rows.push(row("source_bytes_per_second", figures::bytes(theirs), theirs));
         }
     }
