@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::rule::Rule;
+use crate::quantize::rule::Rule;
 
 /// How many codes: K given, or chosen for each clip.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! What the quantizer costs, counted: the "module complexity" of VQToken's tables, apart from the language model's.
 
 use crate::quantize::QuantizerStats;
-use crate::seeding::CANDIDATES;
-use crate::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_size};
+use crate::quantize::seeding::CANDIDATES;
+use crate::quantize::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_size};
 
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
 /// (the centroids' lengths, the merges) are left out.
@@ -10,9 +10,9 @@ use crate::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_size};
 pub struct QuantizerFlops {
     /// Scaling N tokens to length 1: `3 N D`.
     pub normalize: u64,
-    /// Where fits start. Ours is made on a sample of S tokens, three times: seeds for M = 2 K micro-clusters from a third of it, `2 D` for each
-    /// of its tokens and each token drawn, one for the first seed and five for each further one; six assignments and updates of
-    /// these on all of it; nine of K codes. As published it is one draw a code from all tokens for every K.
+    /// Where fits start. Ours is made on a sample of S tokens, three times: seeds for M = 2 K micro-clusters (at least 32) from a third of it,
+    /// `2 D` for each of its tokens and each token drawn, one for the first seed and five for each further one; six assignments and
+    /// updates of these on all of it; nine of K codes. Where the sample would be all tokens it is made once. As published it is one draw a code from all tokens for every K.
     pub seeding: u64,
     /// The curve of an adaptive budget: `2 N M D` and `N D` to put every token into its micro-cluster. 0 as published.
     pub curve: u64,
@@ -61,17 +61,22 @@ pub fn quantizer_flops(tokens: usize, dim: usize, stats: &QuantizerStats) -> Qua
 fn start_flops(tokens: usize, dim: usize, codes: usize) -> u64 {
     let (clusters, sample) = start_size(tokens, codes);
     let (clusters, values) = (clusters as u64, sample as u64 * dim as u64);
-    let draws = 1 + CANDIDATES as u64 * clusters.saturating_sub(1);
+    let seeds = 2 * values * (1 + CANDIDATES as u64 * clusters.saturating_sub(1));
     let rounds = |clusters: u64, iterations: usize| (iterations as u64 + 1) * values * (2 * clusters + 1);
-    let trees = DRAWS as u64 * (rounds(clusters, MICRO_ITERATIONS) + rounds(codes as u64, TRIAL_ITERATIONS));
-    2 * values * draws + trees
+    match sample < tokens {
+        true => {
+            let draw = rounds(clusters, MICRO_ITERATIONS) + rounds(codes as u64, TRIAL_ITERATIONS);
+            seeds + DRAWS as u64 * draw
+        }
+        false => seeds + rounds(clusters, MICRO_ITERATIONS),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kmeans::Iteration;
     use crate::quantize::CurvePoint;
+    use crate::quantize::kmeans::Iteration;
 
     #[test]
     fn fixed_adaptive_and_published_counts() {
@@ -85,11 +90,11 @@ mod tests {
             curve: vec![],
             variance: 2.0,
         };
-        // 10 tokens of 10 channels: all of them are the sample. 4 micro-clusters take 16 draws.
-        let seeding = 3200 + 3 * (6 * 900 + 9 * 500);
+        // 10 tokens of 10 channels, all of them micro-clusters, which take 46 draws and six assignments and updates.
+        let seeding = 9200 + 6 * 2100;
         let expected = QuantizerFlops { normalize: 300, seeding, lloyd: 1600 + 400, ..Default::default() };
         assert_eq!(quantizer_flops(10, 10, &fixed), expected);
-        assert_eq!(expected.total(), 300 + 32_900 + 2000);
+        assert_eq!(expected.total(), 300 + 21_800 + 2000);
         let point = |codes, iterations| CurvePoint {
             codes,
             distortion: 1.0,
@@ -98,8 +103,7 @@ mod tests {
             iterations,
         };
         let adaptive = QuantizerStats { curve: vec![point(2, 0), point(3, 0)], ..fixed.clone() };
-        let seeding = 5200 + 3 * (6 * 1300 + 9 * 700);
-        let expected = QuantizerFlops { normalize: 300, seeding, curve: 1300, lloyd: 2000, silhouette: 1200 };
+        let expected = QuantizerFlops { normalize: 300, seeding, curve: 2100, lloyd: 2000, silhouette: 2000 };
         assert_eq!(quantizer_flops(10, 10, &adaptive), expected);
         let published = QuantizerStats { curve: vec![point(2, 1), point(3, 1)], ..fixed };
         let expected =

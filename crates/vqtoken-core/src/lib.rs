@@ -1,9 +1,10 @@
 //! The VQToken method on plain `f32` slices: a clip's token grid `[T, H, W, D]` in, a codebook `[K, D]` and an index
 //! map `[T, H, W]` out, and the file that keeps them.
 //!
-//! Follow the data: [`TokenGrid`] -> [`quantize`] (normalise, a start from merged micro-clusters, [`lloyd`], and for an adaptive
-//! [`Budget`] the choice of K by [`elbow`] or [`silhouette`]) -> [`Quantization`] -> [`TokenHash`] for where and when
-//! each code occurs, and [`VideoTokens`] for the `.vqt` file.
+//! Follow the data: [`TokenGrid`] -> [`quantize`] (normalise, a merge tree of micro-clusters, for an adaptive [`Budget`] the
+//! choice of K by its [`Rule`], [`lloyd`]) -> [`Quantization`] -> [`TokenHash`] for where and when each code occurs, and
+//! [`VideoTokens`] for the `.vqt` file. Frames that come one by one go through a [`QuantizerStream`] or a
+//! [`WindowedQuantizer`] instead. Other ways to reduce a grid are [`Reducer`]s.
 //!
 //! Source: VQToken (Zhang and Fu, NeurIPS 2025, arXiv 2503.16980), section 3.
 //!
@@ -19,51 +20,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod adaptive;
-mod assign;
-mod bounds;
 mod budget;
 mod codebook;
 mod complexity;
-mod elbow;
 mod grid;
-mod groups;
 mod index_map;
-mod kmeans;
 mod map_coding;
-mod means;
-mod merge_tree;
-mod numbering;
 mod path;
 mod products;
-mod published;
 mod quantize;
 mod random;
 mod reduce;
-mod refine;
-mod rule;
-mod seeding;
-mod silhouette;
-mod sketch;
-mod start;
 mod stream;
 mod tok_dense;
 mod token_hash;
 mod unit_tokens;
 mod video_tokens;
 mod vqt;
-mod windows;
 
-pub use assign::assign;
 pub use budget::{Budget, BudgetError};
 pub use codebook::{Codebook, CodebookError};
 pub use complexity::{QuantizerFlops, quantizer_flops};
-pub use elbow::elbow;
 pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
-pub use kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
 pub use map_coding::MapCodingError;
 pub use path::PathPoint;
+pub use quantize::assign::assign;
+pub use quantize::elbow::elbow;
+pub use quantize::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
+pub use quantize::rule::Rule;
+pub use quantize::silhouette::silhouette;
 pub use quantize::{
     CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
 };
@@ -72,12 +58,10 @@ pub use reduce::{
     ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform, VidCom2, VideoTome,
     VisualTokens, VqToken, pool_bilinear, reducer,
 };
-pub use rule::Rule;
-pub use silhouette::silhouette;
 pub use stream::QuantizerStream;
+pub use stream::windows::WindowedQuantizer;
 pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;
 pub use unit_tokens::{UnitTokens, normalize};
 pub use video_tokens::{Source, VideoTokens, Windows};
 pub use vqt::{Quality, QualityError, VqtError, VqtFormatError};
-pub use windows::WindowedQuantizer;

@@ -2,7 +2,7 @@
 
 use crate::grid::{GridShape, Position};
 use crate::index_map::IndexMap;
-use crate::means::Members;
+use crate::quantize::means::Members;
 
 /// Both directions of an index map, built in one pass over it.
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use common::grid;
 use vqtoken_core::{
     Budget, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStream, Rule, TokenGrid,
@@ -153,8 +155,8 @@ fn zero_and_equal_tokens_stream_too() {
     let labels: Vec<u32> = (0..4).map(|frame| three.index_map.frame(frame)[777]).collect();
     assert_eq!(labels, [0, 0, 1, 0]);
     // 40,000 zeros pull the 80,000 tokens of code 0 a third of the way to zero.
-    assert!((three.codebook.code(0)[0] - 0.707_106_8 * 2.0 / 3.0).abs() < 1e-6);
-    assert!((three.codebook.code(1)[0] + 0.707_106_8).abs() < 1e-6);
+    assert!((three.codebook.code(0)[0] - FRAC_1_SQRT_2 * 2.0 / 3.0).abs() < 1e-6);
+    assert!((three.codebook.code(1)[0] + FRAC_1_SQRT_2).abs() < 1e-6);
 }
 
 #[test]

@@ -25,9 +25,8 @@ impl Reducer for VqToken {
     fn reduce(&self, grid: &TokenGrid) -> Result<Reduction, ReduceError> {
         check(grid)?;
         let tokens = grid.shape().len();
-        if let Budget::Fixed(budget) = self.budget
-            && budget > tokens
-        {
+        let budget = self.budget.min_codes();
+        if budget > tokens {
             return Err(ReduceError::BudgetTooLarge { budget, tokens });
         }
         let config = QuantizerConfig { budget: self.budget, ..QuantizerConfig::default() };
@@ -44,6 +43,7 @@ impl Reducer for VqToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantize::rule::Rule;
     use crate::reduce::testing::grid;
 
     #[test]
@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(reduction.flops, quantizer_flops(4, 2, &quantization.stats).total());
         let error = VqToken { budget: Budget::Fixed(5) }.reduce(&clip).unwrap_err();
         assert_eq!(error, ReduceError::BudgetTooLarge { budget: 5, tokens: 4 });
-        let adaptive = VqToken { budget: Budget::PAPER_ADAPTIVE }.reduce(&clip).unwrap();
+        let adaptive = Budget::Adaptive { min: 2, max: 32, rule: Rule::Elbow };
+        let adaptive = VqToken { budget: adaptive }.reduce(&clip).unwrap();
         assert!((1..=4).contains(&adaptive.tokens.len()));
     }
 }

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use crate::assign::best;
-use crate::groups::NO_GROUP;
-use crate::means::Members as MembersByCode;
-use crate::merge_tree::Cluster;
 use crate::products::products;
-use crate::sketch::Sketches;
+use crate::quantize::assign::best;
+use crate::quantize::means::Members as MembersByCode;
+use crate::quantize::merge_tree::Cluster;
+use crate::stream::groups::NO_GROUP;
+use crate::stream::sketch::Sketches;
 use crate::unit_tokens::normalize;
 
 /// What a stream keeps of a block of tokens.
@@ -32,7 +32,7 @@ const SETTLED: usize = 10_000;
 /// its tokens' groups say, put right by how its tokens' sketches differ from those of the rest of their groups. So the codes add up to
 /// all tokens exactly, and a code made of whole groups is exact.
 pub(crate) fn refine(
-    blocks: &[Block],
+    blocks: Vec<Block>,
     places: &[u32],
     groups: &[Cluster],
     group_codes: &[u32],
@@ -44,12 +44,17 @@ pub(crate) fn refine(
         group.sum.iter().map(|value| (value / tokens) as f32).collect::<Vec<_>>()
     };
     let means: Vec<f32> = groups.par_iter().flat_map_iter(mean).collect();
-    let members: Vec<Members> =
-        blocks.par_iter().map(|block| Members::new(block, places, &means, dim)).collect();
+    let (sketches, members): (Vec<Sketches>, Vec<Members>) = blocks
+        .into_par_iter()
+        .map(|Block { names, sketches }| {
+            let members = Members::new(names, &sketches, places, &means, dim);
+            (sketches, members)
+        })
+        .unzip();
     let mut labels: Vec<Vec<u32>> =
         members.par_iter().map(|members| members.codes_of_groups(group_codes)).collect();
     let tokens: usize = labels.iter().map(Vec::len).sum();
-    let mut clusters = sums(blocks, &members, &labels, groups, codes, dim);
+    let mut clusters = sums(&sketches, &members, &labels, groups, codes, dim);
     for _ in 0..ITERATIONS {
         let values: Vec<f32> =
             clusters.iter().flat_map(|cluster| &cluster.sum).map(|&value| value as f32).collect();
@@ -57,24 +62,23 @@ pub(crate) fn refine(
         let mut with_groups = vec![0.0; groups.len() * codes];
         let rows = means.par_chunks(64 * dim).zip(with_groups.par_chunks_mut(64 * codes));
         rows.for_each(|(means, cosines)| products(means, &directions, dim, cosines));
-        let moved: usize = blocks
+        let moved: usize = sketches
             .par_iter()
             .zip(members.par_iter().zip(&mut labels))
-            .map(|(block, (members, labels))| {
-                members.assign(&block.sketches, &directions, &with_groups, labels)
-            })
+            .map(|(sketches, (members, labels))| members.assign(sketches, &directions, &with_groups, labels))
             .sum();
-        clusters = sums(blocks, &members, &labels, groups, codes, dim);
+        clusters = sums(&sketches, &members, &labels, groups, codes, dim);
         if moved * SETTLED <= tokens {
             break;
         }
     }
+    drop((sketches, members));
     (labels.concat(), clusters)
 }
 
 /// The groups of one block's tokens.
 struct Members {
-    /// For each token the group among those of the block, [`NO_GROUP`] for those without direction, `[N]`.
+    /// For each token the group among those of the block, L for those without direction, `[N]`.
     locals: Vec<u32>,
     /// The groups of the block, `[L]`, ascending.
     groups: Vec<u32>,
@@ -85,21 +89,20 @@ struct Members {
 }
 
 impl Members {
-    fn new(block: &Block, places: &[u32], means: &[f32], dim: usize) -> Self {
-        let place = |name: &u32| if *name == NO_GROUP { NO_GROUP } else { places[*name as usize] };
-        let global: Vec<u32> = block.names.iter().map(place).collect();
-        let mut groups = global.clone();
+    fn new(names: Vec<u32>, sketches: &Sketches, places: &[u32], means: &[f32], dim: usize) -> Self {
+        let place = |name: u32| if name == NO_GROUP { NO_GROUP } else { places[name as usize] };
+        let mut groups: Vec<u32> = names.iter().map(|&name| place(name)).collect();
         groups.sort_unstable();
         groups.dedup();
         groups.retain(|&group| group != NO_GROUP);
-        let local = |group: &u32| groups.binary_search(group).map_or(NO_GROUP, |local| local as u32);
-        let locals: Vec<u32> = global.iter().map(local).collect();
         let last = groups.len() as u32;
-        let known: Vec<u32> = locals.iter().map(|&local| local.min(last)).collect();
-        let by_group = MembersByCode::new(&known, groups.len() + 1);
+        let local = |name: u32| groups.binary_search(&place(name)).map_or(last, |local| local as u32);
+        let mut locals = names;
+        locals.iter_mut().for_each(|name| *name = local(*name));
+        let by_group = MembersByCode::new(&locals, groups.len() + 1);
         let rows: Vec<f32> =
             groups.iter().flat_map(|&group| &means[group as usize * dim..][..dim]).copied().collect();
-        Self { locals, by_group, along: block.sketches.along(&rows), groups }
+        Self { locals, by_group, along: sketches.along(&rows), groups }
     }
 
     fn codes_of_groups(&self, group_codes: &[u32]) -> Vec<u32> {
@@ -140,9 +143,7 @@ impl Members {
             let sketches: Vec<f32> = sketches.iter().map(|&byte| f32::from(byte)).collect();
             products(&sketches, &in_steps, steps.len(), &mut along);
             for ((label, &local), along) in labels.iter_mut().zip(locals).zip(along.chunks_exact_mut(codes)) {
-                let Some(across) = across.get(local as usize * codes..).filter(|_| local != NO_GROUP) else {
-                    continue;
-                };
+                let Some(across) = across.chunks_exact(codes).nth(local as usize) else { continue };
                 along.iter_mut().zip(across).for_each(|(along, across)| *along += across);
                 let nearest = best(along).0;
                 moved += usize::from(nearest != *label);
@@ -165,28 +166,28 @@ struct Share {
 }
 
 fn sums(
-    blocks: &[Block],
+    sketches: &[Sketches],
     members: &[Members],
     labels: &[Vec<u32>],
     groups: &[Cluster],
     codes: usize,
     dim: usize,
 ) -> Vec<Cluster> {
-    let shares: Vec<(Vec<Share>, Vec<Part>)> = blocks
+    let shares: Vec<(Vec<Share>, Vec<Part>)> = sketches
         .par_iter()
         .zip(members.par_iter().zip(labels))
-        .map(|(block, (members, labels))| shares(&block.sketches, members, labels, codes))
+        .map(|(sketches, (members, labels))| shares(sketches, members, labels, codes))
         .collect();
     let of_code = |code: usize| {
         let mut cluster = Cluster { sum: vec![0.0; dim], tokens: 0 };
-        for (block, (shares, parts)) in blocks.iter().zip(&shares) {
+        for (sketches, (shares, parts)) in sketches.iter().zip(&shares) {
             let first = parts.partition_point(|part| (part.code as usize) < code);
             for part in parts[first..].iter().take_while(|part| part.code as usize == code) {
                 let group = &groups[part.group as usize];
                 let weight = part.tokens as f64 / group.tokens.max(1) as f64;
                 cluster.sum.iter_mut().zip(&group.sum).for_each(|(sum, value)| *sum += weight * value);
             }
-            block.sketches.add_to(&mut cluster.sum, &shares[code].excess);
+            sketches.add_to(&mut cluster.sum, &shares[code].excess);
             cluster.tokens += shares[code].tokens;
         }
         cluster

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::means::Members;
+use crate::quantize::means::Members;
 
 /// Cosine distances below this are rounding: a token is where its cluster is, and where its neighbour is.
 const ROUNDING: f64 = 1e-12;

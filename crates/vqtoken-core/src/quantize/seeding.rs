@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::kmeans::SAME_DIRECTION;
 use crate::products::products;
+use crate::quantize::kmeans::SAME_DIRECTION;
 use crate::random::Random;
 use crate::unit_tokens::UnitTokens;
 

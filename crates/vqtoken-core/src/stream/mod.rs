@@ -1,18 +1,23 @@
 //! The quantizer for tokens that come frame by frame: memory for one block of them, their groups and the index map.
 
+pub(crate) mod groups;
+pub(crate) mod refine;
+pub(crate) mod sketch;
+pub(crate) mod windows;
+
 use crate::codebook::Codebook;
 use crate::grid::{GridShape, TokenGrid};
-use crate::groups::{NO_GROUP, Pool, distortion, fit_groups, group};
 use crate::index_map::IndexMap;
-use crate::merge_tree::Cluster;
-use crate::numbering::{CodeOrder, number};
+use crate::quantize::merge_tree::Cluster;
+use crate::quantize::numbering::{CodeOrder, number};
 use crate::quantize::{
     CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, check_budget,
     check_tokens, quantize_unit_tokens,
 };
 use crate::random::Random;
-use crate::refine::{Block, refine};
-use crate::sketch::Sketches;
+use crate::stream::groups::{NO_GROUP, Pool, distortion, fit_groups, group};
+use crate::stream::refine::{Block, refine};
+use crate::stream::sketch::Sketches;
 use crate::unit_tokens::{UnitTokens, normalize};
 
 /// Tokens that are grouped together: 44 frames of 27 x 27. As long as no more have come, all are kept, and the result is that of
@@ -31,8 +36,8 @@ const POOLED_BLOCKS: usize = 8;
 /// Tokens are gathered in blocks. Those of a block that lie close together become a group, of which the sum is kept, and of
 /// each token the group's number and a sketch of 16 bytes; groups that lie close together are joined when there are many. In the end the
 /// groups are clustered in place of tokens: their merge tree gives the curve of an adaptive budget and the start of Lloyd's iterations, first over
-/// groups and then over sketches. Time is linear in the tokens. Memory grows by 20 bytes a token and otherwise not at all; an hour
-/// at one frame a second (2.6 million tokens) takes 52 MB of it. How the stream is cut into chunks does not show in the result.
+/// groups and then over sketches. Time is linear in the tokens. Memory grows by 20 bytes a token while they come and 32 when they
+/// end, and otherwise not at all: an hour at one frame a second (2.6 million tokens) takes 84 MB of it. How the stream is cut into chunks does not show in the result.
 #[derive(Debug)]
 pub struct QuantizerStream {
     config: QuantizerConfig,
@@ -163,7 +168,7 @@ impl QuantizerStream {
             return of_clusters(vec![], labels, vec![], shape, dim, self.squares, self.config.order);
         }
         let fit = fit_groups(groups.clone(), dim, self.squares, &self.config)?;
-        let (labels, clusters) = refine(&self.blocks, &places, &groups, &fit.labels, fit.codes);
+        let (labels, clusters) = refine(self.blocks, &places, &groups, &fit.labels, fit.codes);
         of_clusters(clusters, labels, fit.curve, shape, dim, self.squares, self.config.order)
     }
 }

@@ -1,15 +1,18 @@
 //! Where Lloyd's iterations start: micro-clusters of a sample of the tokens, merged to as many as are wanted.
 
 use crate::codebook::{Codebook, CodebookError};
-use crate::kmeans::{EmptyCode, lloyd};
-use crate::merge_tree::{Cluster, MergeTree};
+use crate::quantize::kmeans::{EmptyCode, lloyd};
+use crate::quantize::merge_tree::{Cluster, MergeTree};
+use crate::quantize::seeding::seed;
 use crate::random::Random;
-use crate::seeding::seed;
 use crate::unit_tokens::UnitTokens;
 
 /// Micro-clusters for each code wanted. On 23,328 tokens of 40 made-up clusters and K = 32, twice as many as codes end at
 /// 4 to 5% less inertia than as many seeds as codes, after a tenth of the iterations; four times as many gain no more.
 const MICRO_CLUSTERS: usize = 2;
+
+/// No fewer micro-clusters than this (or than tokens): two for each of a handful of codes leave little to choose from.
+const LEAST: usize = 32;
 
 /// No more micro-clusters than this (or than codes): merging compares all pairs for every merge.
 const MOST: usize = 1024;
@@ -30,11 +33,11 @@ pub(crate) const MICRO_ITERATIONS: usize = 5;
 
 /// How many micro-clusters a budget of at most `codes` starts from, and how many of `tokens` are sampled for them.
 pub(crate) fn start_size(tokens: usize, codes: usize) -> (usize, usize) {
-    let clusters = codes.saturating_mul(MICRO_CLUSTERS).min(codes.max(MOST)).min(tokens);
+    let clusters = codes.saturating_mul(MICRO_CLUSTERS).min(codes.max(MOST)).max(LEAST).min(tokens);
     (clusters, tokens.min(clusters.saturating_mul(SAMPLE)))
 }
 
-/// The start for any number of codes up to `codes`: greedy k-means++ draws twice as many seeds from a sample, a few
+/// The start for any number of codes up to `codes`: greedy k-means++ draws twice as many seeds (at least 32) from a sample, a few
 /// iterations of Lloyd's make micro-clusters of them, and these are merged. Of a few draws the one whose clusters suit the sample best is kept.
 ///
 /// It has fewer micro-clusters when the tokens have fewer directions, but always at least one.
@@ -129,6 +132,7 @@ mod tests {
     #[test]
     fn starts_stay_small() {
         assert_eq!(start_size(23_328, 32), (64, 6144));
+        assert_eq!(start_size(23_328, 3), (32, 3072));
         assert_eq!(start_size(23_328, 600), (1024, 23_328));
         assert_eq!(start_size(23_328, 5000), (5000, 23_328));
         assert_eq!(start_size(40, usize::MAX), (40, 40));
@@ -136,11 +140,11 @@ mod tests {
 
     #[test]
     fn rare_directions_are_not_missed() {
-        // Three directions among 2,000 tokens; two of them once. The sample for three codes has 576.
-        let mut data = [1.0f32, 0.0].repeat(2000);
+        // Three directions among 8,000 tokens; two of them once. The sample for three codes has 3,072.
+        let mut data = [1.0f32, 0.0].repeat(8000);
         data[2 * 700..][..2].copy_from_slice(&[0.0, 1.0]);
         data[2 * 1500..][..2].copy_from_slice(&[-1.0, 0.0]);
-        let shape = GridShape { frames: 1, height: 1, width: 2000 };
+        let shape = GridShape { frames: 1, height: 1, width: 8000 };
         let tokens = UnitTokens::new(&TokenGrid::new(shape, 2, data).unwrap());
         for seed in 0..5 {
             let start = start(&tokens, 3, &mut Random::new(seed)).unwrap();

@@ -1,19 +1,33 @@
 //! The quantizer: a token grid and a budget in, a codebook and an index map out.
 
+pub(crate) mod adaptive;
+pub(crate) mod assign;
+pub(crate) mod bounds;
+pub(crate) mod elbow;
+pub(crate) mod kmeans;
+pub(crate) mod means;
+pub(crate) mod merge_tree;
+pub(crate) mod numbering;
+pub(crate) mod published;
+pub(crate) mod rule;
+pub(crate) mod seeding;
+pub(crate) mod silhouette;
+pub(crate) mod start;
+
 use rayon::prelude::*;
 
-use crate::adaptive::fit_from_trees;
 use crate::budget::{Budget, BudgetError};
 use crate::codebook::{Codebook, CodebookError};
 use crate::grid::{GridError, GridShape, Position, TokenGrid};
 use crate::index_map::{IndexMap, IndexMapError};
-use crate::kmeans::{Iteration, LloydFit};
-use crate::means::ClusterSums;
-use crate::numbering::number;
-use crate::published::fit_as_published;
+use crate::quantize::adaptive::fit_from_trees;
+use crate::quantize::kmeans::{Iteration, LloydFit};
+use crate::quantize::means::ClusterSums;
+use crate::quantize::numbering::number;
+use crate::quantize::published::fit_as_published;
 use crate::unit_tokens::UnitTokens;
 
-pub use crate::numbering::CodeOrder;
+pub use crate::quantize::numbering::CodeOrder;
 
 /// How K and the codes are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

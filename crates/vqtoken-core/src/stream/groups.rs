@@ -2,15 +2,15 @@
 
 use rayon::prelude::*;
 
-use crate::adaptive::{Curve, Points};
 use crate::budget::Budget;
 use crate::codebook::{Codebook, CodebookError};
-use crate::kmeans::{EmptyCode, lloyd};
-use crate::means::ClusterSums;
-use crate::merge_tree::{Cluster, MergeTree};
+use crate::quantize::adaptive::{Curve, Points};
+use crate::quantize::kmeans::{EmptyCode, lloyd};
+use crate::quantize::means::ClusterSums;
+use crate::quantize::merge_tree::{Cluster, MergeTree};
+use crate::quantize::seeding::seed_from;
 use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
-use crate::seeding::seed_from;
 use crate::unit_tokens::{UnitTokens, length};
 
 /// One of every so many tokens can become the seed of a group.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::bounds::Move;
+use crate::quantize::bounds::Move;
 use crate::unit_tokens::UnitTokens;
 
 /// The sums of each code's members, each as often as it counts, kept up to date as tokens move.

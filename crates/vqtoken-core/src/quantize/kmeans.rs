@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::bounds::{Assignment, Move};
 use crate::codebook::{Codebook, CodebookError};
-use crate::means::{ClusterSums, first_moves};
 use crate::products::product;
+use crate::quantize::bounds::{Assignment, Move};
+use crate::quantize::means::{ClusterSums, first_moves};
 use crate::unit_tokens::{UnitTokens, normalize};
 
 /// Tokens whose cosine is within this of 1 point the same way: closer ones cannot be told apart by f32 cosines.

@@ -4,10 +4,10 @@
 
 use crate::codebook::Codebook;
 use crate::grid::{GridShape, TokenGrid};
-use crate::groups::fit_groups;
 use crate::index_map::IndexMap;
-use crate::merge_tree::Cluster;
+use crate::quantize::merge_tree::Cluster;
 use crate::quantize::{Quantization, QuantizeError, QuantizerConfig, QuantizerStats};
+use crate::stream::groups::fit_groups;
 use crate::stream::{QuantizerStream, of_clusters};
 use crate::video_tokens::Windows;
 

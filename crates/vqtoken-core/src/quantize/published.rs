@@ -3,16 +3,16 @@
 //! Source: VQToken, section 3.2 and its public code: unit tokens, plain k-means++, assignment by cosine, empty codes stay
 //! where they are, and a fit ends when the centroids together move by no more than 1e-4.
 
-use crate::assign::assign;
 use crate::budget::Budget;
 use crate::codebook::{Codebook, CodebookError};
-use crate::kmeans::{Iteration, LloydFit};
-use crate::means::ClusterSums;
+use crate::quantize::assign::assign;
+use crate::quantize::kmeans::{Iteration, LloydFit};
+use crate::quantize::means::ClusterSums;
+use crate::quantize::rule::Rule;
+use crate::quantize::seeding::seed_plainly;
+use crate::quantize::silhouette::silhouette;
 use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
-use crate::rule::Rule;
-use crate::seeding::seed_plainly;
-use crate::silhouette::silhouette;
 use crate::unit_tokens::{UnitTokens, normalize};
 
 /// How far all centroids together may still move when a fit ends: the Frobenius norm of their change.

@@ -9,8 +9,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::assign::{best, cosines};
 use crate::products::{chosen_products, product, rounding};
+use crate::quantize::assign::{best, cosines};
 use crate::unit_tokens::{UnitTokens, squared_length};
 
 /// The rounding of one turn of a bound: half a dozen operations on values up to 1, and the turn's own rounding.

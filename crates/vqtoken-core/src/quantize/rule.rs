@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::budget::BudgetError;
-use crate::elbow::elbow;
 use crate::quantize::CurvePoint;
+use crate::quantize::elbow::elbow;
 
 /// How K is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,18 +4,18 @@ use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 
-use crate::assign::assign;
 use crate::budget::Budget;
 use crate::codebook::CodebookError;
-use crate::kmeans::{EmptyCode, LloydFit, lloyd};
-use crate::means::ClusterSums;
-use crate::merge_tree::{Cluster, MergeTree};
 use crate::products::products;
+use crate::quantize::assign::assign;
+use crate::quantize::kmeans::{EmptyCode, LloydFit, lloyd};
+use crate::quantize::means::ClusterSums;
+use crate::quantize::merge_tree::{Cluster, MergeTree};
+use crate::quantize::rule::Rule;
+use crate::quantize::silhouette::score;
+use crate::quantize::start::start;
 use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
-use crate::rule::Rule;
-use crate::silhouette::score;
-use crate::start::start;
 use crate::unit_tokens::UnitTokens;
 
 /// The fit of the budget's K, or of the K that its rule prefers, and the curve it chose by.
