@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use vqtoken::{Clip, QuantizerConfig, TokenGrid, Video, VideoLlm, VideoTokens, builtin, quantize};
+use vqtoken_core::Quantization;
 use vqtoken_model::FRAMES_AT_ONCE;
 
 use super::output;
@@ -53,6 +54,20 @@ pub(crate) fn embed(model: &VideoLlm, clip: &Clip, stages: &mut Stages) -> anyho
     Ok(model.token_grid(clip.frames.len(), tokens)?)
 }
 
+/// The quantization of a token grid, with how K was chosen.
+pub(crate) fn quantization(
+    model: &VideoLlm,
+    grid: &TokenGrid,
+    arguments: &EncodingArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<Quantization> {
+    let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(arguments.budget()) };
+    let spinner = output::spinner("quantize");
+    let quantization = stages.time("quantize", || quantize(grid, &config))?;
+    spinner.finish_and_clear();
+    Ok(quantization)
+}
+
 /// Video tokens of a clip's token grid.
 pub(crate) fn quantize_grid(
     model: &VideoLlm,
@@ -61,12 +76,8 @@ pub(crate) fn quantize_grid(
     arguments: &EncodingArguments,
     stages: &mut Stages,
 ) -> anyhow::Result<VideoTokens> {
-    let budget = arguments.budget();
-    let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(budget) };
-    let spinner = output::spinner("quantize");
-    let quantization = stages.time("quantize", || quantize(grid, &config))?;
-    spinner.finish_and_clear();
-    Ok(model.video_tokens(clip, quantization, budget))
+    let quantization = quantization(model, grid, arguments, stages)?;
+    Ok(model.video_tokens(clip, quantization, arguments.budget()))
 }
 
 /// Video tokens of a video.
