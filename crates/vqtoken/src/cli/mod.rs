@@ -1,6 +1,7 @@
 //! What can be typed, and what the commands share.
 
 pub(crate) mod ask;
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod inspect;
@@ -8,6 +9,7 @@ pub(crate) mod output;
 pub(crate) mod pipeline;
 pub(crate) mod show;
 pub(crate) mod stages;
+pub(crate) mod token_file;
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArguments),
     /// Write the project's own demonstration clip
     Demo(demo::DemoArguments),
+    /// Measure how fast a stage is on this machine
+    Bench(bench::BenchArguments),
 }
 
 /// A command that was understood but makes no sense: exit code 2.

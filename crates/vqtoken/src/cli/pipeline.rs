@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use vqtoken::{
     Clip, Frame, QuantizerConfig, TokenGrid, Video, VideoLlm, VideoTokens, WindowedQuantizer, builtin,
+    quantize,
 };
+use vqtoken_core::Quantization;
 use vqtoken_model::FRAMES_AT_ONCE;
 
 use super::output;
@@ -63,6 +65,20 @@ pub(crate) fn embed(model: &VideoLlm, clip: &Clip, stages: &mut Stages) -> anyho
 fn embed_frames(model: &VideoLlm, frames: &[Frame], stages: &mut Stages) -> anyhow::Result<Vec<f32>> {
     let pixels = stages.time("pixels", || model.pixel_spec().pixels(frames));
     Ok(stages.time("vision", || model.embed_pixels(&pixels))?)
+}
+
+/// The quantization of a token grid, with how K was chosen.
+pub(crate) fn quantization(
+    model: &VideoLlm,
+    grid: &TokenGrid,
+    arguments: &EncodingArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<Quantization> {
+    let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(arguments.budget()) };
+    let spinner = output::spinner("quantize");
+    let quantization = stages.time("quantize", || quantize(grid, &config))?;
+    spinner.finish_and_clear();
+    Ok(quantization)
 }
 
 /// Video tokens of a clip.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vqtoken::picture::{self, PictureOptions};
-use vqtoken::{Frame, Sampling, Video, VideoTokens};
+use vqtoken::{Budget, Frame, Sampling, Video, VideoTokens};
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -27,6 +27,10 @@ pub(crate) struct ShowArguments {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = super::at_least_one)]
     drawn: usize,
 
+    /// Draw the curve by which --tokens adaptive[:RULE[:MIN-MAX]] chose the number of codes of a video instead
+    #[arg(long, conflicts_with_all = ["video", "drawn"])]
+    curve: bool,
+
     #[command(flatten)]
     model: ModelArguments,
 
@@ -43,6 +47,9 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
         .into());
     }
     super::check_folder_of(&arguments.output)?;
+    if arguments.curve {
+        return show_curve(arguments, json);
+    }
     let (tokens, frames) = match pipeline::is_video_tokens(&arguments.input) {
         true => read(arguments)?,
         false => encode(arguments)?,
@@ -65,6 +72,68 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
             image.height(),
             tokens.index_map.shape().frames,
             tokens.codebook.codes()
+        ),
+    })?;
+    Ok(())
+}
+
+/// Draws, or also prints, how the number of codes was chosen.
+fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
+    if pipeline::is_video_tokens(&arguments.input) {
+        return Err(UsageError(
+            "--curve needs the video: a .vqt file does not keep how its number of codes was chosen"
+                .to_owned(),
+        )
+        .into());
+    }
+    if arguments.encoding.windows().is_some() {
+        return Err(UsageError(
+            "--curve shows one choice, and every window makes its own: leave out --window".to_owned(),
+        )
+        .into());
+    }
+    let budget = arguments.encoding.budget();
+    let Budget::Adaptive { rule, .. } = budget else {
+        return Err(UsageError(format!(
+            "--curve shows how the number of codes was chosen, and --tokens {budget} chooses none: add --tokens adaptive"
+        ))
+        .into());
+    };
+    let mut stages = Stages::default();
+    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
+    let model = pipeline::load_model(&arguments.model, &mut stages)?;
+    let grid = pipeline::embed(&model, &clip, &mut stages)?;
+    let stats = pipeline::quantization(&model, &grid, &arguments.encoding, &mut stages)?.stats;
+    let name = arguments.input.file_name().unwrap_or(arguments.input.as_os_str()).to_string_lossy();
+    let image = picture::draw_curve(&stats, &budget, &name, grid.shape().len())?;
+    picture::save_png(&image, &arguments.output)?;
+    let points = stats.curve.iter().map(|point| {
+        serde_json::json!({
+            "codes": point.codes,
+            "distortion": point.distortion,
+            "inertia": point.inertia,
+            "silhouette": point.silhouette,
+            "rule_value": picture::rule_value(rule, point, stats.variance),
+        })
+    });
+    output::line(match json {
+        true => serde_json::json!({
+            "output": arguments.output,
+            "width": image.width(),
+            "height": image.height(),
+            "budget": budget.to_string(),
+            "codes": stats.codes,
+            "variance": stats.variance,
+            "curve": points.collect::<Vec<_>>(),
+        })
+        .to_string(),
+        false => format!(
+            "{}: {} x {}, {} codes chosen from {} numbers of codes by {rule}",
+            arguments.output.display(),
+            image.width(),
+            image.height(),
+            stats.codes,
+            stats.curve.len()
         ),
     })?;
     Ok(())

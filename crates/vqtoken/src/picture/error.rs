@@ -47,6 +47,11 @@ pub enum PictureError {
         /// K of the index map.
         index_map: usize,
     },
+    /// Nothing was chosen.
+    #[error(
+        "a fixed budget has no curve to draw: quantize with an adaptive one, such as adaptive:elbow:12-32"
+    )]
+    NoCurve,
     /// The folder to write into does not exist.
     #[error("{}: there is no folder {}: create it first or name another place", path.display(), folder.display())]
     NoFolder {

@@ -8,11 +8,14 @@
 //! | `legend.rs` | codes and their shares |
 //! | `paths.rs`, `movers.rs` | where codes go; which of them move |
 //! | `presence.rs` | when codes are there |
+//! | `curve.rs`, `axis.rs` | another picture: why an adaptive budget chose its number of codes |
 //! | `palette.rs` | a colour for each code |
 //! | `canvas.rs`, `text.rs` | shapes; lettering |
 //! | `error.rs`, `save.rs` | what can go wrong; the PNG file |
 
+mod axis;
 mod canvas;
+mod curve;
 mod error;
 mod header;
 mod legend;
@@ -31,6 +34,7 @@ use vqtoken_core::{TokenHash, VideoTokens};
 use vqtoken_video::Frame;
 
 use canvas::{Canvas, Colour};
+pub use curve::{draw_curve, rule_value};
 pub use error::PictureError;
 pub use save::save_png;
 

@@ -1,0 +1,42 @@
+//! `vqtoken bench`: how fast a stage is on this machine.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `quantize.rs` | the quantizer: what can be typed, a process for each case, the table |
+//! | `case.rs` | the cases and their names |
+//! | `tokens.rs`, `made_up.rs` | the tokens: from a file, or made up block by block |
+//! | `measure.rs` | one case, measured in this process |
+//! | `quality.rs` | what labels cost, from the labels and the tokens alone |
+
+mod case;
+mod made_up;
+mod measure;
+mod quality;
+mod quantize;
+mod tokens;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The quantizer: seconds, inertia, peak memory and bytes on token files or made-up tokens
+    ///
+    /// One line a case. Seconds are the quantizer's alone, without reading or making the tokens. Inertia (the sum of
+    /// squared distances from each unit token to the mean of its cluster) and distortion (the sum of 1 - cosine to it)
+    /// are computed from the labels, for streams too. Every case runs in a process of its own, and the memory is what
+    /// that process held at most during the first run, with tokens_bytes of tokens in it. The file is a .vqt file with
+    /// a bf16 codebook, its map the index map in it.
+    Quantize(quantize::QuantizeArguments),
+}
+
+pub(crate) fn run(arguments: &BenchArguments, json: bool) -> anyhow::Result<()> {
+    match &arguments.what {
+        What::Quantize(arguments) => quantize::run(arguments, json),
+    }
+}
