@@ -24,6 +24,9 @@ pub enum Rule {
     Bits(f64),
 }
 
+/// Shares of the variance closer than this differ by rounding alone.
+const ROUNDING: f64 = 1e-12;
+
 /// Inertia below this share of the variance is rounding of f32 tokens: it saves no further bits.
 const LEAST_INERTIA: f64 = 1.0 / (1u64 << 24) as f64;
 
@@ -52,7 +55,7 @@ impl Rule {
             }
             Self::Silhouette => best(curve, |point| point.silhouette.unwrap_or(f64::NEG_INFINITY)),
             Self::Distortion(share) => {
-                let kept = |point: &CurvePoint| point.inertia <= (1.0 - share) * variance;
+                let kept = |point: &CurvePoint| point.inertia <= (1.0 - share + ROUNDING) * variance;
                 curve.iter().position(kept).unwrap_or(curve.len().saturating_sub(1))
             }
             Self::Bits(price) => best(curve, |point| {
