@@ -1,8 +1,9 @@
 //! What the quantizer costs, counted: the "module complexity" of VQToken's tables, apart from the language model's.
 
+use crate::budget::Budget;
 use crate::quantize::QuantizerStats;
 use crate::quantize::seeding::CANDIDATES;
-use crate::quantize::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_size};
+use crate::quantize::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, draws, start_size};
 
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
 /// (the centroids' lengths, the merges) are left out.
@@ -10,9 +11,10 @@ use crate::quantize::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, start_si
 pub struct QuantizerFlops {
     /// Scaling N tokens to length 1: `3 N D`.
     pub normalize: u64,
-    /// Where fits start. Ours is made on a sample of S tokens, three times: seeds for M = 2 K micro-clusters (at least 32) from a third of it,
-    /// `2 D` for each of its tokens and each token drawn, one for the first seed and five for each further one; six assignments and
-    /// updates of these on all of it; nine of K codes. Where the sample would be all tokens it is made once. As published it is one draw a code from all tokens for every K.
+    /// Where fits start. Ours is made on a sample of S tokens: seeds for M = 2 K micro-clusters (at least 32) from a third of it, `2 D` for each of
+    /// its tokens and each token drawn, one for the first seed and three for each further one; four assignments and updates of these
+    /// on all of it. For an adaptive budget, or 16 codes or fewer, three times, with five more of K codes each. Where the sample would be all tokens it is
+    /// made once, from all of them. As published it is one draw a code from all tokens for every K.
     pub seeding: u64,
     /// The curve of an adaptive budget: `2 N M D` and `N D` to put every token into its micro-cluster. 0 as published.
     pub curve: u64,
@@ -51,24 +53,24 @@ pub fn quantizer_flops(tokens: usize, dim: usize, stats: &QuantizerStats) -> Qua
     }
     let most = stats.curve.last().map_or(stats.codes, |point| point.codes);
     let clusters = start_size(tokens, most).0 as u64;
-    flops.seeding = start_flops(tokens, dim, most);
+    let draws = if stats.curve.is_empty() { draws(&Budget::Fixed(stats.codes)) } else { DRAWS };
+    flops.seeding = start_flops(tokens, dim, most, draws);
     flops.curve = if stats.curve.is_empty() { 0 } else { 2 * values * clusters + values };
     flops.lloyd = fit(stats.codes, stats.iterations.len());
     flops.silhouette = if has_silhouette { 2 * values * clusters } else { 0 };
     flops
 }
 
-fn start_flops(tokens: usize, dim: usize, codes: usize) -> u64 {
+fn start_flops(tokens: usize, dim: usize, codes: usize, draws: usize) -> u64 {
     let (clusters, sample) = start_size(tokens, codes);
     let (clusters, values) = (clusters as u64, sample as u64 * dim as u64);
     let seeds = 2 * values * (1 + CANDIDATES as u64 * clusters.saturating_sub(1));
     let rounds = |clusters: u64, iterations: usize| (iterations as u64 + 1) * values * (2 * clusters + 1);
-    match sample < tokens {
-        true => {
-            let draw = rounds(clusters, MICRO_ITERATIONS) + rounds(codes as u64, TRIAL_ITERATIONS);
-            seeds + DRAWS as u64 * draw
-        }
-        false => seeds + rounds(clusters, MICRO_ITERATIONS),
+    let micro = rounds(clusters, MICRO_ITERATIONS);
+    match draws as u64 {
+        _ if sample == tokens => seeds + micro,
+        1 => seeds / DRAWS as u64 + micro,
+        draws => seeds + draws * (micro + rounds(codes as u64, TRIAL_ITERATIONS)),
     }
 }
 
@@ -90,11 +92,11 @@ mod tests {
             curve: vec![],
             variance: 2.0,
         };
-        // 10 tokens of 10 channels, all of them micro-clusters, which take 46 draws and six assignments and updates.
-        let seeding = 9200 + 6 * 2100;
+        // 10 tokens of 10 channels, all of them micro-clusters, which take 28 draws and four assignments and updates.
+        let seeding = 5600 + 4 * 2100;
         let expected = QuantizerFlops { normalize: 300, seeding, lloyd: 1600 + 400, ..Default::default() };
         assert_eq!(quantizer_flops(10, 10, &fixed), expected);
-        assert_eq!(expected.total(), 300 + 21_800 + 2000);
+        assert_eq!(expected.total(), 300 + 14_000 + 2000);
         let point = |codes, iterations| CurvePoint {
             codes,
             distortion: 1.0,

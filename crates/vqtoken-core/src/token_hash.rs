@@ -14,7 +14,7 @@ pub struct TokenHash {
 impl TokenHash {
     /// Sorts the positions of the index map by code.
     pub fn new(map: &IndexMap) -> Self {
-        Self { map: map.clone(), members: Members::new(map.labels(), map.codes()) }
+        Self { map: map.clone(), members: Members::new(map.labels().iter().copied(), map.codes()) }
     }
 
     /// `[T, H, W]`.

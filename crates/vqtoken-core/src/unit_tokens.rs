@@ -22,7 +22,16 @@ impl UnitTokens {
     /// Normalises every token of a grid; `[T, H, W, D]` is read as `[N, D]`.
     pub fn new(grid: &TokenGrid) -> Self {
         let dim = grid.dim();
-        Self::of_unit_rows(normalize(grid.data(), dim), dim)
+        let mut data = vec![0.0; grid.data().len()];
+        // Lengths are taken while the rows are still in the cache.
+        let rows = data.par_chunks_mut(dim).zip(grid.data().par_chunks(dim)).with_min_len(64);
+        let squared_lengths = rows
+            .map(|(unit, row)| {
+                normalize_row(unit, row);
+                squared_length(unit)
+            })
+            .collect();
+        Self { dim, data, squared_lengths, weights: None }
     }
 
     pub(crate) fn of_unit_rows(data: Vec<f32>, dim: usize) -> Self {
@@ -110,11 +119,14 @@ impl UnitTokens {
 /// If `dim` is 0.
 pub fn normalize(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut unit = vec![0.0; rows.len()];
-    unit.par_chunks_mut(dim).zip(rows.par_chunks(dim)).with_min_len(64).for_each(|(unit, row)| {
-        let scale = 1.0 / squared_length(row).sqrt().max(EPSILON);
-        unit.iter_mut().zip(row).for_each(|(unit, &value)| *unit = (f64::from(value) * scale) as f32);
-    });
+    let rows = unit.par_chunks_mut(dim).zip(rows.par_chunks(dim)).with_min_len(64);
+    rows.for_each(|(unit, row)| normalize_row(unit, row));
     unit
+}
+
+fn normalize_row(unit: &mut [f32], row: &[f32]) {
+    let scale = 1.0 / squared_length(row).sqrt().max(EPSILON);
+    unit.iter_mut().zip(row).for_each(|(unit, &value)| *unit = (f64::from(value) * scale) as f32);
 }
 
 /// The length of a sum of tokens.

@@ -13,7 +13,7 @@ use crate::quantize::means::ClusterSums;
 use crate::quantize::merge_tree::{Cluster, MergeTree};
 use crate::quantize::rule::Rule;
 use crate::quantize::silhouette::score;
-use crate::quantize::start::start;
+use crate::quantize::start::{draws, start};
 use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
 use crate::unit_tokens::UnitTokens;
@@ -26,8 +26,11 @@ pub(crate) fn fit_from_trees(
     tokens: &UnitTokens,
     config: &QuantizerConfig,
 ) -> Result<(LloydFit, Vec<CurvePoint>), CodebookError> {
-    let start =
-        |restart| start(tokens, config.budget.max_codes(), &mut Random::of_restart(config.seed, restart));
+    let draws = draws(&config.budget);
+    let start = |restart| {
+        let random = &mut Random::of_restart(config.seed, restart);
+        start(tokens, config.budget.max_codes(), draws, random)
+    };
     let starts = (0..config.restarts.max(1)).map(start).collect::<Result<Vec<MergeTree>, _>>()?;
     let Budget::Adaptive { min, max, rule } = config.budget else {
         return Ok((best_fit(tokens, &starts, config)?, vec![]));

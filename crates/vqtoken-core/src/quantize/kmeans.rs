@@ -49,6 +49,8 @@ pub struct LloydFit {
     pub distortion: f64,
     /// The sum of squared distances from each unit token to its code.
     pub inertia: f64,
+    /// The sum of squared distances from each unit token to the mean of all: the inertia of a single code.
+    pub variance: f64,
     /// What each iteration did.
     pub iterations: Vec<Iteration>,
     /// Whether the last assignment changed no label, so that any further iteration would change nothing.
@@ -89,6 +91,7 @@ pub fn lloyd(
                 centroids: Codebook::new(codes, dim, centroids)?,
                 distortion,
                 inertia: sums.inertia(tokens),
+                variance: sums.variance(tokens),
                 iterations,
                 converged: settled,
             });

@@ -39,23 +39,29 @@ impl ClusterSums {
 
     /// Moves tokens from code to code.
     pub(crate) fn apply(&mut self, tokens: &UnitTokens, moves: &[Move]) {
+        if moves.is_empty() {
+            return;
+        }
         let rounder = self.rounder;
+        let codes = self.counts.len();
+        // A move without a code to leave counts as leaving one behind the last.
+        let from = |change: &Move| change.from.unwrap_or(codes as u32);
+        let arrivals = Members::new(moves.iter().map(|change| change.to), codes);
+        let departures = Members::new(moves.iter().map(from), codes + 1);
         let members = self.counts.par_iter_mut().zip(&mut self.weights);
-        let codes = self.sums.par_chunks_exact_mut(self.dim).zip(members).enumerate();
-        codes.for_each(|(code, (sum, (count, total)))| {
-            for change in moves {
-                let (values, weight) = (tokens.token(change.token), tokens.weight(change.token));
-                if change.to as usize == code {
-                    *count += 1;
+        let sums = self.sums.par_chunks_exact_mut(self.dim).zip(members).enumerate();
+        sums.for_each(|(code, (sum, (count, total)))| {
+            let mut add_all = |places: &[u32], sign: f64| {
+                for &place in places {
+                    let token = moves[place as usize].token;
+                    let weight = sign * tokens.weight(token);
                     *total += rounded(weight, rounder);
-                    add(sum, values, weight, rounder);
+                    add(sum, tokens.token(token), weight, rounder);
                 }
-                if change.from.is_some_and(|from| from as usize == code) {
-                    *count -= 1;
-                    *total -= rounded(weight, rounder);
-                    add(sum, values, -weight, rounder);
-                }
-            }
+            };
+            add_all(arrivals.of(code), 1.0);
+            add_all(departures.of(code), -1.0);
+            *count = *count + arrivals.of(code).len() - departures.of(code).len();
         });
     }
 
@@ -127,15 +133,15 @@ pub(crate) struct Members {
 
 impl Members {
     /// Every label must be below `codes`, and there must be at most 2^32 of them.
-    pub(crate) fn new(labels: &[u32], codes: usize) -> Self {
+    pub(crate) fn new(labels: impl ExactSizeIterator<Item = u32> + Clone, codes: usize) -> Self {
         let mut starts = vec![0; codes + 1];
-        labels.iter().for_each(|&label| starts[label as usize + 1] += 1);
+        labels.clone().for_each(|label| starts[label as usize + 1] += 1);
         for code in 0..codes {
             starts[code + 1] += starts[code];
         }
         let mut next = starts.clone();
         let mut tokens = vec![0; labels.len()];
-        for (token, &label) in labels.iter().enumerate() {
+        for (token, label) in labels.enumerate() {
             tokens[next[label as usize]] = token as u32;
             next[label as usize] += 1;
         }

@@ -296,18 +296,32 @@ fn finish(
 ) -> Result<Quantization, QuantizeError> {
     let directed = |token: usize| tokens.has_direction(token);
     let (labels, codes) = number(&fit.labels, fit.codebook.codes(), order, directed);
-    let clusters = ClusterSums::of_labels(tokens, &labels, codes);
+    let (means, inertia, variance) = match (0..tokens.len()).all(directed) {
+        // The codes of the fit under their new numbers.
+        true => {
+            let mut before = vec![0; codes];
+            labels.iter().zip(&fit.labels).for_each(|(&label, &fitted)| before[label as usize] = fitted);
+            let rows = before.iter().flat_map(|&code| fit.codebook.code(code as usize)).copied().collect();
+            (rows, fit.inertia, fit.variance)
+        }
+        // Tokens without direction went to code 0, whichever that is now.
+        false => {
+            let clusters = ClusterSums::of_labels(tokens, &labels, codes);
+            let means = clusters.means(&vec![0.0; codes * tokens.dim()]);
+            (means, clusters.inertia(tokens), clusters.variance(tokens))
+        }
+    };
     Ok(Quantization {
-        codebook: Codebook::new(codes, tokens.dim(), clusters.means(&vec![0.0; codes * tokens.dim()]))?,
+        codebook: Codebook::new(codes, tokens.dim(), means)?,
         index_map: IndexMap::new(shape, codes, labels)?,
         stats: QuantizerStats {
             codes,
             distortion: fit.distortion,
-            inertia: clusters.inertia(tokens),
+            inertia,
             converged: fit.converged,
             iterations: fit.iterations,
             curve,
-            variance: clusters.variance(tokens),
+            variance,
         },
     })
 }

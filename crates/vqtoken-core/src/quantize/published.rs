@@ -40,9 +40,7 @@ pub(crate) fn fit_as_published(
         curve.push(CurvePoint { codes, distortion, inertia, silhouette, iterations: fit.iterations.len() });
         fits.push(fit);
     }
-    let variance = fits.first().map_or(0.0, |fit| {
-        ClusterSums::of_labels(tokens, &fit.labels, fit.codebook.codes()).variance(tokens)
-    });
+    let variance = fits.first().map_or(0.0, |fit| fit.variance);
     Ok((fits.swap_remove(rule.choose(&curve, variance)), curve))
 }
 
@@ -86,6 +84,7 @@ fn published_fit(
         codebook: Codebook::new(codes, dim, sums.means(centroids.data()))?,
         distortion: sums.distortion(&normalize(centroids.data(), dim)),
         inertia: sums.inertia(tokens),
+        variance: sums.variance(tokens),
         centroids,
         labels,
         iterations,

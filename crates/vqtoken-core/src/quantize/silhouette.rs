@@ -26,7 +26,7 @@ pub fn silhouette(points: &[f32], dim: usize, labels: &[u32], codes: usize) -> f
         .unzip();
     let lengths: Vec<f64> =
         points.par_iter().with_min_len(64).map(|point| dot(point, point).sqrt()).collect();
-    let members = Members::new(&labels, codes);
+    let members = Members::new(labels.iter().copied(), codes);
     let sums: Vec<Vec<f64>> =
         (0..codes).into_par_iter().map(|code| sum(&points, &lengths, members.of(code), dim)).collect();
     let counts: Vec<u64> = (0..codes).map(|code| members.of(code).len() as u64).collect();

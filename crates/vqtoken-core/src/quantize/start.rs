@@ -1,5 +1,6 @@
 //! Where Lloyd's iterations start: micro-clusters of a sample of the tokens, merged to as many as are wanted.
 
+use crate::budget::Budget;
 use crate::codebook::{Codebook, CodebookError};
 use crate::quantize::kmeans::{EmptyCode, lloyd};
 use crate::quantize::merge_tree::{Cluster, MergeTree};
@@ -17,19 +18,23 @@ const LEAST: usize = 32;
 /// No more micro-clusters than this (or than codes): merging compares all pairs for every merge.
 const MOST: usize = 1024;
 
-/// Tokens of the sample for each micro-cluster; twice as many gain nothing on those tokens and on a clip's patches.
-const SAMPLE: usize = 96;
+/// Tokens of the sample for each micro-cluster. With 96, fixed fits take a fifth longer and end no lower.
+const SAMPLE: usize = 64;
 
-/// Draws of seeds, each from its own part of the sample. One draw from all of it takes as long and ends higher: over 32 random seeds,
-/// three draws end at a median of 9406 and at most 9418 on those tokens and 2805 and 2823 on a clip's patches; one draw from everything at
-/// 9409 and 9427, and 2809 and 2838.
-pub(crate) const DRAWS: usize = 3;
+/// Seeds are drawn from one of so many parts of the sample: that part fits the cache, all of it does not, and the fits end as low.
+const PARTS: usize = 3;
+
+/// Draws where the best of several is kept, each from its own part of the sample.
+pub(crate) const DRAWS: usize = PARTS;
+
+/// Budgets of no more codes than this take several draws: they cost little, and a single poor code costs much.
+const FEW: usize = 16;
 
 /// Iterations that show which draw is best; what is left of the differences after them stays.
-pub(crate) const TRIAL_ITERATIONS: usize = 8;
+pub(crate) const TRIAL_ITERATIONS: usize = 4;
 
-/// Iterations that settle the micro-clusters; 20 gain nothing over 5.
-pub(crate) const MICRO_ITERATIONS: usize = 5;
+/// Iterations that settle the micro-clusters; more gain nothing.
+pub(crate) const MICRO_ITERATIONS: usize = 3;
 
 /// How many micro-clusters a budget of at most `codes` starts from, and how many of `tokens` are sampled for them.
 pub(crate) fn start_size(tokens: usize, codes: usize) -> (usize, usize) {
@@ -37,8 +42,17 @@ pub(crate) fn start_size(tokens: usize, codes: usize) -> (usize, usize) {
     (clusters, tokens.min(clusters.saturating_mul(SAMPLE)))
 }
 
+/// How many draws a start for a budget takes. All K of an adaptive one hang on it; of a fixed one `restarts` can make more.
+pub(crate) fn draws(budget: &Budget) -> usize {
+    match *budget {
+        Budget::Fixed(codes) if codes > FEW => 1,
+        _ => DRAWS,
+    }
+}
+
 /// The start for any number of codes up to `codes`: greedy k-means++ draws twice as many seeds (at least 32) from a sample, a few
-/// iterations of Lloyd's make micro-clusters of them, and these are merged. Of a few draws the one whose clusters suit the sample best is kept.
+/// iterations of Lloyd's make micro-clusters of them, and these are merged. Of several
+/// draws the one whose clusters suit the sample best is kept.
 ///
 /// It has fewer micro-clusters when the tokens have fewer directions, but always at least one.
 ///
@@ -47,12 +61,13 @@ pub(crate) fn start_size(tokens: usize, codes: usize) -> (usize, usize) {
 pub(crate) fn start(
     tokens: &UnitTokens,
     codes: usize,
+    draws: usize,
     random: &mut Random,
 ) -> Result<MergeTree, CodebookError> {
     let (most, size) = start_size(tokens.len(), codes);
     if size < tokens.len() {
         let sample = tokens.only(&sample(tokens.len(), size, random));
-        if let Some(tree) = best_draw(&sample, codes, most, random)? {
+        if let Some(tree) = best_draw(&sample, codes, most, draws, random)? {
             return Ok(tree);
         }
         // The sample may have missed rare directions: too few to leave any out.
@@ -70,17 +85,21 @@ fn best_draw(
     sample: &UnitTokens,
     codes: usize,
     most: usize,
+    draws: usize,
     random: &mut Random,
 ) -> Result<Option<MergeTree>, CodebookError> {
     let mut best: Option<(f64, MergeTree)> = None;
-    for draw in 0..DRAWS {
-        let drawn: Vec<usize> = (draw..sample.len()).step_by(DRAWS).collect();
+    for draw in 0..draws {
+        let drawn: Vec<usize> = (draw % PARTS..sample.len()).step_by(PARTS).collect();
         let seeds = seed(&sample.only(&drawn), most, random);
         if seeds.len() < most {
             return Ok(None);
         }
         let seeds: Vec<usize> = seeds.iter().map(|&seed| drawn[seed]).collect();
         let tree = micro_clusters(sample, &seeds)?;
+        if draws == 1 {
+            return Ok(Some(tree));
+        }
         let fit = lloyd(sample, &tree.centroids(codes)?, TRIAL_ITERATIONS, EmptyCode::Reseed)?;
         if best.as_ref().is_none_or(|(distortion, _)| fit.distortion < *distortion) {
             best = Some((fit.distortion, tree));
@@ -131,8 +150,8 @@ mod tests {
 
     #[test]
     fn starts_stay_small() {
-        assert_eq!(start_size(23_328, 32), (64, 6144));
-        assert_eq!(start_size(23_328, 3), (32, 3072));
+        assert_eq!(start_size(23_328, 32), (64, 4096));
+        assert_eq!(start_size(23_328, 3), (32, 2048));
         assert_eq!(start_size(23_328, 600), (1024, 23_328));
         assert_eq!(start_size(23_328, 5000), (5000, 23_328));
         assert_eq!(start_size(40, usize::MAX), (40, 40));
@@ -140,14 +159,14 @@ mod tests {
 
     #[test]
     fn rare_directions_are_not_missed() {
-        // Three directions among 8,000 tokens; two of them once. The sample for three codes has 3,072.
+        // Three directions among 8,000 tokens; two of them once. The sample for three codes has 2,048.
         let mut data = [1.0f32, 0.0].repeat(8000);
         data[2 * 700..][..2].copy_from_slice(&[0.0, 1.0]);
         data[2 * 1500..][..2].copy_from_slice(&[-1.0, 0.0]);
         let shape = GridShape { frames: 1, height: 1, width: 8000 };
         let tokens = UnitTokens::new(&TokenGrid::new(shape, 2, data).unwrap());
         for seed in 0..5 {
-            let start = start(&tokens, 3, &mut Random::new(seed)).unwrap();
+            let start = start(&tokens, 3, 2, &mut Random::new(seed)).unwrap();
             assert_eq!(start.leaves(), 3);
             assert_eq!(start.centroids(2).unwrap().codes(), 2);
         }

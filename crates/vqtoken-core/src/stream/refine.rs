@@ -99,7 +99,7 @@ impl Members {
         let local = |name: u32| groups.binary_search(&place(name)).map_or(last, |local| local as u32);
         let mut locals = names;
         locals.iter_mut().for_each(|name| *name = local(*name));
-        let by_group = MembersByCode::new(&locals, groups.len() + 1);
+        let by_group = MembersByCode::new(locals.iter().copied(), groups.len() + 1);
         let rows: Vec<f32> =
             groups.iter().flat_map(|&group| &means[group as usize * dim..][..dim]).copied().collect();
         Self { locals, by_group, along: sketches.along(&rows), groups }
