@@ -50,22 +50,6 @@ pub enum ReduceError {
         /// The largest.
         most: f64,
     },
-    /// A token holds NaN or an infinity.
-    #[error(
-        "the token at frame {frame}, row {row}, column {column} holds {value} in channel {channel}: look for overflow in the vision tower or the projector"
-    )]
-    NotFinite {
-        /// f of the first such token.
-        frame: usize,
-        /// h.
-        row: usize,
-        /// w.
-        column: usize,
-        /// Its first channel that is not finite.
-        channel: usize,
-        /// NaN, inf or -inf.
-        value: f32,
-    },
     /// No reducer has this name.
     #[error("{text:?} names no reducer: write one of {names}")]
     Unknown {
@@ -85,7 +69,7 @@ pub enum ReduceError {
     /// VQToken's budget cannot be read.
     #[error(transparent)]
     Budget(#[from] BudgetError),
-    /// The quantizer of VQToken failed.
+    /// A token holds NaN or an infinity, or VQToken's quantizer refused.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
     /// A pooled grid cannot exist.

@@ -55,9 +55,8 @@ mod vidcom2;
 mod video_tome;
 mod vqtoken;
 
-use rayon::prelude::*;
-
-use crate::grid::{Position, TokenGrid};
+use crate::grid::TokenGrid;
+use crate::quantize::check_tokens;
 
 pub use amount::{Amount, Target};
 pub use average::Average;
@@ -238,12 +237,5 @@ pub fn reducer(text: &str) -> Result<Box<dyn Reducer>, ReduceError> {
 
 /// Whether every value is finite.
 fn check(grid: &TokenGrid) -> Result<(), ReduceError> {
-    let finite = |token: &[f32]| token.iter().fold(true, |finite, value| finite & value.is_finite());
-    if grid.data().par_chunks(grid.dim()).with_min_len(64).all(finite) {
-        return Ok(());
-    }
-    let place = grid.data().iter().position(|value| !value.is_finite()).unwrap_or_default();
-    let Position { frame, row, column } = grid.shape().position(place / grid.dim()).unwrap_or_default();
-    let (channel, value) = (place % grid.dim(), grid.data()[place]);
-    Err(ReduceError::NotFinite { frame, row, column, channel, value })
+    Ok(check_tokens(grid, 0)?)
 }
