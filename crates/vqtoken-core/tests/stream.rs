@@ -178,6 +178,9 @@ fn what_cannot_be_streamed_is_refused() {
     for error in [channels, size, value] {
         assert!(!error.to_string().contains('\n'));
     }
+    let mut fresh = new(Budget::Fixed(1)).unwrap();
+    fresh.push(&grid(1, 1, 1, 2, vec![f32::NAN; 2])).unwrap_err();
+    fresh.push(&grid(1, 1, 2, 3, vec![1.0; 6])).unwrap();
     // Nothing of the refused chunks was taken.
     assert_eq!(stream.frames(), 2);
     assert_eq!(stream.finish(), Err(QuantizeError::TooFewTokens { codes: 9, tokens: 4 }));

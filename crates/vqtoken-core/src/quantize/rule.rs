@@ -53,15 +53,23 @@ impl Rule {
                 let chosen = elbow(&codes, &distortions);
                 codes.iter().position(|&codes| Some(codes) == chosen).unwrap_or_default()
             }
-            Self::Silhouette => best(curve, |point| point.silhouette.unwrap_or(f64::NEG_INFINITY)),
             Self::Distortion(share) => {
-                let kept = |point: &CurvePoint| point.inertia <= (1.0 - share + ROUNDING) * variance;
+                let kept = |point: &CurvePoint| self.value(point, variance) <= 1.0 - share + ROUNDING;
                 curve.iter().position(kept).unwrap_or(curve.len().saturating_sub(1))
             }
-            Self::Bits(price) => best(curve, |point| {
-                let left = (point.inertia / variance.max(f64::MIN_POSITIVE)).clamp(LEAST_INERTIA, 1.0);
-                -0.5 * left.log2() - price * point.codes as f64
-            }),
+            Self::Silhouette | Self::Bits(_) => best(curve, |point| self.value(point, variance)),
+        }
+    }
+
+    /// What the rule compares: the distortion, the silhouette, the share of the variance that is lost, or the bits saved less their price. The
+    /// most is best of silhouettes and bits.
+    pub fn value(&self, point: &CurvePoint, variance: f64) -> f64 {
+        let lost = if variance > 0.0 { point.inertia / variance } else { 0.0 };
+        match *self {
+            Self::Elbow => point.distortion,
+            Self::Silhouette => point.silhouette.unwrap_or_default(),
+            Self::Distortion(_) => lost,
+            Self::Bits(price) => -0.5 * lost.clamp(LEAST_INERTIA, 1.0).log2() - price * point.codes as f64,
         }
     }
 }

@@ -24,12 +24,24 @@ use crate::unit_tokens::{UnitTokens, normalize};
 /// [`crate::quantize`].
 const BLOCK: usize = 32_768;
 
-/// Groups of a block for each code of the largest budget; no fewer than the next number, no more than a quarter of the block.
+/// Groups of a block for each code of the largest budget, and the fewest.
 const GROUPS_PER_CODE: usize = 4;
 const LEAST_GROUPS: usize = 128;
 
 /// When more groups than those of so many blocks live, they are joined down to half as many.
 const POOLED_BLOCKS: usize = 8;
+
+/// Joining compares all pairs of groups, so there are no more of a block than the first number and no more alive than the second, unless codes need
+/// more.
+const MOST_GROUPS: usize = 2048;
+const MOST_POOLED: usize = 4096;
+
+/// The most groups of a block, and how many may live, for budgets of at most so many codes.
+fn sizes(codes: usize) -> (usize, usize) {
+    let codes = codes.min(BLOCK / 4);
+    let groups = (GROUPS_PER_CODE * codes).clamp(LEAST_GROUPS, MOST_GROUPS.max(2 * codes));
+    (groups, (POOLED_BLOCKS * groups).min(MOST_POOLED.max(4 * codes)))
+}
 
 /// Quantizes a stream of token grids without ever holding all tokens.
 ///
@@ -99,7 +111,7 @@ impl QuantizerStream {
     /// index map can be. The chunk is not taken then; the stream can go on.
     pub fn push(&mut self, chunk: &TokenGrid) -> Result<(), QuantizeError> {
         let found = ((chunk.shape().height, chunk.shape().width), chunk.dim());
-        let (expected, frames) = (*self.form.get_or_insert(found), self.frames);
+        let (expected, frames) = (self.form.unwrap_or(found), self.frames);
         if found.0 != expected.0 {
             return Err(QuantizeError::ChunkSize { frames, expected: expected.0, found: found.0 });
         }
@@ -110,7 +122,7 @@ impl QuantizerStream {
         let shape = GridShape { frames: frames.saturating_add(chunk.shape().frames), ..chunk.shape() };
         shape.checked()?;
         check_tokens(chunk, frames)?;
-        self.frames = shape.frames;
+        (self.form, self.frames) = (Some(found), shape.frames);
         self.waiting.extend(normalize(chunk.data(), chunk.dim()));
         if self.waiting.len() > BLOCK * chunk.dim() {
             self.group_blocks(chunk.dim())?;
@@ -130,8 +142,7 @@ impl QuantizerStream {
     }
 
     fn group_block(&mut self, block: Vec<f32>, dim: usize) -> Result<(), QuantizeError> {
-        let codes = self.config.budget.max_codes();
-        let most = codes.saturating_mul(GROUPS_PER_CODE).clamp(LEAST_GROUPS, BLOCK / 4);
+        let (most, pooled) = sizes(self.config.budget.max_codes());
         let tokens = UnitTokens::of_unit_rows(block, dim);
         self.squares += tokens.squares();
         let (groups, labels) = group(&tokens, most, &mut self.random)?;
@@ -139,8 +150,8 @@ impl QuantizerStream {
         let first = self.pool.add(groups);
         let name = |label: u32| if label == NO_GROUP { NO_GROUP } else { first + label };
         self.blocks.push(Block { names: labels.into_iter().map(name).collect(), sketches });
-        if self.pool.len() > POOLED_BLOCKS * most {
-            self.pool.shrink(dim, POOLED_BLOCKS / 2 * most);
+        if self.pool.len() > pooled {
+            self.pool.shrink(dim, pooled / 2);
         }
         Ok(())
     }

@@ -113,7 +113,7 @@ fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
             "distortion": point.distortion,
             "inertia": point.inertia,
             "silhouette": point.silhouette,
-            "rule_value": picture::rule_value(rule, point, stats.variance),
+            "rule_value": rule.value(point, stats.variance),
         })
     });
     output::line(match json {

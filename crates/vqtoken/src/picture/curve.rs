@@ -103,7 +103,7 @@ fn panels(curve: &[CurvePoint], variance: f64, rule: Rule, chosen: usize) -> Vec
         gap: None,
         values: distortion,
     };
-    let values = curve.iter().map(|point| rule_value(rule, point, variance)).collect::<Vec<_>>();
+    let values = curve.iter().map(|point| rule.value(point, variance)).collect::<Vec<_>>();
     let at_chosen = values[chosen];
     let of_rule = match rule {
         Rule::Silhouette => Panel {
@@ -142,20 +142,6 @@ fn panels(curve: &[CurvePoint], variance: f64, rule: Rule, chosen: usize) -> Vec
         }
     };
     vec![of_rule, distortion]
-}
-
-/// What a rule compares: larger is better for silhouette and bits, less for the others.
-pub fn rule_value(rule: Rule, point: &CurvePoint, variance: f64) -> f64 {
-    let left = point.inertia / variance.max(f64::MIN_POSITIVE);
-    match rule {
-        Rule::Silhouette => point.silhouette.unwrap_or(0.0),
-        Rule::Distortion(_) => left,
-        // As far down as f32 tokens tell anything.
-        Rule::Bits(price) => {
-            -0.5 * left.clamp(f64::from(f32::EPSILON) / 2.0, 1.0).log2() - price * point.codes as f64
-        }
-        _ => point.distortion,
-    }
 }
 
 fn draw_panel(canvas: &mut Canvas, panel: &Panel, curve: &[CurvePoint], chosen: usize, rect: Rect) {
@@ -323,7 +309,7 @@ mod tests {
     fn the_best_value_is_what_the_rule_chooses() {
         let curve: Vec<CurvePoint> = (1..=40).map(|codes| point(codes, 100.0 / codes as f64)).collect();
         let values =
-            |rule| -> Vec<f64> { curve.iter().map(|point| rule_value(rule, point, 100.0)).collect() };
+            |rule| -> Vec<f64> { curve.iter().map(|point| Rule::value(&rule, point, 100.0)).collect() };
         for rule in [Rule::Silhouette, Rule::Bits(0.02)] {
             let values = values(rule);
             let best = values[rule.choose(&curve, 100.0)];

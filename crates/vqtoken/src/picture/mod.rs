@@ -34,7 +34,7 @@ use vqtoken_core::{TokenHash, VideoTokens};
 use vqtoken_video::Frame;
 
 use canvas::{Canvas, Colour};
-pub use curve::{draw_curve, rule_value};
+pub use curve::draw_curve;
 pub use error::PictureError;
 pub use save::save_png;
 
