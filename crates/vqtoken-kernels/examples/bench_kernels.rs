@@ -10,7 +10,14 @@ use vqtoken_kernels::{Activation, Fused, IsaError, Kernels, PackedLinear, bf16_f
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kernels = Kernels::from_env().map_err(|error: IsaError| error.to_string())?;
-    let cases = [(729, 1152, 1152), (729, 1152, 4304), (729, 4304, 1152), (2916, 1152, 4304), (80, 896, 4864), (1, 896, 4864)];
+    let cases = [
+        (729, 1152, 1152),
+        (729, 1152, 4304),
+        (729, 4304, 1152),
+        (2916, 1152, 4304),
+        (80, 896, 4864),
+        (1, 896, 4864),
+    ];
     for (rows, inputs, outputs) in cases {
         linear(kernels, rows, inputs, outputs)?;
     }
@@ -49,7 +56,12 @@ fn time(kernels: Kernels, name: &str, shape: &str, operations: f64, bytes: f64, 
     );
 }
 
-fn linear(kernels: Kernels, rows: usize, inputs: usize, outputs: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn linear(
+    kernels: Kernels,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (x, weights, bias) = (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs));
     let halves: Vec<u16> = weights.iter().map(|x| bf16_from_f32(*x)).collect();
     let mut y = vec![0.0; rows * outputs];

@@ -141,7 +141,12 @@ impl Kernels {
     ///
     /// # Errors
     /// The lengths differ.
-    pub fn activate_backward(self, activation: Activation, x: &[f32], dy: &mut [f32]) -> Result<(), ShapeError> {
+    pub fn activate_backward(
+        self,
+        activation: Activation,
+        x: &[f32],
+        dy: &mut [f32],
+    ) -> Result<(), ShapeError> {
         check_length("gradient of the activation", dy.len(), &[x.len()])?;
         x.par_chunks(PIECE)
             .zip(dy.par_chunks_mut(PIECE))

@@ -41,7 +41,7 @@ impl Product for Bf16DotProduct<'_> {
         for (index, row) in rows.enumerate() {
             let numbers = &self.left.row(row)[depth.clone()];
             let panel = index / ROWS * self.left_len(depth.len()) + index % ROWS;
-            for (place, pair) in out[panel..].iter_mut().step_by(ROWS).zip(numbers.chunks(2)) {
+            for (place, pair) in out.iter_mut().skip(panel).step_by(ROWS).zip(numbers.chunks(2)) {
                 let high = pair.get(1).map_or(0, |x| u32::from(bf16_from_f32(*x)));
                 *place = u32::from(bf16_from_f32(pair[0])) | high << 16;
             }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use crate::{Isa, Kernels};
 use crate::aligned::Aligned;
 use crate::epilogue::Epilogue;
 use crate::float_product::{DEPTH_BLOCK, float_tile, tile_shape};
@@ -13,6 +12,7 @@ use crate::matrix::Matrix;
 use crate::pack::pack_groups;
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
+use crate::{Isa, Kernels};
 
 /// The bits of the nearest bf16, ties to even; NaN stays NaN.
 pub fn bf16_from_f32(x: f32) -> u16 {

@@ -33,7 +33,13 @@ pub(crate) struct Place<'a> {
 }
 
 #[inline(always)]
-fn finish<S: Simd, A: Function>(s: S, tile: &[f32], stride: usize, place: &Place<'_>, epilogue: &Epilogue<'_>) {
+fn finish<S: Simd, A: Function>(
+    s: S,
+    tile: &[f32],
+    stride: usize,
+    place: &Place<'_>,
+    epilogue: &Epilogue<'_>,
+) {
     for (row, sums) in place.rows.clone().zip(tile.chunks_exact(stride)) {
         // SAFETY: the rows and columns of a place belong to one task.
         let out = unsafe { place.out.segment(row, place.columns.clone()) };

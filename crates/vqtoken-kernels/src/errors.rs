@@ -4,7 +4,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// A slice is too short or too long for the shape given with it.
-    #[error("{what} holds {found} numbers where its shape {shape} needs {expected}: pass a slice of that length")]
+    #[error(
+        "{what} holds {found} numbers where its shape {shape} needs {expected}: pass a slice of that length"
+    )]
     Length {
         /// Which slice.
         what: &'static str,
@@ -31,8 +33,13 @@ pub enum ShapeError {
 
 /// Checks that a slice has as many numbers as its shape.
 pub(crate) fn check_length(what: &'static str, found: usize, shape: &[usize]) -> Result<(), ShapeError> {
-    let expected = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
-    if found == expected { Ok(()) } else { Err(ShapeError::Length { what, shape: format!("{shape:?}"), expected, found }) }
+    let expected =
+        shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(ShapeError::Length { what, shape: format!("{shape:?}"), expected, found })
+    }
 }
 
 /// Checks that two sizes are equal.

@@ -68,7 +68,12 @@ impl Int8Weights {
     ) -> Result<Self, ShapeError> {
         if inputs > MOST_INPUTS {
             let remedy = "use bf16 weights";
-            return Err(ShapeError::Mismatch { what: "int8 inputs", left: inputs, right: MOST_INPUTS, remedy });
+            return Err(ShapeError::Mismatch {
+                what: "int8 inputs",
+                left: inputs,
+                right: MOST_INPUTS,
+                remedy,
+            });
         }
         let path = Int8Path::of(kernels);
         let rows = QuantizedRows::new(weights, inputs, outputs, path.depth_multiple());
@@ -130,7 +135,7 @@ impl Product for Int8Product<'_> {
         for (index, row) in rows.enumerate() {
             let values = &self.left.values[row * self.left.depth..][depth.clone()];
             let panel = index / width * self.left_len(depth.len()) + index % width;
-            for (place, group) in out[panel..].iter_mut().step_by(width).zip(values.chunks_exact(group)) {
+            for (place, group) in out.iter_mut().skip(panel).step_by(width).zip(values.chunks_exact(group)) {
                 *place = self.path.group_word(group);
             }
         }

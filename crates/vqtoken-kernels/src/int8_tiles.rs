@@ -84,7 +84,8 @@ impl Int8Path {
         if self != Int8Path::Vnni || weights.depth == 0 {
             return panels;
         }
-        let (width, old, new) = (self.columns(), self.columns() * weights.depth, self.panel_len(weights.depth));
+        let (width, old, new) =
+            (self.columns(), self.columns() * weights.depth, self.panel_len(weights.depth));
         let mut out = Aligned::zeros(panels.len() / old * new);
         for (panel, (from, to)) in panels.chunks_exact(old).zip(out.chunks_exact_mut(new)).enumerate() {
             let (head, tail) = to.split_at_mut(4 * width);
@@ -141,7 +142,8 @@ fn madd_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
     let mut sums = [[_mm256_setzero_si256(); 2]; MR];
     for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(32)) {
         // SAFETY: 32 bytes, twice 16.
-        let halves = unsafe { [_mm_loadu_si128(b.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().add(16).cast())] };
+        let halves =
+            unsafe { [_mm_loadu_si128(b.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().add(16).cast())] };
         let columns = [_mm256_cvtepi8_epi16(halves[0]), _mm256_cvtepi8_epi16(halves[1])];
         for i in 0..MR {
             let x = _mm256_set1_epi32(a[i]);

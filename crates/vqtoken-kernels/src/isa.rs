@@ -24,7 +24,9 @@ pub enum Isa {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IsaError {
     /// `VQTOKEN_ISA` names none.
-    #[error("instruction set '{0}' is unknown: set VQTOKEN_ISA to portable, avx2, avx512 or amx, or unset it")]
+    #[error(
+        "instruction set '{0}' is unknown: set VQTOKEN_ISA to portable, avx2, avx512 or amx, or unset it"
+    )]
     Unknown(String),
     /// The CPU, or the operating system, lacks it.
     #[error("this CPU cannot run the {wanted} kernels: set VQTOKEN_ISA to {best} or lower, or unset it")]

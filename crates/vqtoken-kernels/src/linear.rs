@@ -54,7 +54,12 @@ impl PackedLinear {
     ///
     /// # Errors
     /// `weights` has another length.
-    pub fn bf16(kernels: Kernels, weights: &[u16], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
+    pub fn bf16(
+        kernels: Kernels,
+        weights: &[u16],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
         check_length("bf16 weights", weights.len(), &[outputs, inputs])?;
         let weights = Weights::Bf16(Bf16Weights::pack(kernels, weights, outputs, inputs));
         Ok(Self { kernels, inputs, outputs, weights, bias: None })
@@ -67,7 +72,12 @@ impl PackedLinear {
     ///
     /// # Errors
     /// `weights` has another length, or there are more inputs than sums in `i32` hold.
-    pub fn int8(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
+    pub fn int8(
+        kernels: Kernels,
+        weights: &[f32],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
         check_length("weights", weights.len(), &[outputs, inputs])?;
         let weights = Weights::Int8(Int8Weights::pack(kernels, weights, outputs, inputs)?);
         Ok(Self { kernels, inputs, outputs, weights, bias: None })
@@ -109,7 +119,7 @@ impl PackedLinear {
     /// # Errors
     /// Lengths do not fit.
     pub fn forward(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>) -> Result<(), ShapeError> {
-        let rows = if self.inputs == 0 { y.len() / self.outputs.max(1) } else { x.len() / self.inputs };
+        let rows = x.len().checked_div(self.inputs).unwrap_or(y.len() / self.outputs.max(1));
         let x = Matrix::new(x, rows, self.inputs)?;
         check_length("output", y.len(), &[rows, self.outputs])?;
         if let Some(residual) = fused.residual {

@@ -92,7 +92,10 @@ mod tests {
             for (x, y) in x.iter().zip(&y) {
                 let exact = f64::from(*x).exp();
                 if exact < f64::from(f32::MAX) {
-                    assert!((f64::from(*y) - exact).abs() <= 2.5e-7 * exact + 1.5e-45, "exp {x}: {y} not {exact}");
+                    assert!(
+                        (f64::from(*y) - exact).abs() <= 2.5e-7 * exact + 1.5e-45,
+                        "exp {x}: {y} not {exact}"
+                    );
                 } else {
                     assert_eq!(*y, f32::INFINITY, "{x}");
                 }
@@ -100,7 +103,10 @@ mod tests {
             apply_all(kernels, 1, &x, &mut y);
             for (x, y) in x.iter().zip(&y) {
                 let exact = 1.0 / (1.0 + (-f64::from(*x)).exp());
-                assert!((f64::from(*y) - exact).abs() <= 4e-7 * exact + 1e-38, "sigmoid {x}: {y} not {exact}");
+                assert!(
+                    (f64::from(*y) - exact).abs() <= 4e-7 * exact + 1e-38,
+                    "sigmoid {x}: {y} not {exact}"
+                );
             }
         }
     }

@@ -14,7 +14,12 @@ impl Kernels {
     /// # Errors
     /// The sides do not fit, or `out` has another length.
     pub fn matmul(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
-        check_equal("columns of left and rows of right", left.columns(), right.rows(), "transpose one of them")?;
+        check_equal(
+            "columns of left and rows of right",
+            left.columns(),
+            right.rows(),
+            "transpose one of them",
+        )?;
         check_length("product", out.len(), &[left.rows(), right.columns()])?;
         let panels = right.pack_columns(tile_shape(self).1);
         let product = FloatProduct { kernels: self, left, panels: &panels };

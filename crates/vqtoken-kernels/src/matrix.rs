@@ -27,6 +27,11 @@ impl<'a> Matrix<'a> {
         Ok(Self { data, rows, columns, row_stride: columns, column_stride: 1 })
     }
 
+    /// The matrix `[rows, columns]` whose rows start `row_stride` apart in `data`, which reaches to the last one's end.
+    pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        Self { data, rows, columns, row_stride, column_stride: 1 }
+    }
+
     /// The transpose `[columns, rows]`; nothing is moved.
     pub fn transposed(self) -> Self {
         Self {

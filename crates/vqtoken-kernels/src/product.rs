@@ -96,7 +96,6 @@ fn block<P: Product>(
         for panel in panels.clone() {
             let right = product.right(panel, start..end, &mut buffer);
             for (index, first) in rows.clone().step_by(mr).enumerate() {
-                product.tile(&packed[index * length..][..length], right, &mut tile);
                 let place = Place {
                     out,
                     rows: first..(first + mr).min(rows.end),
@@ -105,6 +104,9 @@ fn block<P: Product>(
                     first: start == 0,
                     last: end == depth,
                 };
+                // Its rows lie far apart: fetch them while the tile is computed.
+                place.rows.clone().for_each(|row| out.prefetch(row, place.columns.clone()));
+                product.tile(&packed[index * length..][..length], right, &mut tile);
                 finish_tile(kernels, &tile, nr, &place, epilogue);
             }
         }

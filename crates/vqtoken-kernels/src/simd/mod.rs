@@ -18,6 +18,9 @@ pub(crate) use x86_512::Avx512;
 /// The most lanes a vector has.
 pub(crate) const MAX_LANES: usize = 16;
 
+/// The most numbers a tile of [`Simd::tile`] has.
+pub(crate) const MAX_TILE: usize = 12 * 32;
+
 /// Vectors of `f32` of one instruction set. A value of the type is the proof that the CPU has it.
 pub(crate) trait Simd: Copy {
     /// Numbers in a vector.
@@ -95,7 +98,12 @@ pub(crate) trait Simd: Copy {
 
 /// A tile product with `MR * NV` vectors in registers.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(s: S, left: &[f32], right: &[f32], out: &mut [f32]) {
+pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    left: &[f32],
+    right: &[f32],
+    out: &mut [f32],
+) {
     let mut sums = [[s.splat(0.0); NV]; MR];
     for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(NV * S::LANES)) {
         let mut columns = [s.splat(0.0); NV];
