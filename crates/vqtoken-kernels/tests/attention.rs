@@ -1,4 +1,5 @@
 //! Attention against loops in f64, and its gradients against differences.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

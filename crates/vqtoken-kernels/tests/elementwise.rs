@@ -1,4 +1,5 @@
 //! Norms, softmax, rotary positions and activations against f64, their gradients against differences.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! `VQTOKEN_ISA` forces an instruction set; asked in a process of its own, since the variable belongs to the process.
+#![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
 //! Linear layers and matrix products against loops in f64.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

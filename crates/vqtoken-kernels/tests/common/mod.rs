@@ -1,5 +1,5 @@
 //! Numbers, unaligned and poisoned buffers, and comparisons for all tests.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use vqtoken_kernels::{ISA_VARIABLE, Kernels};
 
