@@ -1,4 +1,20 @@
-//! CPU kernels on plain slices.
+//! CPU kernels on plain slices: what a transformer spends its time in, for the instruction set that the CPU has.
+//!
+//! [`Kernels`] is a choice of instruction set that this CPU is known to have: the best one, or what `VQTOKEN_ISA` forces.
+//! Everything is a method of it, runs on rayon's current pool, and gives the same bits for any number of threads
+//! (instruction sets differ in rounding). [`PackedLinear`] is a linear layer whose weights, `f32`, bf16 or int8, are
+//! packed once. Nothing here knows of tensors, autodiff or models.
+//!
+//! ```
+//! use vqtoken_kernels::{Activation, Fused, Kernels, PackedLinear};
+//!
+//! let kernels = Kernels::from_env()?;
+//! let layer = PackedLinear::f32(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2)?.with_bias(&[0.5, -20.0])?;
+//! let mut y = [0.0; 2];
+//! layer.forward(&[1.0, 1.0], &mut y, Fused { activation: Activation::Gelu, residual: Some(&[0.0, 1.0]) })?;
+//! assert!((y[0] - 3.5).abs() < 1e-3 && y[1] == 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod activation;
 mod aligned;
