@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::aligned::Aligned;
 use crate::epilogue::Epilogue;
-use crate::float_product::{DEPTH_BLOCK, float_tile, tile_shape};
+use crate::float_product::{depth_block, float_tile, tile_shape};
 use crate::matrix::Matrix;
 use crate::pack::pack_groups;
 use crate::product::{Product, Tiling, multiply};
@@ -85,7 +85,8 @@ impl Product for WidenedProduct<'_> {
 
     fn tiling(&self) -> Tiling {
         let (rows, columns) = tile_shape(self.kernels);
-        Tiling { rows, columns, depth: self.left.columns(), depth_block: DEPTH_BLOCK }
+        let depth = self.left.columns();
+        Tiling { rows, columns, depth, depth_block: depth_block(depth) }
     }
 
     fn left_len(&self, depth: usize) -> usize {

@@ -30,8 +30,13 @@ kernel!(
     pub(crate) fn float_vector_product(x: &[f32], panels: &[f32], out: &mut [f32]) = vector_product
 );
 
-/// How much of the depth a panel keeps in the first-level cache.
-pub(crate) const DEPTH_BLOCK: usize = 384;
+/// The most of the depth of which a panel stays in the first-level cache.
+const DEPTH_BLOCK: usize = 448;
+
+/// The depth in equal blocks, of an even number.
+pub(crate) fn depth_block(depth: usize) -> usize {
+    depth.div_ceil(depth.div_ceil(DEPTH_BLOCK).max(1)).next_multiple_of(2).max(2)
+}
 
 /// `left [M, K]` times packed panels `[N / NR][K][NR]`.
 pub(crate) struct FloatProduct<'a> {
@@ -46,7 +51,8 @@ impl Product for FloatProduct<'_> {
 
     fn tiling(&self) -> Tiling {
         let (rows, columns) = tile_shape(self.kernels);
-        Tiling { rows, columns, depth: self.left.columns(), depth_block: DEPTH_BLOCK }
+        let depth = self.left.columns();
+        Tiling { rows, columns, depth, depth_block: depth_block(depth) }
     }
 
     fn left_len(&self, depth: usize) -> usize {

@@ -32,6 +32,9 @@ pub(super) fn attend_single(
     });
 }
 
+/// Vectors of the output that are summed at a time.
+const PIECE: usize = 4;
+
 /// Keys and values of one head, whose tokens are `stride` apart.
 struct Cache<'a> {
     keys: &'a [f32],
@@ -46,13 +49,7 @@ fn attend_generic<S: Simd>(s: S, query: &[f32], cache: &Cache<'_>, weights: &mut
     let mut largest = f32::MIN;
     for (index, weight) in weights.iter_mut().enumerate() {
         let key = &keys[index * stride..][..query.len()];
-        let mut sums = [s.splat(0.0); 2];
-        for (q, k) in query.chunks(2 * S::LANES).zip(key.chunks(2 * S::LANES)) {
-            for (sum, (q, k)) in sums.iter_mut().zip(q.chunks(S::LANES).zip(k.chunks(S::LANES))) {
-                *sum = s.fma(s.load_or(q, 0.0), s.load_or(k, 0.0), *sum);
-            }
-        }
-        *weight = s.sum(s.add(sums[0], sums[1])) * scale;
+        *weight = dot(s, query, key) * scale;
         largest = largest.max(*weight);
     }
     let mut total = s.splat(0.0);
@@ -62,18 +59,44 @@ fn attend_generic<S: Simd>(s: S, query: &[f32], cache: &Cache<'_>, weights: &mut
         s.store_some(weights, value);
     }
     let total = s.splat(s.sum(total));
-    out.fill(0.0);
-    for (index, weight) in weights.iter().enumerate() {
-        let value = &values[index * stride..][..out.len()];
-        for (out, value) in out.chunks_mut(S::LANES).zip(value.chunks(S::LANES)) {
-            let sum = s.fma(s.splat(*weight), s.load_or(value, 0.0), s.load_or(out, 0.0));
-            s.store_some(out, sum);
+    // Some vectors of the output stay in registers while all values pass.
+    let whole = out.len() / (PIECE * S::LANES) * PIECE * S::LANES;
+    for start in (0..whole).step_by(PIECE * S::LANES) {
+        let mut sums = [s.splat(0.0); PIECE];
+        for (index, weight) in weights.iter().enumerate() {
+            let value = &values[index * stride + start..][..PIECE * S::LANES];
+            for j in 0..PIECE {
+                sums[j] = s.fma(s.splat(*weight), s.load(&value[j * S::LANES..]), sums[j]);
+            }
+        }
+        for j in 0..PIECE {
+            s.store(&mut out[start + j * S::LANES..], s.div(sums[j], total));
         }
     }
-    for out in out.chunks_mut(S::LANES) {
-        let quotient = s.div(s.load_or(out, 0.0), total);
-        s.store_some(out, quotient);
+    for start in (whole..out.len()).step_by(S::LANES) {
+        let end = (start + S::LANES).min(out.len());
+        let mut sum = s.splat(0.0);
+        for (index, weight) in weights.iter().enumerate() {
+            let value = &values[index * stride..][start..end];
+            sum = s.fma(s.splat(*weight), s.load_or(value, 0.0), sum);
+        }
+        s.store_some(&mut out[start..end], s.div(sum, total));
     }
+}
+
+#[inline(always)]
+fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    let (mut even, mut odd) = (s.splat(0.0), s.splat(0.0));
+    let (a_pairs, b_pairs) = (a.chunks_exact(2 * S::LANES), b.chunks_exact(2 * S::LANES));
+    let (a_rest, b_rest) = (a_pairs.remainder(), b_pairs.remainder());
+    for (a, b) in a_pairs.zip(b_pairs) {
+        even = s.fma(s.load(a), s.load(b), even);
+        odd = s.fma(s.load(&a[S::LANES..]), s.load(&b[S::LANES..]), odd);
+    }
+    for (a, b) in a_rest.chunks(S::LANES).zip(b_rest.chunks(S::LANES)) {
+        even = s.fma(s.load_or(a, 0.0), s.load_or(b, 0.0), even);
+    }
+    s.sum(s.add(even, odd))
 }
 
 kernel!(fn attend_row(query: &[f32], cache: &Cache<'_>, weights: &mut [f32], out: &mut [f32]) = attend_generic);
