@@ -1,0 +1,156 @@
+//! GELU and SiLU, forward and backward.
+
+use rayon::prelude::*;
+
+use crate::errors::check_length;
+use crate::math::{normal_density, normal_distribution, sigmoid};
+use crate::simd::{Simd, kernel};
+use crate::{Kernels, ShapeError};
+
+/// What is applied to each number of a linear layer's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    Identity,
+    /// GELU with the distribution function of the normal distribution: `x Phi(x)`.
+    Gelu,
+    /// GELU with tanh: `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (SigLIP).
+    GeluTanh,
+    /// SiLU: `x / (1 + e^-x)` (Qwen2).
+    Silu,
+}
+
+/// A function of one number, on vectors.
+pub(crate) trait Function {
+    fn value<S: Simd>(s: S, x: S::F) -> S::F;
+    fn slope<S: Simd>(s: S, x: S::F) -> S::F;
+}
+
+pub(crate) struct Identity;
+pub(crate) struct Gelu;
+pub(crate) struct GeluTanh;
+pub(crate) struct Silu;
+
+impl Function for Identity {
+    #[inline(always)]
+    fn value<S: Simd>(_: S, x: S::F) -> S::F {
+        x
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, _: S::F) -> S::F {
+        s.splat(1.0)
+    }
+}
+
+impl Function for Gelu {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        s.mul(x, normal_distribution(s, x))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+        s.fma(x, normal_density(s, x), normal_distribution(s, x))
+    }
+}
+
+/// `2 sqrt(2 / pi)`: `(1 + tanh u) / 2` is the logistic function of `2 u`.
+const TWICE_ROOT: f32 = 1.595_769_1;
+const CUBIC: f32 = 0.044_715;
+
+impl Function for GeluTanh {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        let inner = s.fma(s.mul(x, x), s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
+        s.mul(x, sigmoid(s, s.mul(x, inner)))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+        let square = s.mul(x, x);
+        let inner = s.fma(square, s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
+        let gate = sigmoid(s, s.mul(x, inner));
+        let inner_slope = s.fma(square, s.splat(3.0 * TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
+        let rest = s.mul(s.mul(gate, s.sub(s.splat(1.0), gate)), s.mul(x, inner_slope));
+        s.add(gate, rest)
+    }
+}
+
+impl Function for Silu {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        s.mul(x, sigmoid(s, x))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+        let gate = sigmoid(s, x);
+        s.mul(gate, s.fma(x, s.sub(s.splat(1.0), gate), s.splat(1.0)))
+    }
+}
+
+#[inline(always)]
+fn values<S: Simd, A: Function>(s: S, x: &mut [f32]) {
+    for x in x.chunks_mut(S::LANES) {
+        let y = A::value(s, s.load_or(x, 0.0));
+        s.store_some(x, y);
+    }
+}
+
+#[inline(always)]
+fn slopes<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
+    for (x, dy) in x.chunks(S::LANES).zip(dy.chunks_mut(S::LANES)) {
+        let slope = A::slope(s, s.load_or(x, 0.0));
+        let dx = s.mul(s.load_or(dy, 0.0), slope);
+        s.store_some(dy, dx);
+    }
+}
+
+#[inline(always)]
+fn forward<S: Simd>(s: S, activation: Activation, x: &mut [f32]) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Gelu => values::<S, Gelu>(s, x),
+        Activation::GeluTanh => values::<S, GeluTanh>(s, x),
+        Activation::Silu => values::<S, Silu>(s, x),
+    }
+}
+
+#[inline(always)]
+fn backward<S: Simd>(s: S, activation: Activation, x: &[f32], dy: &mut [f32]) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Gelu => slopes::<S, Gelu>(s, x, dy),
+        Activation::GeluTanh => slopes::<S, GeluTanh>(s, x, dy),
+        Activation::Silu => slopes::<S, Silu>(s, x, dy),
+    }
+}
+
+kernel!(fn forward_piece(activation: Activation, x: &mut [f32]) = forward);
+kernel!(fn backward_piece(activation: Activation, x: &[f32], dy: &mut [f32]) = backward);
+
+/// Numbers a task works on.
+const PIECE: usize = 8192;
+
+impl Kernels {
+    /// Applies an activation to each number, in place.
+    pub fn activate(self, activation: Activation, x: &mut [f32]) {
+        x.par_chunks_mut(PIECE).for_each(|x| forward_piece(self, activation, x));
+    }
+
+    /// The gradient of [`Kernels::activate`]: multiplies `dy` in place by the slope at `x`, the input of the forward
+    /// pass.
+    ///
+    /// # Errors
+    /// The lengths differ.
+    pub fn activate_backward(
+        self,
+        activation: Activation,
+        x: &[f32],
+        dy: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        check_length("gradient of the activation", dy.len(), &[x.len()])?;
+        x.par_chunks(PIECE)
+            .zip(dy.par_chunks_mut(PIECE))
+            .for_each(|(x, dy)| backward_piece(self, activation, x, dy));
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! One query over a long cache (decoding): keys and values are read where they lie, once.
+
+use rayon::prelude::*;
+
+use super::AttentionShape;
+use crate::Kernels;
+use crate::math::exp;
+use crate::shared_rows::SharedRows;
+use crate::simd::{Simd, kernel};
+
+pub(super) fn attend_single(
+    kernels: Kernels,
+    shape: &AttentionShape,
+    (q, k, v): (&[f32], &[f32], &[f32]),
+    out: &mut [f32],
+) {
+    let AttentionShape { batch, heads, kv_heads, head_dim, .. } = *shape;
+    let keys = shape.visible(0);
+    let rows = SharedRows::new(out, head_dim);
+    (0..batch * heads).into_par_iter().for_each(|index| {
+        let (sequence, head) = (index / heads, index % heads);
+        let kv = head / (heads / kv_heads);
+        let (start, stride) = shape.place(sequence, kv, kv_heads, shape.keys);
+        let mut weights = vec![0.0; keys];
+        // With a single query both layouts are the same.
+        let query = &q[index * head_dim..][..head_dim];
+        // SAFETY: one row a task.
+        let out = unsafe { rows.segment(index, 0..head_dim) };
+        let (k, v) = (&k[start.min(k.len())..], &v[start.min(v.len())..]);
+        let cache = Cache { keys: k, values: v, stride, scale: shape.scale };
+        attend_row(kernels, query, &cache, &mut weights, out);
+    });
+}
+
+/// Vectors of the output that are summed at a time.
+const PIECE: usize = 4;
+
+/// Keys and values of one head, whose tokens are `stride` apart.
+struct Cache<'a> {
+    keys: &'a [f32],
+    values: &'a [f32],
+    stride: usize,
+    scale: f32,
+}
+
+#[inline(always)]
+fn attend_generic<S: Simd>(s: S, query: &[f32], cache: &Cache<'_>, weights: &mut [f32], out: &mut [f32]) {
+    let Cache { keys, values, stride, scale } = *cache;
+    let mut largest = f32::MIN;
+    for (index, weight) in weights.iter_mut().enumerate() {
+        let key = &keys[index * stride..][..query.len()];
+        *weight = dot(s, query, key) * scale;
+        largest = largest.max(*weight);
+    }
+    let mut total = s.splat(0.0);
+    for weights in weights.chunks_mut(S::LANES) {
+        let value = exp(s, s.sub(s.load_or(weights, f32::NEG_INFINITY), s.splat(largest)));
+        total = s.add(total, value);
+        s.store_some(weights, value);
+    }
+    let total = s.splat(s.sum(total));
+    // Some vectors of the output stay in registers while all values pass.
+    let whole = out.len() / (PIECE * S::LANES) * PIECE * S::LANES;
+    for start in (0..whole).step_by(PIECE * S::LANES) {
+        let mut sums = [s.splat(0.0); PIECE];
+        for (index, weight) in weights.iter().enumerate() {
+            let value = &values[index * stride + start..][..PIECE * S::LANES];
+            for j in 0..PIECE {
+                sums[j] = s.fma(s.splat(*weight), s.load(&value[j * S::LANES..]), sums[j]);
+            }
+        }
+        for j in 0..PIECE {
+            s.store(&mut out[start + j * S::LANES..], s.div(sums[j], total));
+        }
+    }
+    for start in (whole..out.len()).step_by(S::LANES) {
+        let end = (start + S::LANES).min(out.len());
+        let mut sum = s.splat(0.0);
+        for (index, weight) in weights.iter().enumerate() {
+            let value = &values[index * stride..][start..end];
+            sum = s.fma(s.splat(*weight), s.load_or(value, 0.0), sum);
+        }
+        s.store_some(&mut out[start..end], s.div(sum, total));
+    }
+}
+
+#[inline(always)]
+fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    let (mut even, mut odd) = (s.splat(0.0), s.splat(0.0));
+    let (a_pairs, b_pairs) = (a.chunks_exact(2 * S::LANES), b.chunks_exact(2 * S::LANES));
+    let (a_rest, b_rest) = (a_pairs.remainder(), b_pairs.remainder());
+    for (a, b) in a_pairs.zip(b_pairs) {
+        even = s.fma(s.load(a), s.load(b), even);
+        odd = s.fma(s.load(&a[S::LANES..]), s.load(&b[S::LANES..]), odd);
+    }
+    for (a, b) in a_rest.chunks(S::LANES).zip(b_rest.chunks(S::LANES)) {
+        even = s.fma(s.load_or(a, 0.0), s.load_or(b, 0.0), even);
+    }
+    s.sum(s.add(even, odd))
+}
+
+kernel!(fn attend_row(query: &[f32], cache: &Cache<'_>, weights: &mut [f32], out: &mut [f32]) = attend_generic);

@@ -1,0 +1,120 @@
+//! Dot products of AVX-512: bf16 two by two (BF16), int8 four by four (VNNI).
+
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use crate::bf16::bf16_from_f32;
+use crate::matrix::Matrix;
+use crate::product::{Product, Tiling};
+
+/// Rows of a tile of [`Bf16DotProduct`].
+const ROWS: usize = 12;
+
+/// Rows rounded to bf16 times panels `[N / 32][K / 2][32][2]`. To be made only where the CPU has AVX-512 BF16.
+pub(crate) struct Bf16DotProduct<'a> {
+    left: Matrix<'a>,
+    panels: &'a [u16],
+}
+
+impl<'a> Bf16DotProduct<'a> {
+    /// # Safety
+    /// The CPU has AVX-512 F and BF16.
+    pub(crate) unsafe fn new(left: Matrix<'a>, panels: &'a [u16]) -> Self {
+        Self { left, panels }
+    }
+}
+
+impl Product for Bf16DotProduct<'_> {
+    type Left = u32;
+    type Right = u16;
+
+    fn tiling(&self) -> Tiling {
+        Tiling { rows: ROWS, columns: 32, depth: self.left.columns(), depth_block: 512 }
+    }
+
+    fn left_len(&self, depth: usize) -> usize {
+        ROWS * depth.div_ceil(2)
+    }
+
+    fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [u32]) {
+        out.fill(0);
+        for (index, row) in rows.enumerate() {
+            let numbers = &self.left.row(row)[depth.clone()];
+            let panel = index / ROWS * self.left_len(depth.len()) + index % ROWS;
+            for (place, pair) in out.iter_mut().skip(panel).step_by(ROWS).zip(numbers.chunks(2)) {
+                let high = pair.get(1).map_or(0, |x| u32::from(bf16_from_f32(*x)));
+                *place = u32::from(bf16_from_f32(pair[0])) | high << 16;
+            }
+        }
+    }
+
+    fn right<'a>(&'a self, panel: usize, depth: Range<usize>, _: &'a mut Vec<f32>) -> &'a [u16] {
+        let padded = self.left.columns().next_multiple_of(2);
+        &self.panels[(panel * padded + depth.start) * 32..][..depth.len().next_multiple_of(2) * 32]
+    }
+
+    fn tile(&self, left: &[u32], right: &[u16], out: &mut [f32]) {
+        // SAFETY: whoever made the product knows that the CPU has the instructions.
+        unsafe { bf16_tile(left, right, out) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn bf16_tile(left: &[u32], right: &[u16], out: &mut [f32]) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (a, b) in left.chunks_exact(ROWS).zip(right.chunks_exact(64)) {
+        // SAFETY: 64 numbers, twice 32; all vectors of 512 bits hold any bits.
+        let columns: [__m512bh; 2] = unsafe {
+            let b: *const u16 = b.as_ptr();
+            [
+                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.cast())),
+                std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(32).cast())),
+            ]
+        };
+        for i in 0..ROWS {
+            // SAFETY: as above.
+            let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a[i] as i32)) };
+            for j in 0..2 {
+                sums[i][j] = _mm512_dpbf16_ps(sums[i][j], x, columns[j]);
+            }
+        }
+    }
+    for (row, sums) in out.chunks_exact_mut(32).zip(sums) {
+        // SAFETY: 32 numbers, twice 16.
+        unsafe {
+            _mm512_storeu_ps(row.as_mut_ptr(), sums[0]);
+            _mm512_storeu_ps(row.as_mut_ptr().add(16), sums[1]);
+        }
+    }
+}
+
+/// `left [K / 4][MR]` words of four unsigned bytes times a panel: 32 corrections of four bytes, then `[K / 4][32][4]`.
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(crate) fn vnni_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
+    let mut rows = right.chunks_exact(128);
+    let Some(start) = rows.next() else { return out.fill(0.0) };
+    let mut sums = [load_128(start); MR];
+    for (a, b) in left.chunks_exact(MR).zip(rows) {
+        let columns = load_128(b);
+        for i in 0..MR {
+            let x = _mm512_set1_epi32(a[i]);
+            for j in 0..2 {
+                sums[i][j] = _mm512_dpbusd_epi32(sums[i][j], x, columns[j]);
+            }
+        }
+    }
+    for (row, sums) in out.chunks_exact_mut(32).zip(sums) {
+        // SAFETY: 32 numbers, twice 16.
+        unsafe {
+            _mm512_storeu_ps(row.as_mut_ptr(), _mm512_cvtepi32_ps(sums[0]));
+            _mm512_storeu_ps(row.as_mut_ptr().add(16), _mm512_cvtepi32_ps(sums[1]));
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn load_128(bytes: &[i8]) -> [__m512i; 2] {
+    let bytes = &bytes[..128];
+    // SAFETY: 128 bytes, twice 64.
+    unsafe { [_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_loadu_si512(bytes.as_ptr().add(64).cast())] }
+}

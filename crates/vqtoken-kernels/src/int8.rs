@@ -1,0 +1,152 @@
+//! int8 weights, one scale an output channel, times activations rounded to int8, one scale a row. Sums are exact in
+//! `i32`, so every instruction set gives the same bits.
+
+use rayon::prelude::*;
+use std::ops::Range;
+
+use crate::Kernels;
+use crate::aligned::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::amx::Int8TileProduct;
+use crate::epilogue::Epilogue;
+use crate::errors::ShapeError;
+use crate::int8_tiles::Int8Path;
+use crate::matrix::Matrix;
+use crate::pack::pack_groups;
+use crate::product::{Product, Tiling, multiply};
+
+/// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
+const MOST_INPUTS: usize = 65_536;
+
+/// Rows rounded to int8.
+pub(crate) struct QuantizedRows {
+    /// `[rows, depth]`, each row filled up with zeros to `depth`.
+    pub(crate) values: Vec<i8>,
+    /// What a row's numbers are multiplied by; NaN for a row that holds NaN or infinity.
+    pub(crate) scales: Vec<f32>,
+    pub(crate) depth: usize,
+}
+
+impl QuantizedRows {
+    /// Rounds each row to -127..=127 by its largest magnitude, ties to even.
+    pub(crate) fn new(numbers: &[f32], columns: usize, rows: usize, group: usize) -> Self {
+        let depth = columns.next_multiple_of(group);
+        let mut values = vec![0; rows * depth];
+        let mut scales = vec![0.0; rows];
+        let places = values.par_chunks_mut(depth.max(1)).zip(&mut scales);
+        places.zip(numbers.par_chunks(columns.max(1))).for_each(|((values, scale), row)| {
+            let largest = row.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+            // A sum is not finite where a member is not; `max` alone would pass over NaN.
+            let finite = largest.is_finite() && !row.iter().any(|x| x.is_nan());
+            *scale = if finite { largest / 127.0 } else { f32::NAN };
+            // 127 / largest, unless that overflows or there is nothing to scale.
+            let inverse = if finite && largest > 127.0 * f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 };
+            for (value, x) in values.iter_mut().zip(row) {
+                *value = if inverse == 0.0 { 0 } else { (x * inverse).round_ties_even() as i8 };
+            }
+        });
+        Self { values, scales, depth }
+    }
+}
+
+/// Weights `[outputs, inputs]` in panels.
+pub(crate) struct Int8Weights {
+    path: Int8Path,
+    panels: Aligned<i8>,
+    /// Of the output channels.
+    scales: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Int8Weights {
+    pub(crate) fn pack(
+        kernels: Kernels,
+        weights: &[f32],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
+        if inputs > MOST_INPUTS {
+            let remedy = "use bf16 weights";
+            return Err(ShapeError::Mismatch {
+                what: "int8 inputs",
+                left: inputs,
+                right: MOST_INPUTS,
+                remedy,
+            });
+        }
+        let path = Int8Path::of(kernels);
+        let rows = QuantizedRows::new(weights, inputs, outputs, path.depth_multiple());
+        let (width, group) = (path.columns(), path.group());
+        let panels = pack_groups(&rows.values, (outputs, rows.depth), width, group, rows.depth);
+        let panels = path.with_corrections(panels, &rows);
+        Ok(Self { path, panels, scales: rows.scales, inputs, outputs })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.panels.len() + self.scales.len() * 4
+    }
+
+    pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
+        let rows = QuantizedRows::new(x.numbers(), self.inputs, x.rows(), self.path.depth_multiple());
+        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..*epilogue };
+        let shape = (x.rows(), self.outputs);
+        #[cfg(target_arch = "x86_64")]
+        if self.path == Int8Path::Amx {
+            // SAFETY: the path is chosen only where the tiles were granted.
+            let product = unsafe { Int8TileProduct::new(&rows, &self.panels) };
+            return multiply(kernels, &product, shape, y, &epilogue);
+        }
+        let product = Int8Product { path: self.path, left: &rows, panels: &self.panels };
+        multiply(kernels, &product, shape, y, &epilogue);
+    }
+}
+
+/// Rows of int8 times packed panels.
+struct Int8Product<'a> {
+    path: Int8Path,
+    left: &'a QuantizedRows,
+    panels: &'a [i8],
+}
+
+impl Int8Product<'_> {
+    /// A single row (decoding) is not filled up to a tile.
+    fn tile_rows(&self) -> usize {
+        if self.left.scales.len() == 1 { 1 } else { self.path.rows() }
+    }
+}
+
+impl Product for Int8Product<'_> {
+    type Left = i32;
+    type Right = i8;
+
+    fn tiling(&self) -> Tiling {
+        let depth = self.left.depth;
+        Tiling { rows: self.tile_rows(), columns: self.path.columns(), depth, depth_block: depth.max(1) }
+    }
+
+    fn left_len(&self, depth: usize) -> usize {
+        self.tile_rows() * depth / self.path.group()
+    }
+
+    fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [i32]) {
+        let (width, group) = (self.tile_rows(), self.path.group());
+        out.fill(self.path.group_word(&[0; 4][..group]));
+        for (index, row) in rows.enumerate() {
+            let values = &self.left.values[row * self.left.depth..][depth.clone()];
+            let panel = index / width * self.left_len(depth.len()) + index % width;
+            for (place, group) in out.iter_mut().skip(panel).step_by(width).zip(values.chunks_exact(group)) {
+                *place = self.path.group_word(group);
+            }
+        }
+    }
+
+    fn right<'a>(&'a self, panel: usize, _: Range<usize>, _: &'a mut Vec<f32>) -> &'a [i8] {
+        let length = self.path.panel_len(self.left.depth);
+        &self.panels[panel * length..][..length]
+    }
+
+    fn tile(&self, left: &[i32], right: &[i8], out: &mut [f32]) {
+        self.path.tile(left, right, out);
+    }
+}

@@ -1,0 +1,162 @@
+//! Tiles of int8 products: in plain Rust, with AVX2, with AVX-512 VNNI.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+use crate::aligned::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::avx512_dots::vnni_tile;
+use crate::int8::QuantizedRows;
+use crate::{Isa, Kernels};
+
+/// How int8 is multiplied. A value other than `Portable` is the proof that the CPU has the instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Int8Path {
+    /// One after the other.
+    Portable,
+    /// Widened to `i16` and multiplied two by two. `maddubs`, which takes bytes, would saturate.
+    Avx2,
+    /// Four by four, the left side made unsigned by adding 128, which the panel's corrections take back.
+    Vnni,
+    /// Tiles of AMX.
+    Amx,
+}
+
+impl Int8Path {
+    pub(crate) fn of(kernels: Kernels) -> Self {
+        match kernels.isa() {
+            Isa::Portable => Int8Path::Portable,
+            Isa::Amx => Int8Path::Amx,
+            _ if kernels.has_vnni() => Int8Path::Vnni,
+            _ => Int8Path::Avx2,
+        }
+    }
+
+    /// Rows of a tile.
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            Int8Path::Portable => 4,
+            Int8Path::Avx2 => 6,
+            Int8Path::Vnni => 12,
+            Int8Path::Amx => 32,
+        }
+    }
+
+    /// Columns of a tile.
+    pub(crate) fn columns(self) -> usize {
+        match self {
+            Int8Path::Portable => 8,
+            Int8Path::Avx2 => 16,
+            Int8Path::Vnni | Int8Path::Amx => 32,
+        }
+    }
+
+    /// Numbers of the depth that stand together.
+    pub(crate) fn group(self) -> usize {
+        match self {
+            Int8Path::Portable | Int8Path::Avx2 => 2,
+            Int8Path::Vnni | Int8Path::Amx => 4,
+        }
+    }
+
+    /// What the depth is filled up to a multiple of.
+    pub(crate) fn depth_multiple(self) -> usize {
+        if self == Int8Path::Amx { 64 } else { self.group() }
+    }
+
+    /// Length of a panel.
+    pub(crate) fn panel_len(self, depth: usize) -> usize {
+        let corrections = if self == Int8Path::Vnni { 4 } else { 0 };
+        self.columns() * (depth + corrections)
+    }
+
+    /// A group of the left side in one word.
+    pub(crate) fn group_word(self, group: &[i8]) -> i32 {
+        match *group {
+            [a, b] => i32::from(a) & 0xFFFF | i32::from(b) << 16,
+            [a, b, c, d] => i32::from_le_bytes([a, b, c, d].map(|x| (x as u8) ^ 0x80)),
+            _ => 0,
+        }
+    }
+
+    /// Puts before each panel, where the left side is unsigned, what its columns must start from: -128 times their sum.
+    pub(crate) fn with_corrections(self, panels: Aligned<i8>, weights: &QuantizedRows) -> Aligned<i8> {
+        if self != Int8Path::Vnni || weights.depth == 0 {
+            return panels;
+        }
+        let (width, old, new) =
+            (self.columns(), self.columns() * weights.depth, self.panel_len(weights.depth));
+        let mut out = Aligned::zeros(panels.len() / old * new);
+        for (panel, (from, to)) in panels.chunks_exact(old).zip(out.chunks_exact_mut(new)).enumerate() {
+            let (head, tail) = to.split_at_mut(4 * width);
+            tail.copy_from_slice(from);
+            let columns = weights.values.chunks_exact(weights.depth).skip(panel * width);
+            for (place, column) in head.chunks_exact_mut(4).zip(columns) {
+                let sum: i32 = column.iter().map(|x| i32::from(*x)).sum();
+                place.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
+            }
+        }
+        out
+    }
+
+    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`; a single row, or a tile's.
+    pub(crate) fn tile(self, left: &[i32], right: &[i8], out: &mut [f32]) {
+        let single = out.len() == self.columns();
+        match self {
+            // SAFETY: the path is chosen only where the CPU has AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Int8Path::Avx2 if single => unsafe { madd_tile::<1>(left, right, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Int8Path::Avx2 => unsafe { madd_tile::<6>(left, right, out) },
+            // SAFETY: the path is chosen only where the CPU has AVX-512 and VNNI.
+            #[cfg(target_arch = "x86_64")]
+            Int8Path::Vnni if single => unsafe { vnni_tile::<1>(left, right, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Int8Path::Vnni => unsafe { vnni_tile::<12>(left, right, out) },
+            _ if single => portable_tile::<1>(left, right, out),
+            _ => portable_tile::<4>(left, right, out),
+        }
+    }
+}
+
+fn portable_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
+    let mut sums = [[0; 8]; MR];
+    for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(16)) {
+        for i in 0..MR {
+            let (first, second) = (i32::from(a[i] as i16), a[i] >> 16);
+            for j in 0..8 {
+                sums[i][j] += first * i32::from(b[2 * j]) + second * i32::from(b[2 * j + 1]);
+            }
+        }
+    }
+    for (row, sums) in out.chunks_exact_mut(8).zip(sums) {
+        row.copy_from_slice(&sums.map(|sum| sum as f32));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn madd_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
+    let mut sums = [[_mm256_setzero_si256(); 2]; MR];
+    for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(32)) {
+        // SAFETY: 32 bytes, twice 16.
+        let halves =
+            unsafe { [_mm_loadu_si128(b.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().add(16).cast())] };
+        let columns = [_mm256_cvtepi8_epi16(halves[0]), _mm256_cvtepi8_epi16(halves[1])];
+        for i in 0..MR {
+            let x = _mm256_set1_epi32(a[i]);
+            for j in 0..2 {
+                sums[i][j] = _mm256_add_epi32(sums[i][j], _mm256_madd_epi16(x, columns[j]));
+            }
+        }
+    }
+    for (row, sums) in out.chunks_exact_mut(16).zip(sums) {
+        // SAFETY: 16 numbers, twice 8.
+        unsafe {
+            _mm256_storeu_ps(row.as_mut_ptr(), _mm256_cvtepi32_ps(sums[0]));
+            _mm256_storeu_ps(row.as_mut_ptr().add(8), _mm256_cvtepi32_ps(sums[1]));
+        }
+    }
+}

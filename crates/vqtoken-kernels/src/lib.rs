@@ -1,0 +1,54 @@
+//! CPU kernels on plain slices: what a transformer spends its time in, for the instruction set that the CPU has.
+//!
+//! [`Kernels`] is a choice of instruction set that this CPU is known to have: the best one, or what `VQTOKEN_ISA` forces.
+//! Everything is a method of it, runs on rayon's current pool, and gives the same bits for any number of threads
+//! (instruction sets differ in rounding). [`PackedLinear`] is a linear layer whose weights, `f32`, bf16 or int8, are
+//! packed once. Nothing here knows of tensors, autodiff or models.
+//!
+//! ```
+//! use vqtoken_kernels::{Activation, Fused, Kernels, PackedLinear};
+//!
+//! let kernels = Kernels::from_env()?;
+//! let layer = PackedLinear::f32(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2)?.with_bias(&[0.5, -20.0])?;
+//! let mut y = [0.0; 2];
+//! layer.forward(&[1.0, 1.0], &mut y, Fused { activation: Activation::Gelu, residual: Some(&[0.0, 1.0]) })?;
+//! assert!((y[0] - 3.5).abs() < 1e-3 && y[1] == 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod activation;
+mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod amx;
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512_dots;
+mod bf16;
+mod epilogue;
+mod errors;
+mod float_product;
+mod int8;
+mod int8_tiles;
+mod isa;
+mod linear;
+mod math;
+mod matmul;
+mod matrix;
+mod norm;
+mod pack;
+mod peak;
+mod product;
+mod rotary;
+mod shared_rows;
+mod simd;
+mod softmax;
+
+pub use activation::Activation;
+pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Layout};
+pub use bf16::{bf16_from_f32, f32_from_bf16};
+pub use errors::ShapeError;
+pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
+pub use linear::{Fused, PackedLinear};
+pub use matrix::Matrix;
+pub use norm::{Norm, NormGradients};
+pub use rotary::Turn;

@@ -1,0 +1,172 @@
+//! Linear layers whose weights are packed once, with everything that follows the product fused into it.
+
+use rayon::prelude::*;
+
+use crate::aligned::Aligned;
+use crate::bf16::Bf16Weights;
+use crate::epilogue::{Epilogue, Place, finish_tile};
+use crate::errors::check_length;
+use crate::float_product::{FloatProduct, float_vector_product, tile_shape};
+use crate::int8::Int8Weights;
+use crate::product::multiply;
+use crate::shared_rows::SharedRows;
+use crate::{Activation, Kernels, Matrix, ShapeError};
+
+/// The weights and the bias of a linear layer, packed for one instruction set.
+pub struct PackedLinear {
+    kernels: Kernels,
+    inputs: usize,
+    outputs: usize,
+    weights: Weights,
+    bias: Option<Vec<f32>>,
+}
+
+enum Weights {
+    F32(Aligned<f32>),
+    Bf16(Bf16Weights),
+    Int8(Int8Weights),
+}
+
+/// What follows the product in [`PackedLinear::forward`].
+#[derive(Clone, Copy, Default)]
+pub struct Fused<'a> {
+    /// Applied after the bias.
+    pub activation: Activation,
+    /// Added last, `[M, outputs]`.
+    pub residual: Option<&'a [f32]>,
+}
+
+impl PackedLinear {
+    /// Packs weights `[outputs, inputs]` of `f32`.
+    ///
+    /// # Errors
+    /// `weights` has another length.
+    pub fn f32(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
+        let columns = Matrix::new(weights, outputs, inputs)?.transposed();
+        let packed = columns.pack_columns(tile_shape(kernels).1);
+        Ok(Self { kernels, inputs, outputs, weights: Weights::F32(packed), bias: None })
+    }
+
+    /// Packs weights `[outputs, inputs]` of bf16, given as their bits; half the memory of `f32`.
+    ///
+    /// Where the CPU multiplies bf16 itself ([`Kernels::multiplies_bf16`]) the activations are rounded to bf16 too,
+    /// elsewhere they stay `f32`. Sums are `f32` in both cases.
+    ///
+    /// # Errors
+    /// `weights` has another length.
+    pub fn bf16(
+        kernels: Kernels,
+        weights: &[u16],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
+        check_length("bf16 weights", weights.len(), &[outputs, inputs])?;
+        let weights = Weights::Bf16(Bf16Weights::pack(kernels, weights, outputs, inputs));
+        Ok(Self { kernels, inputs, outputs, weights, bias: None })
+    }
+
+    /// Rounds weights `[outputs, inputs]` to int8 with one scale an output channel and packs them; a quarter of the
+    /// memory. Activations are rounded to int8 on the way, one scale a row.
+    ///
+    /// A channel, or a row, that holds NaN or infinity comes out as NaN.
+    ///
+    /// # Errors
+    /// `weights` has another length, or there are more inputs than sums in `i32` hold.
+    pub fn int8(
+        kernels: Kernels,
+        weights: &[f32],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
+        check_length("weights", weights.len(), &[outputs, inputs])?;
+        let weights = Weights::Int8(Int8Weights::pack(kernels, weights, outputs, inputs)?);
+        Ok(Self { kernels, inputs, outputs, weights, bias: None })
+    }
+
+    /// Sets the bias `[outputs]`.
+    ///
+    /// # Errors
+    /// `bias` has another length.
+    pub fn with_bias(mut self, bias: &[f32]) -> Result<Self, ShapeError> {
+        check_length("bias", bias.len(), &[self.outputs])?;
+        self.bias = Some(bias.to_vec());
+        Ok(self)
+    }
+
+    /// Numbers of an input row.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Numbers of an output row.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        match &self.weights {
+            Weights::F32(weights) => weights.len() * 4,
+            Weights::Bf16(weights) => weights.bytes(),
+            Weights::Int8(weights) => weights.bytes(),
+        }
+    }
+
+    /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`; `y` may hold anything before.
+    ///
+    /// One row takes a path of its own, bound by the memory that the weights lie in; it may round differently.
+    ///
+    /// # Errors
+    /// Lengths do not fit.
+    pub fn forward(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>) -> Result<(), ShapeError> {
+        let rows = x.len().checked_div(self.inputs).unwrap_or(y.len() / self.outputs.max(1));
+        let x = Matrix::new(x, rows, self.inputs)?;
+        check_length("output", y.len(), &[rows, self.outputs])?;
+        if let Some(residual) = fused.residual {
+            check_length("residual", residual.len(), &[rows, self.outputs])?;
+        }
+        let epilogue = Epilogue {
+            scales: None,
+            bias: self.bias.as_deref(),
+            activation: fused.activation,
+            residual: fused.residual,
+        };
+        match (&self.weights, (rows == 1).then(|| x.row(0))) {
+            (Weights::F32(panels), None) => {
+                let product = FloatProduct { kernels: self.kernels, left: x, panels };
+                multiply(self.kernels, &product, (rows, self.outputs), y, &epilogue);
+            }
+            (Weights::Bf16(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
+            (Weights::Int8(weights), _) => weights.multiply(self.kernels, x, y, &epilogue),
+            (Weights::F32(panels), Some(x)) => one_row(self.kernels, y, &epilogue, |columns, out| {
+                let panels = &panels[columns.start * x.len()..];
+                float_vector_product(self.kernels, x, panels, out);
+            }),
+            (Weights::Bf16(weights), Some(x)) => one_row(self.kernels, y, &epilogue, |columns, out| {
+                weights.vector_product(self.kernels, x, columns.start, out);
+            }),
+        }
+        Ok(())
+    }
+}
+
+/// One output row: pieces of whole panels beside each other, each finished as soon as it is summed.
+pub(crate) fn one_row(
+    kernels: Kernels,
+    y: &mut [f32],
+    epilogue: &Epilogue<'_>,
+    product: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
+) {
+    let panel = tile_shape(kernels).1;
+    let outputs = y.len();
+    let pieces = 4 * rayon::current_num_threads();
+    let piece = outputs.div_ceil(pieces).next_multiple_of(panel);
+    let out = SharedRows::new(y, outputs);
+    (0..outputs.div_ceil(piece.max(1))).into_par_iter().for_each(|index| {
+        let columns = index * piece..((index + 1) * piece).min(outputs);
+        let mut sums = Aligned::zeros(columns.len());
+        product(columns.clone(), &mut sums);
+        let place = Place { out, rows: 0..1, columns, width: outputs, first: true, last: true };
+        finish_tile(kernels, &sums, sums.len(), &place, epilogue);
+    });
+}

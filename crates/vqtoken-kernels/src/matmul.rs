@@ -1,0 +1,29 @@
+//! Plain products of two matrices, transposed or not: what gradients of linear layers are made of.
+
+use crate::epilogue::Epilogue;
+use crate::errors::{check_equal, check_length};
+use crate::float_product::{FloatProduct, tile_shape};
+use crate::product::multiply;
+use crate::{Kernels, Matrix, ShapeError};
+
+impl Kernels {
+    /// `out [M, N] = left [M, K] right [K, N]`; `out` may hold anything before.
+    ///
+    /// The gradients of `y = x W^T` are `dx = dy W` and `dW = dy^T x`: pass [`Matrix::transposed`] sides.
+    ///
+    /// # Errors
+    /// The sides do not fit, or `out` has another length.
+    pub fn matmul(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
+        check_equal(
+            "columns of left and rows of right",
+            left.columns(),
+            right.rows(),
+            "transpose one of them",
+        )?;
+        check_length("product", out.len(), &[left.rows(), right.columns()])?;
+        let panels = right.pack_columns(tile_shape(self).1);
+        let product = FloatProduct { kernels: self, left, panels: &panels };
+        multiply(self, &product, (left.rows(), right.columns()), out, &Epilogue::default());
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Matrices on borrowed slices, and their packing into panels.
+
+use rayon::prelude::*;
+use std::ops::Range;
+
+use crate::ShapeError;
+use crate::aligned::Aligned;
+use crate::errors::check_length;
+
+/// A matrix `[rows, columns]` on a row-major slice, or the transpose of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The matrix `[rows, columns]` that lies row by row in `data`.
+    ///
+    /// # Errors
+    /// `data` has another length.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, ShapeError> {
+        check_length("matrix", data.len(), &[rows, columns])?;
+        Ok(Self { data, rows, columns, row_stride: columns, column_stride: 1 })
+    }
+
+    /// The matrix `[rows, columns]` whose rows start `row_stride` apart in `data`, which reaches to the last one's end.
+    pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        Self { data, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// The transpose `[columns, rows]`; nothing is moved.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The numbers as they lie.
+    pub(crate) fn numbers(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// Row `row` of a matrix that is not transposed.
+    pub(crate) fn row(&self, row: usize) -> &'a [f32] {
+        debug_assert_eq!(self.column_stride, 1);
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
+    /// Packs some rows for the left side of a product: panels of `width` rows, each `[depth, width]`, short ones filled
+    /// up with zeros.
+    pub(crate) fn pack_rows(&self, width: usize, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
+        let mut first = rows.start;
+        for panel in out.chunks_exact_mut((width * depth.len()).max(1)) {
+            let last = (first + width).min(rows.end);
+            if last < first + width {
+                panel.fill(0.0);
+            }
+            if self.column_stride == 1 {
+                for row in first..last {
+                    let numbers = &self.data[row * self.row_stride..][depth.clone()];
+                    for (place, x) in panel.iter_mut().skip(row - first).step_by(width).zip(numbers) {
+                        *place = *x;
+                    }
+                }
+            } else {
+                for (column, places) in depth.clone().zip(panel.chunks_exact_mut(width)) {
+                    let start = first * self.row_stride + column * self.column_stride;
+                    for (i, place) in places[..last - first].iter_mut().enumerate() {
+                        *place = self.data[start + i * self.row_stride];
+                    }
+                }
+            }
+            first = last;
+        }
+    }
+
+    /// Packs the matrix for the right side of a product: panels of `width` columns, each `[rows, width]`, the last one
+    /// filled up with zeros.
+    pub(crate) fn pack_columns(&self, width: usize) -> Aligned<f32> {
+        let panels = self.columns.div_ceil(width);
+        let mut packed = Aligned::zeros(panels * self.rows * width);
+        let transposed = self.transposed();
+        packed.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
+            let first = panel * width;
+            transposed.pack_rows(width, first..(first + width).min(self.columns), 0..self.rows, out);
+        });
+        packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_a_matrix_and_its_copied_transpose_is_the_same() {
+        let data: Vec<f32> = (0..35).map(|i| i as f32).collect();
+        let copy: Vec<f32> = (0..35).map(|i| data[i % 5 * 7 + i / 5]).collect();
+        let a = Matrix::new(&data, 5, 7).unwrap().transposed();
+        let b = Matrix::new(&copy, 7, 5).unwrap();
+        let (mut x, mut y) = (vec![f32::NAN; 24], vec![f32::NAN; 24]);
+        a.pack_rows(4, 0..7, 1..4, &mut x);
+        b.pack_rows(4, 0..7, 1..4, &mut y);
+        assert_eq!(x, y);
+        assert_eq!(x[..5], [7.0, 8.0, 9.0, 10.0, 14.0]);
+        assert_eq!(x[12..17], [11.0, 12.0, 13.0, 0.0, 18.0]);
+        assert_eq!(a.pack_columns(4)[..], b.pack_columns(4)[..]);
+    }
+
+    #[test]
+    fn a_slice_of_another_length_is_an_error() {
+        let error = Matrix::new(&[0.0; 5], 2, 3).unwrap_err();
+        assert!(error.to_string().contains("5 numbers"), "{error}");
+        assert!(Matrix::new(&[], usize::MAX, 2).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! One output matrix that many threads write at once, each its own tiles.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// A row-major matrix `[rows, columns]` whose tiles are handed out without checking that they are apart.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedRows<'a> {
+    start: *mut f32,
+    rows: usize,
+    columns: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is an exclusive borrow of numbers; `segment` makes the caller keep its parts apart.
+unsafe impl Send for SharedRows<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for SharedRows<'_> {}
+
+impl<'a> SharedRows<'a> {
+    /// The matrix in `data`, whose length is a multiple of `columns`.
+    pub(crate) fn new(data: &'a mut [f32], columns: usize) -> Self {
+        let rows = data.len() / columns.max(1);
+        Self { start: data.as_mut_ptr(), rows, columns, borrow: PhantomData }
+    }
+
+    /// Some columns of a row.
+    ///
+    /// # Safety
+    /// No other part of the same place may be in use at the same time.
+    pub(crate) unsafe fn segment(&self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
+        assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.columns);
+        // SAFETY: inside the borrowed slice by the line above; the caller keeps it apart from the others.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(row * self.columns + columns.start), columns.len())
+        }
+    }
+
+    /// Asks the CPU to fetch some columns of a row that will be written soon; a hint without any effect on values.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, row: usize, columns: Range<usize>) {
+        #[cfg(target_arch = "x86_64")]
+        for column in columns.step_by(16) {
+            let place = self.start.wrapping_add(row * self.columns + column);
+            // SAFETY: prefetching reads nothing and cannot fault, whatever the address.
+            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (row, columns);
+    }
+}

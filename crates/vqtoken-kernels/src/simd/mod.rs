@@ -1,0 +1,155 @@
+//! Vectors of `f32`, once per instruction set, and the macro that picks one of them at run time.
+//!
+//! A kernel is written once, as an `#[inline(always)]` function over [`Simd`]. [`kernel!`] compiles it for every
+//! instruction set and calls the one that [`crate::Kernels`] stands for.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_512;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_512::Avx512;
+
+/// The most lanes a vector has.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// The most numbers a tile of [`Simd::tile`] has.
+pub(crate) const MAX_TILE: usize = 12 * 32;
+
+/// Vectors of `f32` of one instruction set. A value of the type is the proof that the CPU has it.
+pub(crate) trait Simd: Copy {
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Rows of a tile.
+    const MR: usize;
+    /// Columns of a tile, a multiple of `LANES`.
+    const NR: usize;
+    /// A vector.
+    type F: Copy;
+
+    fn splat(self, x: f32) -> Self::F;
+    /// The first `LANES` numbers of `x`.
+    fn load(self, x: &[f32]) -> Self::F;
+    /// Writes the first `LANES` numbers of `x`.
+    fn store(self, x: &mut [f32], value: Self::F);
+    /// The first `2 LANES` bf16 numbers of `x`: those at even places, and those at odd places.
+    fn load_bf16_pairs(self, x: &[u16]) -> (Self::F, Self::F);
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a b + c`, rounded once where the instruction set can.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The larger, and `b` where either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller, and `b` where either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// To the nearest whole number.
+    fn round(self, a: Self::F) -> Self::F;
+    /// `2^n` for whole `n` in -126..=127; anything for NaN.
+    fn pow2(self, n: Self::F) -> Self::F;
+    /// `yes` where `a > b`, else `no`.
+    fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
+    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]);
+
+    /// The first numbers of `x`, as many as there are, and `fill` for the rest.
+    #[inline(always)]
+    fn load_or(self, x: &[f32], fill: f32) -> Self::F {
+        if x.len() >= Self::LANES {
+            self.load(x)
+        } else {
+            let mut lanes = [fill; MAX_LANES];
+            lanes[..x.len()].copy_from_slice(x);
+            self.load(&lanes)
+        }
+    }
+
+    /// Writes the first numbers of `x`, as many as there are.
+    #[inline(always)]
+    fn store_some(self, x: &mut [f32], value: Self::F) {
+        if x.len() >= Self::LANES {
+            self.store(x, value);
+        } else {
+            let lanes = self.lanes(value);
+            x.copy_from_slice(&lanes[..x.len()]);
+        }
+    }
+
+    /// The numbers of a vector, in the first `LANES` places.
+    #[inline(always)]
+    fn lanes(self, a: Self::F) -> [f32; MAX_LANES] {
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(&mut lanes, a);
+        lanes
+    }
+
+    /// The sum over the lanes, from the first to the last.
+    #[inline(always)]
+    fn sum(self, a: Self::F) -> f32 {
+        self.lanes(a)[..Self::LANES].iter().sum()
+    }
+}
+
+/// A tile product with `MR * NV` vectors in registers.
+#[inline(always)]
+pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    left: &[f32],
+    right: &[f32],
+    out: &mut [f32],
+) {
+    let mut sums = [[s.splat(0.0); NV]; MR];
+    for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(NV * S::LANES)) {
+        let mut columns = [s.splat(0.0); NV];
+        for j in 0..NV {
+            columns[j] = s.load(&b[j * S::LANES..]);
+        }
+        for i in 0..MR {
+            let x = s.splat(a[i]);
+            for j in 0..NV {
+                sums[i][j] = s.fma(x, columns[j], sums[i][j]);
+            }
+        }
+    }
+    for (row, sums) in out.chunks_exact_mut(NV * S::LANES).zip(sums) {
+        for j in 0..NV {
+            s.store(&mut row[j * S::LANES..], sums[j]);
+        }
+    }
+}
+
+/// Compiles a function over [`Simd`] for every instruction set, behind a function that takes [`crate::Kernels`] first.
+macro_rules! kernel {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $generic:path) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name(kernels: $crate::Kernels, $($arg: $ty),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(simd: $crate::simd::Avx2, $($arg: $ty),*) $(-> $out)? {
+                $generic(simd, $($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            fn avx512(simd: $crate::simd::Avx512, $($arg: $ty),*) $(-> $out)? {
+                $generic(simd, $($arg),*)
+            }
+            match kernels.isa() {
+                // SAFETY: `Kernels` of this instruction set exist only where the CPU has it.
+                #[cfg(target_arch = "x86_64")]
+                $crate::Isa::Avx2 => unsafe { avx2($crate::simd::Avx2::assume(), $($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::Isa::Avx512 | $crate::Isa::Amx => unsafe { avx512($crate::simd::Avx512::assume(), $($arg),*) },
+                _ => $generic($crate::simd::Portable, $($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use kernel;

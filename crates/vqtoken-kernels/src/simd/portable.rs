@@ -1,0 +1,102 @@
+//! Eight numbers at a time in plain Rust; the compiler makes of them what the target's baseline has.
+
+use super::{Simd, tile};
+
+/// The instruction set that every CPU has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+type Vector = [f32; 8];
+
+#[inline(always)]
+fn each(a: Vector, b: Vector, f: impl Fn(f32, f32) -> f32) -> Vector {
+    let mut out = [0.0; 8];
+    for i in 0..8 {
+        out[i] = f(a[i], b[i]);
+    }
+    out
+}
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    const MR: usize = 4;
+    const NR: usize = 8;
+    type F = Vector;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Vector {
+        [x; 8]
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> Vector {
+        let mut out = [0.0; 8];
+        out.copy_from_slice(&x[..8]);
+        out
+    }
+    #[inline(always)]
+    fn store(self, x: &mut [f32], value: Vector) {
+        x[..8].copy_from_slice(&value);
+    }
+    #[inline(always)]
+    fn load_bf16_pairs(self, x: &[u16]) -> (Vector, Vector) {
+        let (mut even, mut odd) = ([0.0; 8], [0.0; 8]);
+        for (i, pair) in x[..16].chunks_exact(2).enumerate() {
+            even[i] = f32::from_bits(u32::from(pair[0]) << 16);
+            odd[i] = f32::from_bits(u32::from(pair[1]) << 16);
+        }
+        (even, odd)
+    }
+    #[inline(always)]
+    fn add(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn fma(self, a: Vector, b: Vector, c: Vector) -> Vector {
+        // Rounded twice: without the instruction, rounding once is a call into the C library.
+        self.add(self.mul(a, b), c)
+    }
+    #[inline(always)]
+    fn max(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: Vector, b: Vector) -> Vector {
+        each(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn round(self, a: Vector) -> Vector {
+        // Adding 1.5 * 2^23 leaves no bits for the fraction; holds for |a| < 2^22, which is all that `exp` asks for.
+        let shift = 12_582_912.0;
+        each(a, a, |a, _| (a + shift) - shift)
+    }
+    #[inline(always)]
+    fn pow2(self, n: Vector) -> Vector {
+        each(n, n, |n, _| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn select_gt(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
+        let mut out = no;
+        for i in 0..8 {
+            if a[i] > b[i] {
+                out[i] = yes[i];
+            }
+        }
+        out
+    }
+    #[inline(always)]
+    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
+        tile::<Self, 4, 1>(self, left, right, out);
+    }
+}

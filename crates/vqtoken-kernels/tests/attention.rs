@@ -1,0 +1,222 @@
+//! Attention against loops in f64, and its gradients against differences.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Unaligned, all_kernels, assert_close, differences, numbers, same_on_any_threads, to_f64};
+use vqtoken_kernels::{AttentionForward, AttentionGradients, AttentionShape, Kernels, Layout};
+
+fn shape(sizes: [usize; 6], layout: Layout, causal: Option<usize>) -> AttentionShape {
+    let [batch, heads, kv_heads, queries, keys, head_dim] = sizes;
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, layout, causal, scale }
+}
+
+/// Where number `d` of a token's head lies.
+fn place(s: &AttentionShape, b: usize, t: usize, h: usize, d: usize, heads: usize, tokens: usize) -> usize {
+    match s.layout {
+        Layout::TokensFirst => ((b * tokens + t) * heads + h) * s.head_dim + d,
+        Layout::HeadsFirst => ((b * heads + h) * tokens + t) * s.head_dim + d,
+    }
+}
+
+fn reference(s: &AttentionShape, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; q.len()];
+    for b in 0..s.batch {
+        for h in 0..s.heads {
+            let g = h / (s.heads / s.kv_heads);
+            for i in 0..s.queries {
+                let visible = s.causal.map_or(s.keys, |offset| i + offset + 1);
+                let at = |d| place(s, b, i, h, d, s.heads, s.queries);
+                let key = |j, d| place(s, b, j, g, d, s.kv_heads, s.keys);
+                let scores: Vec<f64> = (0..visible)
+                    .map(|j| {
+                        (0..s.head_dim).map(|d| q[at(d)] * k[key(j, d)]).sum::<f64>() * f64::from(s.scale)
+                    })
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+                let weights: Vec<f64> = scores.iter().map(|x| (x - largest).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for d in 0..s.head_dim {
+                    out[at(d)] = (0..visible).map(|j| weights[j] * v[key(j, d)]).sum::<f64>() / total;
+                }
+            }
+        }
+    }
+    out
+}
+
+fn inputs(s: &AttentionShape, size: f32) -> [Vec<f32>; 3] {
+    let scaled = |seed, count| numbers(seed, count).iter().map(|x| x * size).collect();
+    [scaled(1, s.query_len()), scaled(2, s.key_len()), numbers(3, s.key_len())]
+}
+
+fn forward(
+    kernels: Kernels,
+    s: &AttentionShape,
+    [q, k, v]: &[Vec<f32>; 3],
+    save: bool,
+) -> (Vec<f32>, Vec<f32>) {
+    let [q, k, v] = [Unaligned::new(q, 1), Unaligned::new(k, 3), Unaligned::new(v, 5)];
+    let mut out = Unaligned::poisoned(s.query_len(), 7);
+    let mut log_sums = vec![f32::NAN; s.log_sums_len()];
+    kernels
+        .attention(s, (q.get(), k.get(), v.get()), out.get_mut(), save.then_some(&mut log_sums[..]))
+        .unwrap();
+    out.assert_untouched();
+    (out.get().to_vec(), log_sums)
+}
+
+#[test]
+fn forward_against_f64() {
+    let cases = [
+        ([1, 1, 1, 1, 1, 1], None),
+        ([2, 3, 3, 5, 7, 11], None),
+        ([1, 2, 1, 33, 50, 8], None),
+        ([1, 14, 2, 1, 83, 64], Some(82)),
+        ([1, 2, 2, 1, 9, 7], None),
+        ([2, 4, 2, 20, 20, 24], Some(0)),
+        ([1, 2, 1, 37, 300, 20], Some(263)),
+        ([1, 1, 1, 40, 331, 72], None),
+        ([1, 1, 1, 310, 310, 5], Some(0)),
+    ];
+    for kernels in all_kernels() {
+        for (sizes, causal) in cases {
+            for layout in [Layout::TokensFirst, Layout::HeadsFirst] {
+                let s = shape(sizes, layout, causal);
+                for size in [1.0, 8.0] {
+                    let input = inputs(&s, size);
+                    let exact = reference(&s, &to_f64(&input[0]), &to_f64(&input[1]), &to_f64(&input[2]));
+                    for save in [false, true] {
+                        let (out, log_sums) = forward(kernels, &s, &input, save);
+                        assert_close(&format!("{kernels:?} {s:?} {save}"), &out, &exact, 2e-5);
+                        assert!(!save || log_sums.iter().all(|x| x.is_finite()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_against_differences() {
+    let cases = [
+        ([1, 1, 1, 3, 4, 3], None),
+        ([2, 4, 2, 7, 7, 6], Some(0)),
+        ([1, 2, 1, 5, 21, 4], Some(16)),
+        ([1, 2, 2, 19, 10, 5], None),
+    ];
+    for kernels in all_kernels() {
+        for (sizes, causal) in cases {
+            for layout in [Layout::TokensFirst, Layout::HeadsFirst] {
+                let s = shape(sizes, layout, causal);
+                let input = inputs(&s, 2.0);
+                let dout = numbers(9, s.query_len());
+                let (dq, dk, dv) = backward(kernels, &s, &input, &dout);
+                let [q, k, v] = [to_f64(&input[0]), to_f64(&input[1]), to_f64(&input[2])];
+                let loss = |out: Vec<f64>| out.iter().zip(&dout).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
+                let name = format!("{kernels:?} {s:?}");
+                assert_close(&name, &dq, &differences(&q, |q| loss(reference(&s, q, &k, &v))), 3e-6);
+                assert_close(&name, &dk, &differences(&k, |k| loss(reference(&s, &q, k, &v))), 3e-6);
+                assert_close(&name, &dv, &differences(&v, |v| loss(reference(&s, &q, &k, v))), 3e-6);
+            }
+        }
+    }
+}
+
+fn backward(
+    kernels: Kernels,
+    s: &AttentionShape,
+    input: &[Vec<f32>; 3],
+    dout: &[f32],
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let (out, log_sums) = forward(kernels, s, input, true);
+    let [q, k, v] = input;
+    let saved = AttentionForward { q, k, v, out: &out, log_sums: &log_sums };
+    let [mut dq, mut dk, mut dv] = [q.len(), k.len(), v.len()].map(|count| Unaligned::poisoned(count, 3));
+    let gradients = AttentionGradients { dq: dq.get_mut(), dk: dk.get_mut(), dv: dv.get_mut() };
+    let dout = Unaligned::new(dout, 1);
+    kernels.attention_backward(s, saved, dout.get(), gradients).unwrap();
+    [&dq, &dk, &dv].iter().for_each(|x| x.assert_untouched());
+    (dq.get().to_vec(), dk.get().to_vec(), dv.get().to_vec())
+}
+
+#[test]
+fn gradients_over_many_blocks_match_those_of_portable_code() {
+    let s = shape([1, 2, 1, 330, 330, 9], Layout::TokensFirst, Some(0));
+    let input = inputs(&s, 2.0);
+    let dout = numbers(9, s.query_len());
+    // The derivative along one direction of everything at once.
+    let step: Vec<Vec<f64>> = (0..3).map(|i| to_f64(&numbers(20 + i, input[i as usize].len()))).collect();
+    let moved = |t: f64| {
+        let at = |i: usize| -> Vec<f64> {
+            input[i].iter().zip(&step[i]).map(|(x, step)| f64::from(*x) + t * step).collect()
+        };
+        let out = reference(&s, &at(0), &at(1), &at(2));
+        out.iter().zip(&dout).map(|(a, b)| a * f64::from(*b)).sum::<f64>()
+    };
+    let exact = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+    for kernels in all_kernels() {
+        let (dq, dk, dv) = backward(kernels, &s, &input, &dout);
+        let slope: f64 = [dq, dk, dv]
+            .iter()
+            .zip(&step)
+            .map(|(gradient, step)| gradient.iter().zip(step).map(|(a, b)| f64::from(*a) * b).sum::<f64>())
+            .sum();
+        assert!((slope - exact).abs() < 1e-4 * exact.abs().max(1.0), "{kernels:?}: {slope} not {exact}");
+    }
+}
+
+#[test]
+fn the_same_bits_on_any_threads() {
+    for kernels in all_kernels() {
+        let s = shape([2, 4, 2, 70, 170, 12], Layout::TokensFirst, Some(100));
+        let (input, dout) = (inputs(&s, 1.0), numbers(9, s.query_len()));
+        same_on_any_threads("attention", || forward(kernels, &s, &input, true).0);
+        same_on_any_threads("gradients of attention", || {
+            let (dq, dk, dv) = backward(kernels, &s, &input, &dout);
+            [dq, dk, dv].concat()
+        });
+        let s = shape([1, 4, 2, 1, 170, 12], Layout::TokensFirst, None);
+        let input = inputs(&s, 1.0);
+        same_on_any_threads("decoding", || forward(kernels, &s, &input, false).0);
+    }
+}
+
+#[test]
+fn what_is_masked_does_not_matter_and_nan_stays_in_its_head() {
+    for kernels in all_kernels() {
+        let s = shape([1, 2, 2, 20, 20, 6], Layout::HeadsFirst, Some(0));
+        let clean = inputs(&s, 1.0);
+        let mut spoilt = clean.clone();
+        // The last key of head 0, which only its last query sees.
+        spoilt[1][19 * 6] = f32::NAN;
+        let ((a, _), (b, _)) = (forward(kernels, &s, &clean, true), forward(kernels, &s, &spoilt, true));
+        assert_eq!(a[..19 * 6], b[..19 * 6]);
+        assert!(b[19 * 6..20 * 6].iter().all(|x| x.is_nan()));
+        assert_eq!(a[20 * 6..], b[20 * 6..]);
+        // A score of minus infinity takes no weight, even where it comes first.
+        let s = shape([1, 1, 1, 2, 3, 1], Layout::HeadsFirst, None);
+        let input = [vec![1.0, 1.0], vec![f32::NEG_INFINITY, 0.0, 0.0], vec![5.0, 1.0, 3.0]];
+        assert_eq!(forward(kernels, &s, &input, false).0, [2.0, 2.0]);
+        let s = shape([1, 1, 1, 1, 3, 1], Layout::HeadsFirst, None);
+        let input = [vec![1.0], vec![f32::NEG_INFINITY, 0.0, 0.0], vec![5.0, 1.0, 3.0]];
+        assert_eq!(forward(kernels, &s, &input, false).0, [2.0]);
+    }
+}
+
+#[test]
+fn wrong_shapes_are_errors() {
+    let kernels = Kernels::best();
+    let s = shape([1, 2, 1, 2, 2, 2], Layout::HeadsFirst, None);
+    let (q, k) = ([0.0; 8], [0.0; 4]);
+    assert!(kernels.attention(&s, (&q, &k, &k), &mut [0.0; 8], None).is_ok());
+    assert!(kernels.attention(&s, (&k, &k, &k), &mut [0.0; 8], None).is_err());
+    assert!(kernels.attention(&s, (&q, &q, &k), &mut [0.0; 8], None).is_err());
+    assert!(kernels.attention(&s, (&q, &k, &k), &mut [0.0; 4], None).is_err());
+    assert!(kernels.attention(&s, (&q, &k, &k), &mut [0.0; 8], Some(&mut [0.0; 3])).is_err());
+    let uneven = AttentionShape { heads: 3, kv_heads: 2, ..s };
+    assert!(kernels.attention(&uneven, (&q, &k, &k), &mut [0.0; 8], None).is_err());
+    let offset = AttentionShape { causal: Some(1), ..s };
+    assert!(kernels.attention(&offset, (&q, &k, &k), &mut [0.0; 8], None).is_err());
+}

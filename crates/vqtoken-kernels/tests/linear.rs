@@ -1,0 +1,296 @@
+//! Linear layers and matrix products against loops in f64.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Unaligned, all_kernels, assert_close, bits, numbers, same_on_any_threads};
+use vqtoken_kernels::{
+    Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError, bf16_from_f32, f32_from_bf16,
+};
+
+/// Shapes `[M, inputs, outputs]`: one, whole tiles, and such that divide nothing.
+const SHAPES: [[usize; 3]; 12] = [
+    [1, 1, 1],
+    [1, 7, 5],
+    [1, 129, 67],
+    [1, 386, 100],
+    [2, 3, 17],
+    [5, 31, 33],
+    [6, 64, 32],
+    [7, 385, 47],
+    [13, 800, 19],
+    [97, 50, 16],
+    [101, 33, 1],
+    [200, 65, 70],
+];
+
+/// All of them, but for Miri those that it gets through.
+fn shapes() -> impl Iterator<Item = [usize; 3]> {
+    SHAPES.into_iter().filter(|shape| !cfg!(miri) || shape.iter().product::<usize>() < 1_000)
+}
+
+/// `x W^T` of rounded or plain numbers.
+fn product(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f64> {
+    let mut y = vec![0.0; rows * outputs];
+    for i in 0..rows {
+        for j in 0..outputs {
+            for k in 0..inputs {
+                y[i * outputs + j] += f64::from(x[i * inputs + k]) * f64::from(w[j * inputs + k]);
+            }
+        }
+    }
+    y
+}
+
+fn activate(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Identity => x,
+        Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh())
+        }
+        Activation::Gelu => {
+            // The distribution function by Simpson's rule.
+            let (n, h) = (2000, x / 2000.0);
+            let density = |t: f64| (-t * t / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let sum: f64 = (0..=n)
+                .map(|i| {
+                    density(f64::from(i) * h) * if i == 0 || i == n { 1.0 } else { f64::from(2 + i % 2 * 2) }
+                })
+                .sum();
+            x * (0.5 + sum * h / 3.0)
+        }
+    }
+}
+
+fn run(layer: &PackedLinear, x: &[f32], rows: usize, fused: Fused<'_>) -> Vec<f32> {
+    let x = Unaligned::new(x, 3);
+    let mut y = Unaligned::poisoned(rows * layer.outputs(), 5);
+    layer.forward(x.get(), y.get_mut(), fused).unwrap();
+    y.assert_untouched();
+    y.get().to_vec()
+}
+
+#[test]
+fn f32_against_f64() {
+    for kernels in all_kernels() {
+        for shape @ [rows, inputs, outputs] in shapes() {
+            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            let w = Unaligned::new(&w, 1);
+            let layer = PackedLinear::f32(kernels, w.get(), outputs, inputs).unwrap();
+            let y = run(&layer, &x, rows, Fused::default());
+            assert_close(&format!("{kernels:?} {shape:?}"), &y, &product(&x, w.get(), shape), 2e-6);
+        }
+    }
+}
+
+#[test]
+fn everything_fused_against_f64() {
+    for kernels in all_kernels() {
+        for shape @ [rows, inputs, outputs] in [[1, 70, 37], [7, 30, 19], [100, 400, 35]] {
+            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            let (bias, residual) = (numbers(3, outputs), numbers(4, rows * outputs));
+            let residual = Unaligned::new(&residual, 7);
+            let layer = PackedLinear::f32(kernels, &w, outputs, inputs).unwrap().with_bias(&bias).unwrap();
+            for activation in [Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Silu]
+            {
+                let y = run(&layer, &x, rows, Fused { activation, residual: Some(residual.get()) });
+                let exact: Vec<f64> = product(&x, &w, shape)
+                    .iter()
+                    .zip(residual.get())
+                    .enumerate()
+                    .map(|(i, (sum, residual))| {
+                        activate(activation, sum + f64::from(bias[i % outputs])) + f64::from(*residual)
+                    })
+                    .collect();
+                assert_close(&format!("{kernels:?} {shape:?} {activation:?}"), &y, &exact, 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_against_f64() {
+    for kernels in all_kernels() {
+        for shape @ [rows, inputs, outputs] in shapes() {
+            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            let halves: Vec<u16> = w.iter().map(|x| bf16_from_f32(*x)).collect();
+            let rounded: Vec<f32> = halves.iter().map(|x| f32_from_bf16(*x)).collect();
+            let layer = PackedLinear::bf16(kernels, &halves, outputs, inputs).unwrap();
+            let y = run(&layer, &x, rows, Fused::default());
+            // One row always takes activations as they are.
+            let x = match kernels.multiplies_bf16() && rows > 1 {
+                true => x.iter().map(|x| f32_from_bf16(bf16_from_f32(*x))).collect(),
+                false => x,
+            };
+            assert_close(&format!("{kernels:?} {shape:?}"), &y, &product(&x, &rounded, shape), 2e-6);
+        }
+    }
+}
+
+/// What int8 has to give, exactly: rounding, integer sums, two scales.
+fn int8_by_hand(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    let quantize = |row: &[f32]| {
+        let largest = row.iter().fold(0.0_f32, |m, x| m.max(x.abs()));
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        let values: Vec<i32> = row.iter().map(|x| (x * inverse).round_ties_even() as i32).collect();
+        (values, largest / 127.0)
+    };
+    let x: Vec<_> = (0..rows).map(|i| quantize(&x[i * inputs..][..inputs])).collect();
+    let w: Vec<_> = (0..outputs).map(|j| quantize(&w[j * inputs..][..inputs])).collect();
+    x.iter()
+        .flat_map(|(x, a)| {
+            w.iter().map(move |(w, b)| {
+                let sum: i32 = x.iter().zip(w).map(|(x, w)| x * w).sum();
+                sum as f32 * a * b
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn int8_is_exact_integer_arithmetic_on_every_instruction_set() {
+    for kernels in all_kernels() {
+        for shape @ [rows, inputs, outputs] in shapes() {
+            let (mut x, mut w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            // The worst that sums of 16 bits could saturate on, and rows of nothing.
+            x[..inputs].fill(1.0);
+            w[..inputs].fill(-1.0);
+            if outputs > 1 {
+                w[inputs..2 * inputs].fill(0.0);
+            }
+            let layer = PackedLinear::int8(kernels, &w, outputs, inputs).unwrap();
+            let y = run(&layer, &x, rows, Fused::default());
+            assert_eq!(y, int8_by_hand(&x, &w, shape), "{kernels:?} {shape:?}");
+        }
+    }
+}
+
+#[test]
+fn int8_stays_near_f32() {
+    let (rows, inputs, outputs) = (20, 1152, 64);
+    let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+    let exact = product(&x, &w, [rows, inputs, outputs]);
+    for kernels in all_kernels() {
+        let y = run(&PackedLinear::int8(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let y = common::to_f64(&y);
+        let cosine = dot(&y, &exact) / (dot(&y, &y) * dot(&exact, &exact)).sqrt();
+        assert!(cosine > 0.9999, "{cosine}");
+    }
+}
+
+type Make = fn(Kernels, &[f32], usize, usize) -> Result<PackedLinear, ShapeError>;
+
+fn bf16(kernels: Kernels, w: &[f32], outputs: usize, inputs: usize) -> Result<PackedLinear, ShapeError> {
+    let halves: Vec<u16> = w.iter().map(|x| bf16_from_f32(*x)).collect();
+    PackedLinear::bf16(kernels, &halves, outputs, inputs)
+}
+
+const MAKERS: [Make; 3] = [PackedLinear::f32, bf16, PackedLinear::int8];
+
+#[test]
+fn nan_and_infinity_reach_their_row_and_no_other() {
+    for kernels in all_kernels() {
+        for (format, make) in MAKERS.iter().enumerate() {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for rows in [1, 9] {
+                    let (inputs, outputs) = (41, 37);
+                    let mut x = numbers(1, rows * inputs);
+                    let w: Vec<f32> = numbers(2, outputs * inputs).iter().map(|x| x.abs() + 0.1).collect();
+                    x[(rows - 1) * inputs + 40] = bad;
+                    let y = run(&make(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
+                    let (good, spoilt) = y.split_at((rows - 1) * outputs);
+                    assert!(good.iter().all(|y| y.is_finite()), "{kernels:?} {format} {bad}");
+                    let expected = |y: &f32| if format == 2 || bad.is_nan() { y.is_nan() } else { *y == bad };
+                    assert!(spoilt.iter().all(expected), "{kernels:?} {format} {bad}: {spoilt:?}");
+                }
+            }
+            // A spoilt weight spoils its column.
+            let mut w = numbers(2, 37 * 41);
+            w[36 * 41] = f32::NAN;
+            let y = run(&make(kernels, &w, 37, 41).unwrap(), &numbers(1, 3 * 41), 3, Fused::default());
+            assert!(y.chunks(37).all(|y| y[36].is_nan() && y[..36].iter().all(|y| y.is_finite())));
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_on_any_threads() {
+    for kernels in all_kernels() {
+        for make in MAKERS {
+            for (rows, inputs, outputs) in [(1, 500, 300), (150, 700, 100)] {
+                let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+                let layer = make(kernels, &w, outputs, inputs).unwrap();
+                let fused = Fused { activation: Activation::Silu, residual: None };
+                same_on_any_threads("linear", || run(&layer, &x, rows, fused));
+            }
+        }
+        let (a, b) = (numbers(1, 130 * 500), numbers(2, 500 * 90));
+        same_on_any_threads("matmul", || {
+            let mut y = vec![f32::NAN; 130 * 90];
+            let (a, b) = (Matrix::new(&a, 130, 500).unwrap(), Matrix::new(&b, 500, 90).unwrap());
+            kernels.matmul(a, b, &mut y).unwrap();
+            y
+        });
+    }
+}
+
+#[test]
+fn nothing_in_nothing_out() {
+    for kernels in all_kernels() {
+        for make in MAKERS {
+            let layer = make(kernels, &[], 3, 0).unwrap().with_bias(&[1.0, 2.0, 3.0]).unwrap();
+            assert_eq!(run(&layer, &[], 2, Fused::default()), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+            assert_eq!(run(&layer, &[], 1, Fused::default()), [1.0, 2.0, 3.0]);
+            let layer = make(kernels, &numbers(1, 15), 3, 5).unwrap();
+            assert!(run(&layer, &[], 0, Fused::default()).is_empty());
+            let layer = make(kernels, &[], 0, 5).unwrap();
+            assert!(run(&layer, &numbers(1, 10), 2, Fused::default()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn wrong_lengths_are_errors() {
+    let kernels = Kernels::best();
+    assert!(PackedLinear::f32(kernels, &[0.0; 5], 2, 3).is_err());
+    assert!(PackedLinear::bf16(kernels, &[0; 5], 2, 3).is_err());
+    assert!(PackedLinear::int8(kernels, &[0.0; 5], 2, 3).is_err());
+    assert!(PackedLinear::int8(kernels, &[0.0; 70_000], 1, 70_000).is_err());
+    let layer = PackedLinear::f32(kernels, &[0.0; 6], 2, 3).unwrap();
+    assert!(layer.forward(&[0.0; 7], &mut [0.0; 4], Fused::default()).is_err());
+    assert!(layer.forward(&[0.0; 6], &mut [0.0; 5], Fused::default()).is_err());
+    let fused = Fused { residual: Some(&[0.0; 3]), ..Fused::default() };
+    assert!(layer.forward(&[0.0; 6], &mut [0.0; 4], fused).is_err());
+    assert!(layer.with_bias(&[0.0; 3]).is_err());
+    let a = Matrix::new(&[0.0; 6], 2, 3).unwrap();
+    assert!(kernels.matmul(a, a, &mut [0.0; 4]).is_err());
+    assert!(kernels.matmul(a, a.transposed(), &mut [0.0; 5]).is_err());
+}
+
+#[test]
+fn matmul_in_all_transposes() {
+    for kernels in all_kernels() {
+        for shape @ [m, k, n] in shapes() {
+            let (a, b) = (numbers(1, m * k), numbers(2, n * k));
+            let exact = product(&a, &b, shape);
+            let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..x.len()).map(|i| x[i % rows * columns + i / rows]).collect()
+            };
+            let (at, bt) = (transpose(&a, m, k), transpose(&b, n, k));
+            let lefts = [Matrix::new(&a, m, k).unwrap(), Matrix::new(&at, k, m).unwrap().transposed()];
+            let rights = [Matrix::new(&b, n, k).unwrap().transposed(), Matrix::new(&bt, k, n).unwrap()];
+            let mut first = None;
+            for left in lefts {
+                for right in rights {
+                    let mut y = Unaligned::poisoned(m * n, 1);
+                    kernels.matmul(left, right, y.get_mut()).unwrap();
+                    assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);
+                    y.assert_untouched();
+                    assert_eq!(first.get_or_insert_with(|| bits(y.get())), &bits(y.get()));
+                }
+            }
+        }
+    }
+}
