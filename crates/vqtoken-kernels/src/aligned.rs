@@ -11,7 +11,7 @@ struct Line([u8; 64]);
 ///
 /// # Safety
 /// Only for types without padding, without invalid bit patterns, at most 64-byte aligned, whose size divides 64.
-pub(crate) unsafe trait Number: Copy + Send + Sync + 'static {}
+pub(crate) unsafe trait Number: Copy + Default + Send + Sync + 'static {}
 
 // SAFETY: all bit patterns are numbers, no padding, size and alignment divide 64.
 unsafe impl Number for f32 {}

@@ -9,7 +9,7 @@ use crate::aligned::Aligned;
 use crate::epilogue::Epilogue;
 use crate::float_product::{depth_block, float_tile, tile_shape};
 use crate::matrix::Matrix;
-use crate::pack::pack_groups;
+use crate::pack::{pack_groups, unpack_column};
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
 use crate::{Isa, Kernels};
@@ -36,11 +36,24 @@ pub(crate) struct Bf16Weights {
 }
 
 impl Bf16Weights {
-    pub(crate) fn pack(kernels: Kernels, weights: &[u16], outputs: usize, inputs: usize) -> Self {
+    /// Packs weights of which `rows` puts a range into a buffer.
+    pub(crate) fn pack(
+        kernels: Kernels,
+        [outputs, inputs]: [usize; 2],
+        rows: impl Fn(Range<usize>, &mut [u16]) + Sync,
+    ) -> Self {
         // AMX takes its depth 32 at a time.
         let depth = inputs.next_multiple_of(if kernels.isa() == Isa::Amx { 32 } else { 2 });
-        let panels = pack_groups(weights, (outputs, inputs), tile_shape(kernels).1, 2, depth);
+        let panels = pack_groups((outputs, inputs), tile_shape(kernels).1, 2, depth, rows);
         Self { panels, inputs, outputs }
+    }
+
+    /// The weights of one output.
+    pub(crate) fn row(&self, kernels: Kernels, output: usize) -> impl Iterator<Item = f32> {
+        let width = tile_shape(kernels).1;
+        let length = self.panels.len() / self.outputs.div_ceil(width).max(1);
+        unpack_column(&self.panels[output / width * length..][..length], output % width, width, 2)
+            .map(f32_from_bf16)
     }
 
     pub(crate) fn bytes(&self) -> usize {

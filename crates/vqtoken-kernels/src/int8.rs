@@ -12,7 +12,7 @@ use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::int8_tiles::Int8Path;
 use crate::matrix::Matrix;
-use crate::pack::pack_groups;
+use crate::pack::{pack_panel, unpack_column};
 use crate::product::{Product, Tiling, multiply};
 
 /// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
@@ -34,19 +34,24 @@ impl QuantizedRows {
         let mut values = vec![0; rows * depth];
         let mut scales = vec![0.0; rows];
         let places = values.par_chunks_mut(depth.max(1)).zip(&mut scales);
-        places.zip(numbers.par_chunks(columns.max(1))).for_each(|((values, scale), row)| {
-            let largest = row.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
-            // A sum is not finite where a member is not; `max` alone would pass over NaN.
-            let finite = largest.is_finite() && !row.iter().any(|x| x.is_nan());
-            *scale = if finite { largest / 127.0 } else { f32::NAN };
-            // 127 / largest, unless that overflows or there is nothing to scale.
-            let inverse = if finite && largest > 127.0 * f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 };
-            for (value, x) in values.iter_mut().zip(row) {
-                *value = if inverse == 0.0 { 0 } else { (x * inverse).round_ties_even() as i8 };
-            }
-        });
+        places
+            .zip(numbers.par_chunks(columns.max(1)))
+            .for_each(|((values, scale), row)| *scale = quantize_row(row, values));
         Self { values, scales, depth }
     }
+}
+
+/// Rounds a row to -127..=127 by its largest magnitude, ties to even, and returns what it is multiplied by.
+fn quantize_row(row: &[f32], values: &mut [i8]) -> f32 {
+    let largest = row.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+    // A sum is not finite where a member is not; `max` alone would pass over NaN.
+    let finite = largest.is_finite() && !row.iter().any(|x| x.is_nan());
+    // 127 / largest, unless that overflows or there is nothing to scale.
+    let inverse = if finite && largest > 127.0 * f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 };
+    for (value, x) in values.iter_mut().zip(row) {
+        *value = if inverse == 0.0 { 0 } else { (x * inverse).round_ties_even() as i8 };
+    }
+    if finite { largest / 127.0 } else { f32::NAN }
 }
 
 /// Weights `[outputs, inputs]` in panels.
@@ -60,11 +65,11 @@ pub(crate) struct Int8Weights {
 }
 
 impl Int8Weights {
+    /// Packs weights of which `rows` puts a range into a buffer.
     pub(crate) fn pack(
         kernels: Kernels,
-        weights: &[f32],
-        outputs: usize,
-        inputs: usize,
+        [outputs, inputs]: [usize; 2],
+        rows: impl Fn(Range<usize>, &mut [f32]) + Sync,
     ) -> Result<Self, ShapeError> {
         if inputs > MOST_INPUTS {
             let remedy = "use bf16 weights";
@@ -76,11 +81,37 @@ impl Int8Weights {
             });
         }
         let path = Int8Path::of(kernels);
-        let rows = QuantizedRows::new(weights, inputs, outputs, path.depth_multiple());
         let (width, group) = (path.columns(), path.group());
-        let panels = pack_groups(&rows.values, (outputs, rows.depth), width, group, rows.depth);
-        let panels = path.with_corrections(panels, &rows);
-        Ok(Self { path, panels, scales: rows.scales, inputs, outputs })
+        let depth = inputs.next_multiple_of(path.depth_multiple());
+        let length = path.panel_len(depth);
+        let mut panels = Aligned::zeros(outputs.div_ceil(width) * length);
+        let mut scales = vec![0.0; outputs];
+        panels.par_chunks_mut(length.max(1)).zip(scales.par_chunks_mut(width)).enumerate().for_each(
+            |(panel, (out, scales))| {
+                let range = panel * width..panel * width + scales.len();
+                let mut numbers = vec![0.0; range.len() * inputs];
+                rows(range, &mut numbers);
+                let mut values = vec![0; scales.len() * depth];
+                let places = values.chunks_exact_mut(depth.max(1)).zip(&mut *scales);
+                for (row, (values, scale)) in numbers.chunks_exact(inputs.max(1)).zip(places) {
+                    *scale = quantize_row(row, values);
+                }
+                let (corrections, body) = out.split_at_mut(length - width * depth);
+                path.correct(&values, depth, corrections);
+                pack_panel(&values, depth, width, group, body);
+            },
+        );
+        Ok(Self { path, panels, scales, inputs, outputs })
+    }
+
+    /// The weights of one output.
+    pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> {
+        let (width, group) = (self.path.columns(), self.path.group());
+        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+        let length = self.path.panel_len(depth);
+        let panel = &self.panels[output / width * length..][length - width * depth..length];
+        let scale = self.scales[output];
+        unpack_column(panel, output % width, width, group).map(move |value| f32::from(value) * scale)
     }
 
     pub(crate) fn bytes(&self) -> usize {

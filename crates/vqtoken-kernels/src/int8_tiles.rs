@@ -3,10 +3,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use crate::aligned::Aligned;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512_dots::vnni_tile;
-use crate::int8::QuantizedRows;
+
 use crate::{Isa, Kernels};
 
 /// How int8 is multiplied. A value other than `Portable` is the proof that the CPU has the instructions.
@@ -79,24 +78,13 @@ impl Int8Path {
         }
     }
 
-    /// Puts before each panel, where the left side is unsigned, what its columns must start from: -128 times their sum.
-    pub(crate) fn with_corrections(self, panels: Aligned<i8>, weights: &QuantizedRows) -> Aligned<i8> {
-        if self != Int8Path::Vnni || weights.depth == 0 {
-            return panels;
+    /// Writes what stands before a panel where the left side is unsigned: what its columns must start from, -128 times
+    /// their sum. `columns` is `[width, depth]`, `out` is empty where nothing stands there.
+    pub(crate) fn correct(self, columns: &[i8], depth: usize, out: &mut [i8]) {
+        for (place, column) in out.chunks_exact_mut(4).zip(columns.chunks_exact(depth.max(1))) {
+            let sum: i32 = column.iter().map(|x| i32::from(*x)).sum();
+            place.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
         }
-        let (width, old, new) =
-            (self.columns(), self.columns() * weights.depth, self.panel_len(weights.depth));
-        let mut out = Aligned::zeros(panels.len() / old * new);
-        for (panel, (from, to)) in panels.chunks_exact(old).zip(out.chunks_exact_mut(new)).enumerate() {
-            let (head, tail) = to.split_at_mut(4 * width);
-            tail.copy_from_slice(from);
-            let columns = weights.values.chunks_exact(weights.depth).skip(panel * width);
-            for (place, column) in head.chunks_exact_mut(4).zip(columns) {
-                let sum: i32 = column.iter().map(|x| i32::from(*x)).sum();
-                place.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
-            }
-        }
-        out
     }
 
     /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`; a single row, or a tile's.

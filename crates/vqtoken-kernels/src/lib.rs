@@ -31,6 +31,7 @@ mod int8;
 mod int8_tiles;
 mod isa;
 mod linear;
+mod mapped;
 mod math;
 mod matmul;
 mod matrix;
@@ -48,7 +49,8 @@ pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Layout
 pub use bf16::{bf16_from_f32, f32_from_bf16};
 pub use errors::ShapeError;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
-pub use linear::{Fused, PackedLinear};
+pub use linear::{Fused, PackedLinear, WeightKind};
+pub use mapped::MappedFile;
 pub use matrix::Matrix;
 pub use norm::{Norm, NormGradients};
 pub use rotary::Turn;

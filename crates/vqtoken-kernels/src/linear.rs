@@ -1,5 +1,11 @@
 //! Linear layers whose weights are packed once, with everything that follows the product fused into it.
 
+mod packing;
+
+pub use packing::WeightKind;
+
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::aligned::Aligned;
@@ -42,9 +48,8 @@ impl PackedLinear {
     /// # Errors
     /// `weights` has another length.
     pub fn f32(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
-        let columns = Matrix::new(weights, outputs, inputs)?.transposed();
-        let packed = columns.pack_columns(tile_shape(kernels).1);
-        Ok(Self { kernels, inputs, outputs, weights: Weights::F32(packed), bias: None })
+        check_length("weights", weights.len(), &[outputs, inputs])?;
+        Self::pack(kernels, WeightKind::F32, [outputs, inputs], copy_from(weights, inputs))
     }
 
     /// Packs weights `[outputs, inputs]` of bf16, given as their bits; half the memory of `f32`.
@@ -61,8 +66,8 @@ impl PackedLinear {
         inputs: usize,
     ) -> Result<Self, ShapeError> {
         check_length("bf16 weights", weights.len(), &[outputs, inputs])?;
-        let weights = Weights::Bf16(Bf16Weights::pack(kernels, weights, outputs, inputs));
-        Ok(Self { kernels, inputs, outputs, weights, bias: None })
+        let weights = Bf16Weights::pack(kernels, [outputs, inputs], copy_from(weights, inputs));
+        Ok(Self { kernels, inputs, outputs, weights: Weights::Bf16(weights), bias: None })
     }
 
     /// Rounds weights `[outputs, inputs]` to int8 with one scale an output channel and packs them; a quarter of the
@@ -79,8 +84,7 @@ impl PackedLinear {
         inputs: usize,
     ) -> Result<Self, ShapeError> {
         check_length("weights", weights.len(), &[outputs, inputs])?;
-        let weights = Weights::Int8(Int8Weights::pack(kernels, weights, outputs, inputs)?);
-        Ok(Self { kernels, inputs, outputs, weights, bias: None })
+        Self::pack(kernels, WeightKind::Int8, [outputs, inputs], copy_from(weights, inputs))
     }
 
     /// Sets the bias `[outputs]`.
@@ -150,12 +154,17 @@ impl PackedLinear {
     }
 }
 
+/// Rows that lie beside each other.
+fn copy_from<T: Copy + Sync>(weights: &[T], inputs: usize) -> impl Fn(Range<usize>, &mut [T]) + Sync {
+    move |rows, out| out.copy_from_slice(&weights[rows.start * inputs..rows.end * inputs])
+}
+
 /// One output row: pieces of whole panels beside each other, each finished as soon as it is summed.
 pub(crate) fn one_row(
     kernels: Kernels,
     y: &mut [f32],
     epilogue: &Epilogue<'_>,
-    product: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
+    product: impl Fn(Range<usize>, &mut [f32]) + Sync,
 ) {
     let panel = tile_shape(kernels).1;
     let outputs = y.len();

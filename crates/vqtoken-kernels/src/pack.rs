@@ -1,30 +1,48 @@
 //! Packing of weights whose numbers stand in groups along the depth.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::aligned::{Aligned, Number};
 
 /// Packs weights `[outputs, inputs]` into panels `[N / width][depth / group][width][group]`, filled up with zeros;
-/// `depth` is at least `inputs` and a multiple of `group`.
+/// `depth` is at least `inputs` and a multiple of `group`. `rows` puts a range of rows into a buffer.
 pub(crate) fn pack_groups<T: Number>(
-    weights: &[T],
     (outputs, inputs): (usize, usize),
     width: usize,
     group: usize,
     depth: usize,
+    rows: impl Fn(Range<usize>, &mut [T]) + Sync,
 ) -> Aligned<T> {
     let mut packed = Aligned::zeros(outputs.div_ceil(width) * width * depth);
     packed.par_chunks_mut((width * depth).max(1)).enumerate().for_each(|(panel, out)| {
-        let first = panel * width;
-        for column in first..(first + width).min(outputs) {
-            let numbers = &weights[column * inputs..][..inputs];
-            for (index, from) in numbers.chunks(group).enumerate() {
-                let place = (index * width + column - first) * group;
-                out[place..place + from.len()].copy_from_slice(from);
-            }
-        }
+        let range = panel * width..((panel + 1) * width).min(outputs);
+        let mut numbers = vec![T::default(); range.len() * inputs];
+        rows(range, &mut numbers);
+        pack_panel(&numbers, inputs, width, group, out);
     });
     packed
+}
+
+/// One panel of [`pack_groups`] from its rows.
+pub(crate) fn pack_panel<T: Number>(rows: &[T], inputs: usize, width: usize, group: usize, out: &mut [T]) {
+    for (column, numbers) in rows.chunks_exact(inputs.max(1)).enumerate() {
+        for (index, from) in numbers.chunks(group).enumerate() {
+            let place = (index * width + column) * group;
+            out[place..place + from.len()].copy_from_slice(from);
+        }
+    }
+}
+
+/// The numbers of one column of panels that [`pack_groups`] made, each panel `[depth / group][width][group]`.
+pub(crate) fn unpack_column<T: Number>(
+    panel: &[T],
+    column: usize,
+    width: usize,
+    group: usize,
+) -> impl Iterator<Item = T> {
+    panel.chunks_exact(width * group).flat_map(move |step| step[column * group..][..group].iter().copied())
 }
 
 #[cfg(test)]
@@ -34,7 +52,10 @@ mod tests {
     #[test]
     fn groups_stay_together() {
         let weights: Vec<i8> = (1..=9).collect();
-        let packed = pack_groups(&weights, (3, 3), 2, 2, 4);
+        let packed = pack_groups((3, 3), 2, 2, 4, |rows, out| {
+            out.copy_from_slice(&weights[3 * rows.start..3 * rows.end]);
+        });
         assert_eq!(packed[..], [1, 2, 4, 5, 3, 0, 6, 0, 7, 8, 0, 0, 9, 0, 0, 0]);
+        assert_eq!(unpack_column(&packed[..8], 1, 2, 2).collect::<Vec<_>>(), [4, 5, 6, 0]);
     }
 }

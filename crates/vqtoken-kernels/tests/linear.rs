@@ -294,3 +294,27 @@ fn matmul_in_all_transposes() {
         }
     }
 }
+
+#[test]
+fn rows_are_read_back_from_every_kind_of_weights() {
+    use vqtoken_kernels::WeightKind;
+    for kernels in Kernels::available() {
+        for (outputs, inputs) in [(1, 1), (37, 19), (70, 131)] {
+            let weights: Vec<f32> =
+                (0..outputs * inputs).map(|i| ((i * 37 % 101) as f32 - 50.0) / 64.0).collect();
+            for (kind, tolerance) in
+                [(WeightKind::F32, 0.0), (WeightKind::Bf16, 0.0), (WeightKind::Int8, 0.004)]
+            {
+                let packed = PackedLinear::pack(kernels, kind, [outputs, inputs], |rows, out| {
+                    out.copy_from_slice(&weights[rows.start * inputs..rows.end * inputs]);
+                })
+                .unwrap();
+                for (output, expected) in weights.chunks_exact(inputs).enumerate() {
+                    let row = packed.row(output);
+                    assert_eq!(row.len(), inputs);
+                    assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() <= tolerance), "{kind:?}");
+                }
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_nn::{
     Embedding, GatedFeedForward, KvCache, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
-    RmsNorm, Rotary, RotaryAngles, ops,
+    RmsNorm, Rotary, RotaryAngles, pack_layers,
 };
 
 use crate::config::TextConfig;
@@ -71,7 +71,7 @@ impl LanguageModel {
     /// - embeddings, output: `[n, D]`
     pub fn forward(&self, embeddings: Tensor<2>, cache: &mut LanguageCache) -> Tensor<2> {
         let [count, _] = embeddings.dims();
-        let angles = self.rotary.angles(cache.len(), count, &embeddings.device());
+        let angles = self.rotary.angles(cache.len(), count);
         let mut hidden = embeddings.unsqueeze::<3>();
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
             hidden = layer.forward(hidden, &angles, cache);
@@ -86,7 +86,7 @@ impl LanguageModel {
     /// - hidden: `[n, D]`
     /// - output: `[n, vocabulary]`
     pub fn tied_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        ops::linear(hidden, self.embed_tokens.weight.val(), None)
+        self.embed_tokens.scores(hidden)
     }
 }
 
@@ -127,7 +127,11 @@ impl DecoderLayer {
     }
 
     fn forward(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
-        let x = x.clone() + self.self_attn.forward_causal(self.input_layernorm.forward(x), angles, cache);
-        x.clone() + self.mlp.forward(self.post_attention_layernorm.forward(x))
+        let normed = self.input_layernorm.forward(x.clone());
+        let x = self.self_attn.forward_causal(normed, x, angles, cache);
+        self.mlp.forward_added(self.post_attention_layernorm.forward(x.clone()), x)
     }
 }
+
+pack_layers!(LanguageModel { embed_tokens, layers });
+pack_layers!(DecoderLayer { self_attn, mlp });

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use vqtoken_core::IndexMap;
-use vqtoken_nn::Linear;
+use vqtoken_nn::{Linear, pack_layers};
 
 use crate::config::OneVisionConfig;
 use crate::error::ModelError;
@@ -89,3 +89,5 @@ impl OneVision {
         }
     }
 }
+
+pack_layers!(OneVision { vision_tower, multi_modal_projector, language_model, lm_head });

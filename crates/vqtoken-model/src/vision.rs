@@ -8,7 +8,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, assert_shape};
 use vqtoken_nn::{
     Activation, Embedding, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention,
-    MultiHeadAttentionConfig, ops,
+    MultiHeadAttentionConfig, ops, pack_layers,
 };
 
 use crate::config::VisionConfig;
@@ -118,8 +118,8 @@ impl EncoderLayer {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
-        x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
+        let x = self.self_attn.forward_added(self.layer_norm1.forward(x.clone()), x);
+        self.mlp.forward_added(self.layer_norm2.forward(x.clone()), x)
     }
 }
 
@@ -144,6 +144,11 @@ impl Projector {
     /// - hidden: `[T, N, Dv]`
     /// - output: `[T, N, D]`
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.linear_2.forward(Activation::Gelu.forward(self.linear_1.forward(hidden)))
+        self.linear_2.forward(self.linear_1.forward_activated(hidden, Activation::Gelu))
     }
 }
+
+pack_layers!(VisionTower { encoder });
+pack_layers!(Encoder { layers });
+pack_layers!(EncoderLayer { self_attn, mlp });
+pack_layers!(Projector { linear_1, linear_2 });

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::kv_cache::KvCache;
 use crate::linear::{Linear, LinearConfig};
 use crate::ops;
+use crate::pack_layers;
 use crate::rotary::RotaryAngles;
 
 /// Configuration of a [`MultiHeadAttention`] layer.
@@ -65,6 +66,16 @@ impl MultiHeadAttentionConfig {
 }
 
 impl MultiHeadAttention {
+    /// Every token attends to every token of the same batch entry; the output is added to `residual`.
+    ///
+    /// # Shapes
+    ///
+    /// - x, residual, output: `[batch, n, d_model]`
+    pub fn forward_added(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let attended = self.attend(x.clone(), x);
+        self.out_proj.forward_added(attended, residual)
+    }
+
     /// Every token attends to every token of the same batch entry.
     ///
     /// # Shapes
@@ -81,37 +92,51 @@ impl MultiHeadAttention {
     /// - x, output: `[batch, n, d_model]`
     /// - memory: `[batch, m, d_model]`
     pub fn forward_cross(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-        let query = self.split(self.q_proj.forward(x));
-        let key = self.split(self.k_proj.forward(memory.clone()));
-        let value = self.split(self.v_proj.forward(memory));
-        self.merge(ops::attention(query, key, value, false))
+        self.out_proj.forward(self.attend(x, memory))
     }
 
-    /// Tokens attend to those before them: the ones in `cache`, which this call extends, and the ones in `x`.
+    /// Tokens attend to those before them: the ones in `cache`, which this call extends, and the ones in `x`. The output
+    /// is added to `residual`.
     ///
     /// # Shapes
     ///
-    /// - x, output: `[1, n, d_model]`
-    pub fn forward_causal(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
+    /// - x, residual, output: `[1, n, d_model]`
+    pub fn forward_causal(
+        &self,
+        x: Tensor<3>,
+        residual: Tensor<3>,
+        angles: &RotaryAngles,
+        cache: &mut KvCache,
+    ) -> Tensor<3> {
         let query = angles.rotate(self.split(self.q_proj.forward(x.clone())));
         let key = angles.rotate(self.split(self.k_proj.forward(x.clone())));
         let value = self.split(self.v_proj.forward(x));
         let (keys, values) = cache.extend(key, value);
-        self.merge(ops::attention(query, keys, values, true))
+        self.out_proj.forward_added(merge(ops::attention(query, keys, values, true)), residual)
     }
 
-    /// `[batch, n, heads * head_dim]` to `[batch, heads, n, head_dim]`.
+    /// What the heads gather, side by side: `[batch, n, heads * head_dim]`.
+    fn attend(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
+        let query = self.split(self.q_proj.forward(x));
+        let key = self.split(self.k_proj.forward(memory.clone()));
+        let value = self.split(self.v_proj.forward(memory));
+        merge(ops::attention(query, key, value, false))
+    }
+
+    /// `[batch, n, heads * head_dim]` to `[batch, n, heads, head_dim]`.
     fn split(&self, x: Tensor<3>) -> Tensor<4> {
         let [batch, n, inner] = x.dims();
-        x.reshape([batch, n, inner / self.head_dim, self.head_dim]).swap_dims(1, 2)
-    }
-
-    /// `[batch, heads, n, head_dim]` to `[batch, n, d_model]`.
-    fn merge(&self, x: Tensor<4>) -> Tensor<3> {
-        let [batch, heads, n, head_dim] = x.dims();
-        self.out_proj.forward(x.swap_dims(1, 2).reshape([batch, n, heads * head_dim]))
+        x.reshape([batch, n, inner / self.head_dim, self.head_dim])
     }
 }
+
+/// `[batch, n, heads, head_dim]` to `[batch, n, heads * head_dim]`.
+fn merge(x: Tensor<4>) -> Tensor<3> {
+    let [batch, n, heads, head_dim] = x.dims();
+    x.reshape([batch, n, heads * head_dim])
+}
+
+pack_layers!(MultiHeadAttention { q_proj, k_proj, v_proj, out_proj });
 
 #[cfg(test)]
 mod tests {
@@ -127,12 +152,12 @@ mod tests {
         let (n, d) = (7, 12);
         let x = Tensor::<1>::from_floats(numbers(n * d, 5).as_slice(), &device).reshape([1, n, d]);
 
-        let whole = layer.forward_causal(x.clone(), &rotary.angles(0, n, &device), &mut KvCache::default());
+        let whole = layer.forward_causal(x.clone(), x.clone(), &rotary.angles(0, n), &mut KvCache::default());
         let mut cache = KvCache::default();
         let steps: Vec<_> = (0..n)
             .map(|i| {
                 let token = x.clone().slice([0..1, i..i + 1, 0..d]);
-                layer.forward_causal(token, &rotary.angles(i, 1, &device), &mut cache)
+                layer.forward_causal(token.clone(), token, &rotary.angles(i, 1), &mut cache)
             })
             .collect();
         let expected: Vec<f32> = whole.into_data().try_to_vec().unwrap();

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::linear::{Linear, LinearConfig};
 use crate::ops::Activation;
+use crate::pack_layers;
 
 /// `fc2(activation(fc1(x)))`.
 #[derive(Module, Debug)]
@@ -32,9 +33,21 @@ impl FeedForward {
     /// - x: `[.., d_input]`
     /// - output: `[.., d_output]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.fc2.forward(self.activation.forward(self.fc1.forward(x)))
+        self.fc2.forward(self.fc1.forward_activated(x, self.activation))
+    }
+
+    /// The block's output added to `residual`.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[.., d_input]`
+    /// - residual, output: `[.., d_output]`
+    pub fn forward_added<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+        self.fc2.forward_added(self.fc1.forward_activated(x, self.activation), residual)
     }
 }
+
+pack_layers!(FeedForward { fc1, fc2 });
 
 /// `down(activation(gate(x)) * up(x))`, without biases.
 #[derive(Module, Debug)]
@@ -61,11 +74,15 @@ impl GatedFeedForward {
         }
     }
 
+    /// The block's output added to `residual`.
+    ///
     /// # Shapes
     ///
-    /// - x, output: `[.., d_model]`
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let gate = self.activation.forward(self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+    /// - x, residual, output: `[.., d_model]`
+    pub fn forward_added<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+        let gate = self.gate_proj.forward_activated(x.clone(), self.activation);
+        self.down_proj.forward_added(gate * self.up_proj.forward(x), residual)
     }
 }
+
+pack_layers!(GatedFeedForward { gate_proj, up_proj, down_proj });

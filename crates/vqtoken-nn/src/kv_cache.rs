@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, assert_shape};
 
-/// Keys and values of one attention layer, `[1, heads, positions, head_dim]` each.
+/// Keys and values of one attention layer, `[1, positions, heads, head_dim]` each.
 ///
 /// Room doubles when it runs out, so that writing a position costs constant time on average.
 #[derive(Clone, Debug, Default)]
@@ -26,23 +26,23 @@ impl KvCache {
     ///
     /// # Shapes
     ///
-    /// - key, value: `[1, heads, new, head_dim]`
-    /// - output: `[1, heads, len, head_dim]` twice
+    /// - key, value: `[1, new, heads, head_dim]`
+    /// - output: `[1, len, heads, head_dim]` twice
     pub fn extend(&mut self, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let [batch, heads, new, head_dim] = key.dims();
-        assert_shape!(value, [batch, heads, new, head_dim]);
+        let [batch, new, heads, head_dim] = key.dims();
+        assert_shape!(value, [batch, new, heads, head_dim]);
         let (start, end) = (self.length, self.length + new);
         let (keys, values) = match self.buffers.take() {
-            Some((keys, values)) if end <= keys.dims()[2] => (keys, values),
+            Some((keys, values)) if end <= keys.dims()[1] => (keys, values),
             previous => {
                 let (old_keys, old_values) = previous.unzip();
                 (grown(old_keys, &key, start, end), grown(old_values, &value, start, end))
             }
         };
-        let written = [0..batch, 0..heads, start..end, 0..head_dim];
+        let written = [0..batch, start..end, 0..heads, 0..head_dim];
         let keys = keys.slice_assign(written.clone(), key);
         let values = values.slice_assign(written, value);
-        let all = [0..batch, 0..heads, 0..end, 0..head_dim];
+        let all = [0..batch, 0..end, 0..heads, 0..head_dim];
         let view = (keys.clone().slice(all.clone()), values.clone().slice(all));
         self.buffers = Some((keys, values));
         self.length = end;
@@ -52,11 +52,11 @@ impl KvCache {
 
 /// A buffer with room for twice `end` positions that starts with the `used` positions of `old`.
 fn grown(old: Option<Tensor<4>>, like: &Tensor<4>, used: usize, end: usize) -> Tensor<4> {
-    let [batch, heads, _, head_dim] = like.dims();
-    let empty = Tensor::zeros([batch, heads, 2 * end, head_dim], &like.device());
+    let [batch, _, heads, head_dim] = like.dims();
+    let empty = Tensor::zeros([batch, 2 * end, heads, head_dim], &like.device());
     match old {
         Some(old) if used > 0 => {
-            let kept = [0..batch, 0..heads, 0..used, 0..head_dim];
+            let kept = [0..batch, 0..used, 0..heads, 0..head_dim];
             empty.slice_assign(kept.clone(), old.slice(kept))
         }
         _ => empty,
@@ -74,12 +74,12 @@ mod tests {
         let device = Device::flex();
         let (heads, total, d) = (2, 11, 4);
         let keys = Tensor::<1>::from_floats(numbers(heads * total * d, 1).as_slice(), &device)
-            .reshape([1, heads, total, d]);
+            .reshape([1, total, heads, d]);
         let values = keys.clone() * 2.0;
         let mut cache = KvCache::default();
         let mut last = None;
         for (start, end) in [(0, 4), (4, 5), (5, 6), (6, 11)] {
-            let piece = |x: &Tensor<4>| x.clone().slice([0..1, 0..heads, start..end, 0..d]);
+            let piece = |x: &Tensor<4>| x.clone().slice([0..1, start..end, 0..heads, 0..d]);
             last = Some(cache.extend(piece(&keys), piece(&values)));
         }
         let (k, v) = last.unwrap();

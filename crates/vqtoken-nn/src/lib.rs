@@ -3,10 +3,12 @@
 pub mod attention;
 pub mod embedding;
 pub mod feed_forward;
+pub mod kernel_ops;
 pub mod kv_cache;
 pub mod linear;
 pub mod norm;
 pub mod ops;
+pub mod packed;
 pub mod rotary;
 #[cfg(test)]
 mod testing;
@@ -18,4 +20,5 @@ pub use kv_cache::KvCache;
 pub use linear::{Linear, LinearConfig};
 pub use norm::{LayerNorm, RmsNorm};
 pub use ops::Activation;
+pub use packed::{Pack, PackLayers, Packed, Precision};
 pub use rotary::{Rotary, RotaryAngles};

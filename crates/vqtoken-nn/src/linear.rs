@@ -5,7 +5,8 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
-use crate::ops;
+use crate::ops::{self, Activation};
+use crate::packed::{Pack, PackLayers, Packed};
 
 /// Configuration of a [`Linear`] layer.
 #[derive(Config, Debug)]
@@ -26,6 +27,9 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[d_output]`, drawn likewise.
     pub bias: Option<Param<Tensor<1>>>,
+    /// Stands for weight and bias, which then are never drawn, in models that only infer.
+    #[module(skip)]
+    packed: Option<Packed>,
 }
 
 impl LinearConfig {
@@ -36,6 +40,7 @@ impl LinearConfig {
         Linear {
             weight: uniform.init([self.d_output, self.d_input], device),
             bias: self.bias.then(|| uniform.init([self.d_output], device)),
+            packed: None,
         }
     }
 }
@@ -46,6 +51,65 @@ impl Linear {
     /// - x: `[.., d_input]`
     /// - output: `[.., d_output]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        ops::linear(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()))
+        self.apply(x, None, None)
+    }
+
+    /// The layer and a non-linearity behind it.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[.., d_input]`
+    /// - output: `[.., d_output]`
+    pub fn forward_activated<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
+        self.apply(x, Some(activation), None)
+    }
+
+    /// The layer's output added to `residual`.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[.., d_input]`
+    /// - residual, output: `[.., d_output]`
+    pub fn forward_added<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
+        self.apply(x, None, Some(residual))
+    }
+
+    fn apply<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        activation: Option<Activation>,
+        residual: Option<Tensor<D>>,
+    ) -> Tensor<D> {
+        if let Some(packed) = &self.packed {
+            return ops::packed_linear(x, packed, activation, residual);
+        }
+        let mut y = ops::linear(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()));
+        if let Some(activation) = activation {
+            y = activation.forward(y);
+        }
+        match residual {
+            Some(residual) => residual + y,
+            None => y,
+        }
+    }
+}
+
+impl Pack for Linear {
+    fn shape(&self) -> [usize; 2] {
+        self.weight.lazy_shape().dims()
+    }
+
+    fn has_bias(&self) -> bool {
+        self.bias.is_some()
+    }
+
+    fn set_packed(&mut self, packed: Packed) {
+        self.packed = Some(packed);
+    }
+}
+
+impl PackLayers for Linear {
+    fn for_each_packable(&mut self, path: &str, visit: &mut dyn FnMut(&str, &mut dyn Pack)) {
+        visit(path, self);
     }
 }

@@ -1,6 +1,9 @@
 //! Rotary position embedding (Su et al., 2021) in the half-split form of Qwen2 and Llama.
 
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::Tensor;
+
+use crate::kernel_ops::Angles;
+use crate::ops;
 
 /// Turns pairs of features `(i, i + head_dim / 2)` by an angle that grows with the position.
 #[derive(Clone, Copy, Debug)]
@@ -11,10 +14,7 @@ pub struct Rotary {
 
 /// Cosines and sines of one run of positions, shared by all layers of a forward pass.
 #[derive(Clone, Debug)]
-pub struct RotaryAngles {
-    cos: Tensor<4>,
-    sin: Tensor<4>,
-}
+pub struct RotaryAngles(Angles);
 
 impl Rotary {
     /// `head_dim` is even; `theta` is the base of the wavelengths (1e6 for Qwen2).
@@ -23,37 +23,25 @@ impl Rotary {
     }
 
     /// Angles of the positions `start..start + count`, computed in f32 as the public implementations do.
-    pub fn angles(&self, start: usize, count: usize, device: &Device) -> RotaryAngles {
+    pub fn angles(&self, start: usize, count: usize) -> RotaryAngles {
         let half = self.head_dim / 2;
         let frequencies: Vec<f32> =
             (0..half).map(|i| 1.0 / self.theta.powf(2.0 * i as f32 / self.head_dim as f32)).collect();
         let table = |function: fn(f32) -> f32| {
-            let values: Vec<f32> = (start..start + count)
+            (start..start + count)
                 .flat_map(|position| frequencies.iter().map(move |f| function(position as f32 * f)))
-                .collect();
-            Tensor::from_data(TensorData::new(values, [1, 1, count, half]), device)
+                .collect()
         };
-        RotaryAngles { cos: table(f32::cos), sin: table(f32::sin) }
+        RotaryAngles(Angles { cos: table(f32::cos), sin: table(f32::sin) })
     }
 }
 
 impl RotaryAngles {
     /// # Shapes
     ///
-    /// - x, output: `[batch, heads, count, head_dim]`
+    /// - x, output: `[batch, count, heads, head_dim]`
     pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, heads, count, head_dim] = x.dims();
-        let half = head_dim / 2;
-        assert_shape!(self.cos, [1, 1, count, half]);
-        let first = x.clone().slice([0..batch, 0..heads, 0..count, 0..half]);
-        let second = x.slice([0..batch, 0..heads, 0..count, half..head_dim]);
-        Tensor::cat(
-            vec![
-                first.clone() * self.cos.clone() - second.clone() * self.sin.clone(),
-                second * self.cos.clone() + first * self.sin.clone(),
-            ],
-            3,
-        )
+        ops::rotate(x, &self.0)
     }
 }
 
@@ -61,6 +49,7 @@ impl RotaryAngles {
 mod tests {
     use super::*;
     use crate::testing::{assert_close, numbers};
+    use burn::tensor::Device;
 
     #[test]
     fn rotation_depends_on_the_distance_alone() {
@@ -68,7 +57,7 @@ mod tests {
         let rotary = Rotary::new(8, 1e4);
         let at = |seed, position| {
             let x = Tensor::<1>::from_floats(numbers(8, seed).as_slice(), &device).reshape([1, 1, 1, 8]);
-            rotary.angles(position, 1, &device).rotate(x)
+            rotary.angles(position, 1).rotate(x)
         };
         let near = (at(1, 3) * at(2, 5)).sum();
         let far: f32 = (at(1, 103) * at(2, 105)).sum().into_scalar();
@@ -79,7 +68,7 @@ mod tests {
     fn position_zero_stays() {
         let device = Device::flex();
         let x = numbers(2 * 6, 4);
-        let tensor = Tensor::<1>::from_floats(x.as_slice(), &device).reshape([1, 2, 1, 6]);
-        assert_close(Rotary::new(6, 1e6).angles(0, 1, &device).rotate(tensor), &x, 0.0);
+        let tensor = Tensor::<1>::from_floats(x.as_slice(), &device).reshape([1, 1, 2, 6]);
+        assert_close(Rotary::new(6, 1e6).angles(0, 1).rotate(tensor), &x, 0.0);
     }
 }

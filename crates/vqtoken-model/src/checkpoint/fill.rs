@@ -2,10 +2,12 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use vqtoken_nn::{Pack, PackLayers, Precision};
 
 use super::layout::{enter, exit};
-use super::weights::Weights;
+use super::pack::pack_stored;
+use super::weights::{StoredTensor, Weights};
 use crate::error::ModelError;
 
 /// The parts that turn frames into a token grid.
@@ -19,6 +21,8 @@ pub struct Filler<'a> {
     taken: BTreeSet<String>,
     missing: Vec<String>,
     failure: Option<ModelError>,
+    /// Of every tensor of the vision tower and the projector that was taken.
+    checksums: BTreeMap<String, crc32fast::Hasher>,
     vision_checksum: crc32fast::Hasher,
 }
 
@@ -32,8 +36,36 @@ impl<'a> Filler<'a> {
             taken: BTreeSet::new(),
             missing: Vec::new(),
             failure: None,
+            checksums: BTreeMap::new(),
             vision_checksum: crc32fast::Hasher::new(),
         }
+    }
+
+    /// Packs every linear layer of `module` straight from where the checkpoint lies; [`Self::fill`] then does the rest.
+    pub fn pack<M: PackLayers>(&mut self, module: &mut M, precision: Precision) {
+        module.for_each_packable("", &mut |path, layer| {
+            if self.failure.is_none() {
+                self.pack_layer(path, layer, precision);
+            }
+        });
+    }
+
+    fn pack_layer(&mut self, path: &str, layer: &mut dyn Pack, precision: Precision) {
+        let (name, shape) = (format!("{path}.weight"), layer.shape());
+        let bias = match layer.has_bias() {
+            true => match self.take(&format!("{path}.bias"), &shape[..1]) {
+                None => return,
+                bias => bias,
+            },
+            false => None,
+        };
+        let Some(stored) = self.stored(&name, &shape) else { return };
+        self.account(&name, stored);
+        match pack_stored(self.weights, &name, stored, precision, shape, bias.as_deref()) {
+            Ok(packed) => layer.set_packed(packed),
+            Err(error) => self.fail(error),
+        }
+        self.weights.release(&name);
     }
 
     /// Replaces every parameter of `module` by the tensor that is named as the path of its field.
@@ -70,6 +102,19 @@ impl<'a> Filler<'a> {
 
     /// The numbers of a tensor of the given shape; what goes wrong is kept for [`Self::finish`].
     fn take(&mut self, name: &str, expected: &[usize]) -> Option<Vec<f32>> {
+        let stored = self.stored(name, expected)?;
+        self.account(name, stored);
+        match self.weights.read(name) {
+            Ok(values) => values,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    /// A tensor of the given shape; what goes wrong is kept for [`Self::finish`].
+    fn stored(&mut self, name: &str, expected: &[usize]) -> Option<StoredTensor<'a>> {
         match self.weights.shape(name) {
             None => self.missing.push(name.to_owned()),
             Some(found) if found != expected => self.fail(ModelError::TensorShape {
@@ -78,19 +123,30 @@ impl<'a> Filler<'a> {
                 found: found.to_vec(),
                 expected: expected.to_vec(),
             }),
-            Some(_) => match self.weights.read(name) {
+            Some(_) => match self.weights.tensor(name) {
                 Err(error) => self.fail(error),
-                Ok(values) => {
-                    self.taken.insert(name.to_owned());
-                    let values = values?;
-                    if VISION.iter().any(|prefix| name.starts_with(prefix)) {
-                        self.vision_checksum.update(bytemuck::cast_slice(&values));
-                    }
-                    return Some(values);
-                }
+                Ok(stored) => return stored,
             },
         }
         None
+    }
+
+    /// Notes that a tensor was taken, and its checksum if it is one of the vision tower or the projector.
+    fn account(&mut self, name: &str, stored: StoredTensor<'_>) {
+        const AT_ONCE: usize = 1 << 14;
+        self.taken.insert(name.to_owned());
+        if !VISION.iter().any(|prefix| name.starts_with(prefix)) {
+            return;
+        }
+        let mut checksum = crc32fast::Hasher::new();
+        let mut buffer = vec![0.0; AT_ONCE.min(stored.len())];
+        for start in (0..stored.len()).step_by(AT_ONCE) {
+            let end = (start + AT_ONCE).min(stored.len());
+            let numbers = &mut buffer[..end - start];
+            stored.read(start..end, numbers);
+            checksum.update(bytemuck::cast_slice(numbers));
+        }
+        self.checksums.insert(name.to_owned(), checksum);
     }
 
     fn fail(&mut self, error: ModelError) {
@@ -109,7 +165,16 @@ impl ModuleMapper for Filler<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.lazy_shape();
-        match self.take(&self.path.join("."), shape.as_slice()) {
+        let name = self.path.join(".");
+        let values = match self.taken.contains(&name) {
+            true => None,
+            false => self.take(&name, shape.as_slice()),
+        };
+        // In the order of the fields, whatever was packed before.
+        if let Some(checksum) = self.checksums.remove(&name) {
+            self.vision_checksum.combine(&checksum);
+        }
+        match values {
             Some(values) => {
                 Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &self.device))
             }

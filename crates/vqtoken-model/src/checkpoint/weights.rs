@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use vqtoken_kernels::MappedFile;
 
 use super::layout::{Part, canonical_names};
 use crate::error::ModelError;
@@ -25,8 +25,19 @@ struct Entry {
 
 #[derive(Debug)]
 enum Bytes {
-    File(Mutex<File>),
+    File(MappedFile),
     Memory(Cow<'static, [u8]>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::File(file) => file,
+            Self::Memory(bytes) => bytes,
+        }
+    }
 }
 
 /// One safetensors file.
@@ -55,16 +66,10 @@ impl Weights {
         };
         for path in files {
             let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
-            let mut file = File::open(&path).map_err(unreadable)?;
-            let length = file.metadata().map_err(unreadable)?.len();
-            let (header, data_start) = read_header(&path, &mut file, length)?;
-            weights.add_shard(
-                path.display().to_string(),
-                Bytes::File(Mutex::new(file)),
-                &header,
-                data_start,
-                length,
-            )?;
+            let file = MappedFile::open(&path).map_err(unreadable)?;
+            let length = file.len() as u64;
+            let (header, data_start) = read_header(&path, &mut &file[..], length)?;
+            weights.add_shard(path.display().to_string(), Bytes::File(file), &header, data_start, length)?;
         }
         Ok(weights)
     }
@@ -152,50 +157,116 @@ impl Weights {
         self.entries.values().map(|entry| entry.bytes as u64).sum()
     }
 
-    /// The numbers of a tensor as f32, `None` if there is no tensor of that name.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, ModelError> {
+    /// Whether the tensors are stored as bf16, going by the largest one.
+    pub fn are_bf16(&self) -> bool {
+        let largest = self.entries.values().max_by_key(|entry| entry.bytes);
+        largest.is_some_and(|entry| entry.dtype == Dtype::BF16)
+    }
+
+    /// A tensor's numbers where they lie, `None` if there is no tensor of that name.
+    ///
+    /// # Errors
+    ///
+    /// If they are of a type that is not read.
+    pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor<'_>>, ModelError> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
-        let shard = &self.shards[entry.shard];
-        let values = match &shard.bytes {
-            Bytes::Memory(bytes) => {
-                let start = entry.start as usize;
-                self.decode(name, entry, &bytes[start..start + entry.bytes])?
-            }
-            Bytes::File(file) => {
-                let mut buffer = vec![0; entry.bytes];
-                let mut file = file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                file.seek(SeekFrom::Start(entry.start))
-                    .and_then(|_| file.read_exact(&mut buffer))
-                    .map_err(|source| ModelError::Unreadable { path: PathBuf::from(&shard.name), source })?;
-                self.decode(name, entry, &buffer)?
+        let kind = match entry.dtype {
+            Dtype::F32 => Kind::F32,
+            Dtype::F16 => Kind::F16,
+            Dtype::BF16 => Kind::Bf16,
+            other => {
+                return Err(ModelError::TensorType {
+                    checkpoint: self.checkpoint.clone(),
+                    name: name.to_owned(),
+                    found: other.to_string(),
+                });
             }
         };
+        let shard: &[u8] = &self.shards[entry.shard].bytes;
+        let start = entry.start as usize;
+        Ok(Some(StoredTensor { kind, bytes: &shard[start..start + entry.bytes] }))
+    }
+
+    /// The numbers of a tensor as f32, `None` if there is no tensor of that name.
+    ///
+    /// # Errors
+    ///
+    /// If one is NaN or infinite, or they are of a type that is not read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, ModelError> {
+        let Some(tensor) = self.tensor(name)? else { return Ok(None) };
+        let mut values = vec![0.0; tensor.len()];
+        tensor.read(0..values.len(), &mut values);
         match values.iter().all(|value| value.is_finite()) {
             true => Ok(Some(values)),
-            false => Err(ModelError::TensorNotFinite {
-                checkpoint: self.checkpoint.clone(),
-                name: name.to_owned(),
-            }),
+            false => Err(self.not_finite(name)),
         }
     }
 
-    fn decode(&self, name: &str, entry: &Entry, bytes: &[u8]) -> Result<Vec<f32>, ModelError> {
-        let two = |b: &[u8]| [b[0], b[1]];
-        match entry.dtype {
-            Dtype::F32 => {
-                Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    /// That a tensor holds NaN or infinity.
+    pub(super) fn not_finite(&self, name: &str) -> ModelError {
+        ModelError::TensorNotFinite { checkpoint: self.checkpoint.clone(), name: name.to_owned() }
+    }
+
+    /// Lets go of the memory that reading a tensor took; it can be read again.
+    pub(super) fn release(&self, name: &str) {
+        if let Some(entry) = self.entries.get(name)
+            && let Bytes::File(file) = &self.shards[entry.shard].bytes
+        {
+            let start = entry.start as usize;
+            file.release(start..start + entry.bytes);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    F32,
+    F16,
+    Bf16,
+}
+
+/// Numbers of a checkpoint where they lie: in a mapped file, or in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredTensor<'a> {
+    kind: Kind,
+    bytes: &'a [u8],
+}
+
+impl StoredTensor<'_> {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.width()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Puts the numbers `range` into `out`, which is as long as that.
+    pub fn read(&self, range: Range<usize>, out: &mut [f32]) {
+        let width = self.width();
+        let bytes = &self.bytes[range.start * width..range.end * width];
+        let pairs = bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+        match self.kind {
+            Kind::F32 => {
+                for (out, b) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+                    *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                }
             }
-            Dtype::F16 => {
-                Ok(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes(two(b)).to_f32()).collect())
+            Kind::F16 => {
+                out.iter_mut().zip(pairs).for_each(|(out, b)| *out = half::f16::from_le_bytes(b).to_f32());
             }
-            Dtype::BF16 => {
-                Ok(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes(two(b)).to_f32()).collect())
+            Kind::Bf16 => {
+                out.iter_mut().zip(pairs).for_each(|(out, b)| *out = half::bf16::from_le_bytes(b).to_f32());
             }
-            other => Err(ModelError::TensorType {
-                checkpoint: self.checkpoint.clone(),
-                name: name.to_owned(),
-                found: other.to_string(),
-            }),
+        }
+    }
+
+    fn width(&self) -> usize {
+        match self.kind {
+            Kind::F32 => 4,
+            Kind::F16 | Kind::Bf16 => 2,
         }
     }
 }

@@ -60,10 +60,10 @@ impl PaperVqAttention {
         let indicator =
             Tensor::<2>::from_data(TensorData::new(indicator, [codes, positions]), &codebook.device());
 
-        let one_head = |x: Tensor<2>| x.unsqueeze::<4>();
+        let one_head = |x: Tensor<2>| x.unsqueeze::<3>().unsqueeze_dim::<4>(2);
         let query = one_head(self.q_proj.forward(codebook.clone()));
         let key = one_head(self.k_proj.forward(codebook));
         let value = one_head(self.v_proj.forward(self.map_mlp.forward(indicator)));
-        Ok(ops::attention(query, key, value, false).flatten::<2>(0, 2))
+        Ok(ops::attention(query, key, value, false).squeeze_dim::<3>(2).squeeze_dim::<2>(0))
     }
 }

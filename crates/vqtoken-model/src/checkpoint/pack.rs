@@ -1,0 +1,51 @@
+//! Packing the weights of linear layers, from a checkpoint or made up, without a copy of all of them in between.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use vqtoken_kernels::{PackedLinear, WeightKind};
+use vqtoken_nn::{Packed, Precision, kernel_ops::kernels};
+
+use super::weights::{StoredTensor, Weights};
+use crate::error::ModelError;
+
+/// Packs weights `[outputs, inputs]` that `rows` puts, some rows at a time, into a buffer.
+pub fn pack_rows(
+    precision: Precision,
+    [outputs, inputs]: [usize; 2],
+    bias: Option<&[f32]>,
+    rows: impl Fn(Range<usize>, &mut [f32]) + Sync,
+) -> Result<Packed, ModelError> {
+    let kind = match precision {
+        Precision::Int8 => WeightKind::Int8,
+        Precision::Bf16 => WeightKind::Bf16,
+        Precision::F32 | Precision::Auto => WeightKind::F32,
+    };
+    let mut packed = PackedLinear::pack(kernels(), kind, [outputs, inputs], rows)?;
+    if let Some(bias) = bias {
+        packed = packed.with_bias(bias)?;
+    }
+    Ok(Packed::new(packed))
+}
+
+/// Packs a stored weight `[outputs, inputs]`.
+pub(super) fn pack_stored(
+    weights: &Weights,
+    name: &str,
+    stored: StoredTensor<'_>,
+    precision: Precision,
+    shape: [usize; 2],
+    bias: Option<&[f32]>,
+) -> Result<Packed, ModelError> {
+    let finite = AtomicBool::new(true);
+    let packed = pack_rows(precision, shape, bias, |rows, out| {
+        stored.read(rows.start * shape[1]..rows.end * shape[1], out);
+        if !out.iter().all(|x| x.is_finite()) {
+            finite.store(false, Ordering::Relaxed);
+        }
+    })?;
+    match finite.into_inner() {
+        true => Ok(packed),
+        false => Err(weights.not_finite(name)),
+    }
+}

@@ -1,0 +1,315 @@
+//! The gradients of the kernels: the same operations on `Autodiff<Flex>`.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use vqtoken_kernels::{
+    Activation, AttentionForward, AttentionGradients, Matrix, NormGradients, PackedLinear, ShapeError, Turn,
+};
+
+use super::{
+    Angles, KernelOps, NormSettings, Numbers, attend, attention_shape, dense, fitting, kernels, matrix_dims,
+    norm_of, rows, slice, tensor, turned,
+};
+
+type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+
+impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
+    fn kernel_linear(x: Tracked<C>, weight: Tracked<C>, bias: Option<Tracked<C>>) -> Tracked<C> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (x, weight) = (dense(x), dense(weight));
+        let state = (x.clone(), weight.clone());
+        match bias.map(|bias| bias.into_parts()) {
+            None => {
+                let output = Flex::kernel_linear(x, weight, None);
+                match LinearGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(state, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+            Some((bias, bias_node)) => {
+                let output = Flex::kernel_linear(x, weight, Some(bias));
+                match LinearGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful()
+                {
+                    OpsKind::Tracked(prepared) => prepared.finish(state, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+        }
+    }
+
+    fn kernel_packed_linear(
+        x: Tracked<C>,
+        weights: Arc<PackedLinear>,
+        activation: Activation,
+        residual: Option<Tracked<C>>,
+    ) -> Tracked<C> {
+        let node = x.node();
+        let residual = residual.map(|residual| residual.into_primitive());
+        let output = Flex::kernel_packed_linear(x.into_primitive(), weights, activation, residual);
+        match NoGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn kernel_norm(
+        x: Tracked<C>,
+        weight: Tracked<C>,
+        bias: Option<Tracked<C>>,
+        settings: NormSettings,
+    ) -> Tracked<C> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (x, weight) = (dense(x), dense(weight));
+        let state = (x.clone(), weight.clone(), settings);
+        match bias.map(|bias| bias.into_parts()) {
+            None => {
+                let output = Flex::kernel_norm(x, weight, None, settings);
+                match NormGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(state, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+            Some((bias, bias_node)) => {
+                let output = Flex::kernel_norm(x, weight, Some(bias), settings);
+                match NormGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(state, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+        }
+    }
+
+    fn kernel_attention(query: Tracked<C>, key: Tracked<C>, value: Tracked<C>, causal: bool) -> Tracked<C> {
+        let nodes = [query.node(), key.node(), value.node()];
+        let primitives = [query, key, value].map(|x| dense(x.into_primitive()));
+        let [query, key, value] = &primitives;
+        match AttentionGradient.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let mut log_sums = Vec::new();
+                let output = attend(query, key, value, causal, Some(&mut log_sums));
+                prepared.finish((primitives, output.clone(), log_sums, causal), output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(attend(query, key, value, causal, None)),
+        }
+    }
+
+    fn kernel_activate(x: Tracked<C>, activation: Activation) -> Tracked<C> {
+        let node = x.node();
+        let x = dense(x.into_primitive());
+        match ActivationGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let output = Flex::kernel_activate(x.clone(), activation);
+                prepared.finish((x, activation), output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(Flex::kernel_activate(x, activation)),
+        }
+    }
+
+    fn kernel_rotate(x: Tracked<C>, angles: Angles) -> Tracked<C> {
+        let node = x.node();
+        let output = Flex::kernel_rotate(x.into_primitive(), angles.clone());
+        match RotationGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(angles, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+/// `dx = dy W`, `dW = dy^T x`, and `dbias` the sum of the rows of `dy`.
+#[derive(Debug)]
+struct LinearGradient;
+
+impl LinearGradient {
+    fn of_x_and_weight(
+        (x, weight): (Numbers, Numbers),
+        dy: &Numbers,
+        [x_node, weight_node]: [Option<NodeId>; 2],
+        grads: &mut Gradients,
+    ) {
+        let [outputs, inputs] = matrix_dims(&weight);
+        let rows = rows(&x);
+        if let Some(node) = x_node {
+            let mut dx = vec![0.0; rows * inputs];
+            fitting(product((slice(dy), rows, outputs), (slice(&weight), outputs, inputs), false, &mut dx));
+            grads.register::<Flex>(node, tensor(dx, x.layout().shape().clone()));
+        }
+        if let Some(node) = weight_node {
+            let mut dweight = vec![0.0; outputs * inputs];
+            fitting(product((slice(dy), rows, outputs), (slice(&x), rows, inputs), true, &mut dweight));
+            grads.register::<Flex>(node, tensor(dweight, weight.layout().shape().clone()));
+        }
+    }
+}
+
+impl Backward<Flex, 2> for LinearGradient {
+    type State = (Numbers, Numbers);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = dense(grads.consume::<Flex>(&ops.node));
+        let parents = ops.parents.map(|parent| parent.map(|node| node.id));
+        Self::of_x_and_weight(ops.state, &dy, parents, grads);
+    }
+}
+
+impl Backward<Flex, 3> for LinearGradient {
+    type State = (Numbers, Numbers);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = dense(grads.consume::<Flex>(&ops.node));
+        let [x, weight, bias] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let outputs = matrix_dims(&ops.state.1)[0];
+        Self::of_x_and_weight(ops.state, &dy, [x, weight], grads);
+        if let Some(node) = bias {
+            let mut dbias = vec![0.0; outputs];
+            for row in slice(&dy).chunks_exact(outputs.max(1)) {
+                dbias.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
+            }
+            grads.register::<Flex>(node, tensor(dbias, [outputs].into()));
+        }
+    }
+}
+
+/// The product of two matrices, the first one transposed or not.
+fn product(
+    left: (&[f32], usize, usize),
+    right: (&[f32], usize, usize),
+    transposed: bool,
+    out: &mut [f32],
+) -> Result<(), ShapeError> {
+    let matrix = |(data, rows, columns)| Matrix::new(data, rows, columns);
+    let left = if transposed { matrix(left)?.transposed() } else { matrix(left)? };
+    kernels().matmul(left, matrix(right)?, out)
+}
+
+/// Packed weights are for inference: nothing in front of them can learn.
+#[derive(Debug)]
+struct NoGradient;
+
+impl Backward<Flex, 1> for NoGradient {
+    type State = ();
+
+    fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
+        unreachable!("gradients do not pass through packed weights: train a model that was not packed");
+    }
+}
+
+#[derive(Debug)]
+struct NormGradient;
+
+impl NormGradient {
+    /// Registers the gradients of the input and the weight, and returns that of a bias, of which nothing else knows.
+    fn of_x_and_weight(
+        (x, weight, settings): (Numbers, Numbers, NormSettings),
+        dy: Numbers,
+        [x_node, weight_node]: [Option<NodeId>; 2],
+        grads: &mut Gradients,
+    ) -> Vec<f32> {
+        let dy = dense(dy);
+        let width = slice(&weight).len();
+        let (mut dx, mut dweight) = (vec![0.0; slice(&x).len()], vec![0.0; width]);
+        let mut dbias = vec![0.0; width];
+        let gradients = NormGradients { dx: &mut dx, dweight: &mut dweight, dbias: Some(&mut dbias) };
+        let norm = norm_of(&weight, None, settings);
+        fitting(kernels().norm_backward(&norm, slice(&x), slice(&dy), gradients));
+        if let Some(node) = x_node {
+            grads.register::<Flex>(node, tensor(dx, x.layout().shape().clone()));
+        }
+        if let Some(node) = weight_node {
+            grads.register::<Flex>(node, tensor(dweight, [width].into()));
+        }
+        dbias
+    }
+}
+
+impl Backward<Flex, 2> for NormGradient {
+    type State = (Numbers, Numbers, NormSettings);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node);
+        let parents = ops.parents.map(|parent| parent.map(|node| node.id));
+        Self::of_x_and_weight(ops.state, dy, parents, grads);
+    }
+}
+
+impl Backward<Flex, 3> for NormGradient {
+    type State = (Numbers, Numbers, NormSettings);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node);
+        let [x, weight, bias] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let dbias = Self::of_x_and_weight(ops.state, dy, [x, weight], grads);
+        if let Some(node) = bias {
+            let width = dbias.len();
+            grads.register::<Flex>(node, tensor(dbias, [width].into()));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AttentionGradient;
+
+impl Backward<Flex, 3> for AttentionGradient {
+    /// Queries, keys and values; the output; the logarithms of the sums; whether it was causal.
+    type State = ([Numbers; 3], Numbers, Vec<f32>, bool);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dout = dense(grads.consume::<Flex>(&ops.node));
+        let (inputs, output, log_sums, causal) = ops.state;
+        let [query, key, value] = &inputs;
+        let shape = attention_shape(query, key, causal);
+        let mut gradients = [query, key, value].map(|x| vec![0.0; slice(x).len()]);
+        let [dq, dk, dv] = &mut gradients;
+        let forward = AttentionForward {
+            q: slice(query),
+            k: slice(key),
+            v: slice(value),
+            out: slice(&output),
+            log_sums: &log_sums,
+        };
+        let targets = AttentionGradients { dq, dk, dv };
+        fitting(kernels().attention_backward(&shape, forward, slice(&dout), targets));
+        for ((node, gradient), input) in ops.parents.into_iter().zip(gradients).zip(&inputs) {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, tensor(gradient, input.layout().shape().clone()));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ActivationGradient;
+
+impl Backward<Flex, 1> for ActivationGradient {
+    type State = (Numbers, Activation);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, activation) = ops.state;
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
+            let shape = dy.layout().shape().clone();
+            let mut dx = slice(&dense(dy)).to_vec();
+            fitting(kernels().activate_backward(activation, slice(&x), &mut dx));
+            tensor(dx, shape)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct RotationGradient;
+
+impl Backward<Flex, 1> for RotationGradient {
+    type State = Angles;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let angles = ops.state;
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| turned(dy, &angles, Turn::Backward));
+    }
+}
