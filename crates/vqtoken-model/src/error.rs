@@ -154,6 +154,15 @@ pub enum ModelError {
     /// A reducer cannot reduce the token grid.
     #[error(transparent)]
     Reduce(#[from] ReduceError),
+    /// Weights cannot be packed.
+    #[error("the weights cannot be packed: {0}")]
+    Pack(#[from] vqtoken_kernels::ShapeError),
+    /// The instruction set that was asked for cannot be had.
+    #[error(transparent)]
+    InstructionSet(#[from] vqtoken_kernels::IsaError),
+    /// A packed model was to be saved.
+    #[error("this model's weights were packed for inference: save the model that was trained")]
+    Packed,
     /// The model hub refused or cannot be reached.
     #[error("{0}")]
     Hub(String),

@@ -21,3 +21,4 @@ pub use one_vision::OneVision;
 pub use sampler::Sampling as TokenSampling;
 pub use tokenizer::{TextStream, Tokenizer};
 pub use video_llm::{FRAMES_AT_ONCE, VideoLlm, VisualTokens};
+pub use vqtoken_nn::Precision;

@@ -7,10 +7,12 @@ use vqtoken_core::{
     Budget, CodeOrder, Codebook, GridShape, IndexMap, Quantization, QuantizerConfig, QuantizerStream,
     Reducer, Source, TokenGrid, VideoTokens, pool_bilinear,
 };
+use vqtoken_kernels::Kernels;
+use vqtoken_nn::{PackLayers, Precision};
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
 use crate::chat::{Chat, ChatTemplate};
-use crate::checkpoint::{Filler, ModelFiles, Weights};
+use crate::checkpoint::{Filler, ModelFiles, Weights, pack_random};
 use crate::config::{OneVisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
 use crate::generation::{Answer, GenerationOptions, Tokens};
@@ -32,6 +34,7 @@ pub struct VideoLlm {
     template: ChatTemplate,
     end_tokens: Vec<u32>,
     pixel_spec: PixelSpec,
+    precision: Precision,
 }
 
 /// What the language model reads in place of the video, `[M, D]`.
@@ -54,28 +57,49 @@ impl VisualTokens {
 
 impl VideoLlm {
     /// Loads a model directory in any of the public layouts; with the feature `hub` also a model of the Hugging Face
-    /// hub by its id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
+    /// hub by its id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`. Its weights are packed for inference in
+    /// [`Precision::Auto`].
     ///
     /// # Errors
     ///
     /// If a file is missing or damaged, or configuration and tensors do not belong together.
     pub fn load(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::load_as(model, Precision::Auto)
+    }
+
+    /// [Loads](Self::load) a model in a precision.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_as(model: impl AsRef<Path>, precision: Precision) -> Result<Self, ModelError> {
         let model = model.as_ref();
         if !model.exists()
             && let Some(id) = crate::hub::repository_id(model)
         {
-            return Self::load_directory(id, &crate::hub::fetch(id)?);
+            return Self::load_directory(id, &crate::hub::fetch(id)?, precision);
         }
         let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
-        Self::load_directory(&name, model)
+        Self::load_directory(&name, model, precision)
     }
 
-    fn load_directory(name: &str, directory: &Path) -> Result<Self, ModelError> {
-        Self::from_parts(name, &ModelFiles::open(directory)?, &Weights::open(directory)?)
+    fn load_directory(name: &str, directory: &Path, precision: Precision) -> Result<Self, ModelError> {
+        Self::from_parts(name, &ModelFiles::open(directory)?, &Weights::open(directory)?, precision)
     }
 
     /// Puts a model together from its files; `name` becomes part of its [id](Self::id).
-    pub fn from_parts(name: &str, files: &ModelFiles, weights: &Weights) -> Result<Self, ModelError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn from_parts(
+        name: &str,
+        files: &ModelFiles,
+        weights: &Weights,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
+        Kernels::from_env()?;
+        let precision = precision.resolve(weights.are_bf16());
         let device = Device::flex();
         let config_file = files.place.join("config.json").display().to_string();
         let mut config = OneVisionConfig::parse(&config_file, &files.config)?;
@@ -84,10 +108,43 @@ impl VideoLlm {
             config.vq_attention = released_attention(weights);
         }
         let mut filler = Filler::new(weights, &device);
-        let model = filler.fill(OneVision::new(&config, &device));
+        let mut model = OneVision::new(&config, &device);
+        filler.pack(&mut model, precision);
+        let model = filler.fill(model);
         let id = format!("{name}@{:08x}", filler.vision_checksum());
         filler.finish(|name| is_unused_by_design(name, &config))?;
+        Self::of_modules(id, config, model, files, precision)
+    }
 
+    /// A model of random weights, as a stand-in of the same shape for measuring what a real one would cost.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer of `files` does not fit the configuration.
+    pub fn random(
+        name: &str,
+        config: OneVisionConfig,
+        files: &ModelFiles,
+        precision: Precision,
+        seed: u64,
+    ) -> Result<Self, ModelError> {
+        Kernels::from_env()?;
+        // Nothing is lost by bf16 where there was nothing.
+        let precision = precision.resolve(true);
+        let device = Device::flex();
+        device.seed(seed);
+        let mut model = OneVision::new(&config, &device);
+        pack_random(&mut model, precision, seed)?;
+        Self::of_modules(format!("{name}@random{seed}"), config, model, files, precision)
+    }
+
+    fn of_modules(
+        id: String,
+        config: OneVisionConfig,
+        model: OneVision,
+        files: &ModelFiles,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
         let tokenizer_file = files.place.join("tokenizer.json");
         Ok(Self {
             id,
@@ -97,8 +154,22 @@ impl VideoLlm {
             end_tokens: files.end_tokens(&config.text.end_tokens)?,
             pixel_spec: files.pixel_spec(config.vision.image_size)?,
             config,
-            device,
+            device: Device::flex(),
+            precision,
         })
+    }
+
+    /// The precision that the weights of the linear layers are kept in; never [`Precision::Auto`].
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Bytes of the packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        let mut bytes = 0;
+        // Clones share their numbers.
+        self.model.clone().for_each_packable("", &mut |_, layer| bytes += layer.packed_bytes());
+        bytes
     }
 
     /// The model's shape.

@@ -10,7 +10,7 @@ use common::{Cases, assert_close};
 use locate::golden_sets;
 use vqtoken_core::{Codebook, GridShape, IndexMap, TokenGrid};
 use vqtoken_model::config::VqAttentionConfig;
-use vqtoken_model::{GenerationOptions, VideoLlm, VisualTokens};
+use vqtoken_model::{GenerationOptions, Precision, VideoLlm, VisualTokens};
 use vqtoken_video::Pixels;
 
 const LAYOUTS: [&str; 2] = ["onevision-hf", "onevision-vqtoken"];
@@ -20,7 +20,7 @@ fn for_each_model(check: impl Fn(&std::path::Path, &VideoLlm)) {
     for set in golden_sets() {
         for layout in LAYOUTS {
             println!("{} {layout}", set.display());
-            check(&set, &VideoLlm::load(set.join(layout)).unwrap());
+            check(&set, &VideoLlm::load_as(set.join(layout), Precision::F32).unwrap());
         }
     }
 }
@@ -108,7 +108,7 @@ fn golden_codebook_alone() {
 #[test]
 fn golden_released_attention() {
     for set in golden_sets() {
-        let model = VideoLlm::load(set.join("onevision-vqtoken")).unwrap();
+        let model = VideoLlm::load_as(set.join("onevision-vqtoken"), Precision::F32).unwrap();
         assert!(matches!(model.config().vq_attention, Some(VqAttentionConfig::Released { .. })));
         let cases = Cases::open(&set, "vqtoken");
         let (codes, d) = (cases.shape("codebook")[0], cases.shape("codebook")[1]);
@@ -134,7 +134,8 @@ fn golden_released_attention() {
 #[test]
 fn golden_layouts_agree() {
     for set in golden_sets() {
-        let [hf, original] = LAYOUTS.map(|layout| VideoLlm::load(set.join(layout)).unwrap());
+        let [hf, original] =
+            LAYOUTS.map(|layout| VideoLlm::load_as(set.join(layout), Precision::F32).unwrap());
         let checksum = |model: &VideoLlm| model.id().rsplit('@').next().unwrap().to_owned();
         assert_eq!(checksum(&hf), checksum(&original));
         let pixels = pixels(&Cases::open(&set, "vision"));

@@ -70,6 +70,10 @@ impl Pack for Embedding {
         false
     }
 
+    fn packed_bytes(&self) -> usize {
+        self.packed.as_ref().map_or(0, Packed::bytes)
+    }
+
     fn set_packed(&mut self, packed: Packed) {
         self.packed = Some(packed);
     }

@@ -105,6 +105,9 @@ pub trait Pack {
     /// Whether the packed weights are to hold a bias.
     fn has_bias(&self) -> bool;
 
+    /// Bytes of its packed weights, 0 if it has none.
+    fn packed_bytes(&self) -> usize;
+
     /// Puts packed weights, of the layer's shape, in the place of its parameters.
     fn set_packed(&mut self, packed: Packed);
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use vqtoken_model::checkpoint::{ModelFiles, Weights};
-use vqtoken_model::{ChatTemplate, ModelError, VideoLlm};
+use vqtoken_model::{ChatTemplate, ModelError, Precision, VideoLlm};
 
 /// Its name.
 pub const NAME: &str = "tiny";
@@ -43,6 +43,6 @@ pub fn weights() -> Result<Weights, ModelError> {
 /// # Errors
 ///
 /// None if the program was built from a sound checkout.
-pub fn load() -> Result<VideoLlm, ModelError> {
-    VideoLlm::from_parts(NAME, &files(), &weights()?)
+pub fn load(precision: Precision) -> Result<VideoLlm, ModelError> {
+    VideoLlm::from_parts(NAME, &files(), &weights()?, precision)
 }

@@ -24,5 +24,7 @@ pub use vqtoken_core::{
     Budget, Codebook, GridShape, IndexMap, Quality, QuantizerConfig, QuantizerStream, Reducer, Rule,
     TokenGrid, TokenHash, VideoTokens, WindowedQuantizer, Windows, quantize, reducer,
 };
-pub use vqtoken_model::{Answer, Chat, GenerationOptions, ModelError, TokenSampling, VideoLlm, VisualTokens};
+pub use vqtoken_model::{
+    Answer, Chat, GenerationOptions, ModelError, Precision, TokenSampling, VideoLlm, VisualTokens,
+};
 pub use vqtoken_video::{Clip, Frame, Sampling, Video, VideoError};

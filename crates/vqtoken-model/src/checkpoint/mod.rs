@@ -3,10 +3,12 @@
 mod directory;
 mod fill;
 mod layout;
+mod pack;
 mod save;
 mod weights;
 
 pub use directory::ModelFiles;
 pub use fill::Filler;
+pub use pack::pack_random;
 pub use save::save;
 pub use weights::Weights;

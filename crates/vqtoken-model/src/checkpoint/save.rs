@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
+use vqtoken_nn::PackLayers;
 
 use super::layout::{enter, exit, stored_name};
 use crate::config::OneVisionConfig;
@@ -70,13 +71,19 @@ impl ModuleVisitor for Collector {
 ///
 /// # Errors
 ///
-/// If `directory` exists already or cannot be written; then nothing of it is there.
+/// If `directory` exists already or cannot be written, or the model was packed; then nothing of it is there.
 pub fn save(
     directory: &Path,
     config: &OneVisionConfig,
     model: &OneVision,
     tokenizer: &[u8],
 ) -> Result<(), ModelError> {
+    let mut packed_bytes = 0;
+    // Clones share their numbers.
+    model.clone().for_each_packable("", &mut |_, layer| packed_bytes += layer.packed_bytes());
+    if packed_bytes > 0 {
+        return Err(ModelError::Packed);
+    }
     let mut collector = Collector::default();
     model.visit(&mut collector);
     write_directory(

@@ -40,18 +40,12 @@ impl Deref for Bytes {
     }
 }
 
-/// One safetensors file.
-#[derive(Debug)]
-struct Shard {
-    name: String,
-    bytes: Bytes,
-}
-
 /// All tensors of a checkpoint under the names used here; numbers are read when asked for.
 #[derive(Debug)]
 pub struct Weights {
     checkpoint: String,
-    shards: Vec<Shard>,
+    /// One safetensors file each.
+    shards: Vec<Bytes>,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -118,7 +112,7 @@ impl Weights {
                 }
             }
         }
-        self.shards.push(Shard { name, bytes });
+        self.shards.push(bytes);
         Ok(())
     }
 
@@ -182,7 +176,7 @@ impl Weights {
                 });
             }
         };
-        let shard: &[u8] = &self.shards[entry.shard].bytes;
+        let shard: &[u8] = &self.shards[entry.shard];
         let start = entry.start as usize;
         Ok(Some(StoredTensor { kind, bytes: &shard[start..start + entry.bytes] }))
     }
@@ -210,7 +204,7 @@ impl Weights {
     /// Lets go of the memory that reading a tensor took; it can be read again.
     pub(super) fn release(&self, name: &str) {
         if let Some(entry) = self.entries.get(name)
-            && let Bytes::File(file) = &self.shards[entry.shard].bytes
+            && let Bytes::File(file) = &self.shards[entry.shard]
         {
             let start = entry.start as usize;
             file.release(start..start + entry.bytes);

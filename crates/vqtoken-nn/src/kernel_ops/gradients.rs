@@ -14,28 +14,28 @@ use vqtoken_kernels::{
 };
 
 use super::{
-    Angles, KernelOps, NormSettings, Numbers, attend, attention_shape, dense, fitting, kernels, matrix_dims,
-    norm_of, rows, slice, tensor, turned,
+    Angles, KernelOps, Maybe, NormSettings, Numbers, attend, attention_shape, dense, fitting, kernels,
+    matrix_dims, norm_of, rows, slice, tensor, turned,
 };
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
-    fn kernel_linear(x: Tracked<C>, weight: Tracked<C>, bias: Option<Tracked<C>>) -> Tracked<C> {
+    fn kernel_linear(x: Tracked<C>, weight: Tracked<C>, bias: Maybe<Self>) -> Tracked<C> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (x, weight) = (dense(x), dense(weight));
         let state = (x.clone(), weight.clone());
-        match bias.map(|bias| bias.into_parts()) {
+        match bias.option().map(|bias| bias.into_parts()) {
             None => {
-                let output = Flex::kernel_linear(x, weight, None);
+                let output = Flex::kernel_linear(x, weight, Maybe::Missing);
                 match LinearGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
                 }
             }
             Some((bias, bias_node)) => {
-                let output = Flex::kernel_linear(x, weight, Some(bias));
+                let output = Flex::kernel_linear(x, weight, Maybe::Given(bias));
                 match LinearGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful()
                 {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
@@ -49,10 +49,13 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         x: Tracked<C>,
         weights: Arc<PackedLinear>,
         activation: Activation,
-        residual: Option<Tracked<C>>,
+        residual: Maybe<Self>,
     ) -> Tracked<C> {
         let node = x.node();
-        let residual = residual.map(|residual| residual.into_primitive());
+        let residual = match residual {
+            Maybe::Given(residual) => Maybe::Given(residual.into_primitive()),
+            Maybe::Missing => Maybe::Missing,
+        };
         let output = Flex::kernel_packed_linear(x.into_primitive(), weights, activation, residual);
         match NoGradient.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish((), output),
@@ -63,23 +66,23 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     fn kernel_norm(
         x: Tracked<C>,
         weight: Tracked<C>,
-        bias: Option<Tracked<C>>,
+        bias: Maybe<Self>,
         settings: NormSettings,
     ) -> Tracked<C> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (x, weight) = (dense(x), dense(weight));
         let state = (x.clone(), weight.clone(), settings);
-        match bias.map(|bias| bias.into_parts()) {
+        match bias.option().map(|bias| bias.into_parts()) {
             None => {
-                let output = Flex::kernel_norm(x, weight, None, settings);
+                let output = Flex::kernel_norm(x, weight, Maybe::Missing, settings);
                 match NormGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
                 }
             }
             Some((bias, bias_node)) => {
-                let output = Flex::kernel_norm(x, weight, Some(bias), settings);
+                let output = Flex::kernel_norm(x, weight, Maybe::Given(bias), settings);
                 match NormGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),

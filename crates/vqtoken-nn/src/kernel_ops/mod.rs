@@ -7,8 +7,8 @@ mod gradients;
 use std::sync::{Arc, OnceLock};
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Flex, backend_extension};
-use burn::tensor::{Shape, TensorData};
+use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::tensor::{Shape, Tensor, TensorData};
 use vqtoken_kernels::{
     Activation, AttentionShape, Fused, Kernels, Layout, Matrix, Norm, PackedLinear, ShapeError, Turn,
 };
@@ -42,6 +42,30 @@ pub struct Angles {
     pub sin: Arc<[f32]>,
 }
 
+/// A tensor that may be missing.
+#[derive(ExtensionType)]
+pub enum Maybe<B: Backend> {
+    /// It is there.
+    Given(FloatTensor<B>),
+    /// It is not.
+    Missing,
+}
+
+impl<B: Backend> Maybe<B> {
+    fn option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Missing => None,
+        }
+    }
+}
+
+impl<const D: usize> From<Option<Tensor<D>>> for Maybe<Dispatch> {
+    fn from(tensor: Option<Tensor<D>>) -> Self {
+        tensor.map_or(Self::Missing, |tensor| Self::Given(tensor.into_dispatch()))
+    }
+}
+
 /// The operations that have a kernel.
 #[backend_extension(Flex, Autodiff)]
 pub trait KernelOps: Backend {
@@ -49,7 +73,7 @@ pub trait KernelOps: Backend {
     fn kernel_linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: Option<FloatTensor<Self>>,
+        #[extension_type] bias: Maybe<Self>,
     ) -> FloatTensor<Self>;
 
     /// The same with packed weights, an activation and a residual `[.., d_output]` behind it; without a gradient.
@@ -57,14 +81,14 @@ pub trait KernelOps: Backend {
         x: FloatTensor<Self>,
         weights: Arc<PackedLinear>,
         activation: Activation,
-        residual: Option<FloatTensor<Self>>,
+        #[extension_type] residual: Maybe<Self>,
     ) -> FloatTensor<Self>;
 
     /// Layer norm or RMS norm over the last axis.
     fn kernel_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: Option<FloatTensor<Self>>,
+        #[extension_type] bias: Maybe<Self>,
         settings: NormSettings,
     ) -> FloatTensor<Self>;
 
@@ -84,8 +108,8 @@ pub trait KernelOps: Backend {
 }
 
 impl KernelOps for Flex {
-    fn kernel_linear(x: Numbers, weight: Numbers, bias: Option<Numbers>) -> Numbers {
-        let (x, weight, bias) = (dense(x), dense(weight), bias.map(dense));
+    fn kernel_linear(x: Numbers, weight: Numbers, bias: Maybe<Flex>) -> Numbers {
+        let (x, weight, bias) = (dense(x), dense(weight), bias.option().map(dense));
         let [outputs, inputs] = matrix_dims(&weight);
         let rows = rows(&x);
         let mut y = vec![0.0; rows * outputs];
@@ -101,17 +125,17 @@ impl KernelOps for Flex {
         x: Numbers,
         weights: Arc<PackedLinear>,
         activation: Activation,
-        residual: Option<Numbers>,
+        residual: Maybe<Flex>,
     ) -> Numbers {
-        let (x, residual) = (dense(x), residual.map(dense));
+        let (x, residual) = (dense(x), residual.option().map(dense));
         let mut y = vec![0.0; rows(&x) * weights.outputs()];
         let fused = Fused { activation, residual: residual.as_ref().map(slice) };
         fitting(weights.forward(slice(&x), &mut y, fused));
         tensor(y, with_last(&x, weights.outputs()))
     }
 
-    fn kernel_norm(x: Numbers, weight: Numbers, bias: Option<Numbers>, settings: NormSettings) -> Numbers {
-        let (x, weight, bias) = (dense(x), dense(weight), bias.map(dense));
+    fn kernel_norm(x: Numbers, weight: Numbers, bias: Maybe<Flex>, settings: NormSettings) -> Numbers {
+        let (x, weight, bias) = (dense(x), dense(weight), bias.option().map(dense));
         let mut y = vec![0.0; slice(&x).len()];
         fitting(kernels().norm(&norm_of(&weight, bias.as_ref(), settings), slice(&x), &mut y));
         tensor(y, x.layout().shape().clone())

@@ -33,7 +33,7 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tens
         true => Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_linear(
             x.into_dispatch(),
             weight.into_dispatch(),
-            bias.map(Tensor::into_dispatch),
+            bias.into(),
         )),
         false => fallback::linear(x, weight, bias),
     }
@@ -69,7 +69,7 @@ pub fn packed_linear<const D: usize>(
         x.into_dispatch(),
         weights.share(),
         fused,
-        inside.map(Tensor::into_dispatch),
+        inside.into(),
     ));
     let y = behind.map_or(y.clone(), |activation| activation.forward(y));
     outside.map_or(y.clone(), |residual| y + residual)
@@ -125,7 +125,7 @@ fn norm<const D: usize>(
     Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_norm(
         x.into_dispatch(),
         weight.into_dispatch(),
-        bias.map(Tensor::into_dispatch),
+        bias.into(),
         settings,
     ))
 }

@@ -14,7 +14,7 @@ pub(crate) mod token_file;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use vqtoken::{Budget, Sampling, Windows};
+use vqtoken::{Budget, Precision, Sampling, Windows};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 #[derive(Debug, Parser)]
@@ -62,6 +62,11 @@ pub(crate) struct ModelArguments {
     /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
     #[arg(long, value_name = "DIR|HUB_ID")]
     pub(crate) model: Option<PathBuf>,
+
+    /// How weights are kept and multiplied: f32, bf16, int8, or auto (bf16 where the CPU multiplies it natively or the
+    /// checkpoint is bf16 already, else f32)
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    pub(crate) precision: Precision,
 }
 
 /// How a video becomes video tokens.

@@ -19,8 +19,8 @@ use super::{EncodingArguments, ModelArguments};
 pub(crate) fn load_model(arguments: &ModelArguments, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
     let spinner = output::spinner("model");
     let model = stages.time("load", || match &arguments.model {
-        Some(path) => VideoLlm::load(path),
-        None => builtin::load(),
+        Some(path) => VideoLlm::load_as(path, arguments.precision),
+        None => builtin::load(arguments.precision),
     })?;
     spinner.finish_and_clear();
     Ok(model)
