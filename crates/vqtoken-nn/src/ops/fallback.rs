@@ -3,7 +3,7 @@
 use burn::tensor::activation;
 use burn::tensor::module;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::{Activation, NormKind};
 
@@ -78,10 +78,11 @@ fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 pub(super) fn rotate(x: Tensor<4>, cos: &[f32], sin: &[f32]) -> Tensor<4> {
     let [batch, count, heads, head_dim] = x.dims();
     let half = head_dim / 2;
-    let table = |values: &[f32], device: &Device| {
-        Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, count, 1, half]), device)
+    let table = |values: &[f32]| {
+        let data = TensorData::new(values.to_vec(), [1, count, 1, half]);
+        Tensor::<4>::from_data(data, &x.device()).cast(x.dtype())
     };
-    let (cos, sin) = (table(cos, &x.device()), table(sin, &x.device()));
+    let (cos, sin) = (table(cos), table(sin));
     let first = x.clone().slice([0..batch, 0..count, 0..heads, 0..half]);
     let second = x.slice([0..batch, 0..count, 0..heads, half..head_dim]);
     Tensor::cat(
