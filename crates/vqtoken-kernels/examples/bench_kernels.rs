@@ -49,7 +49,7 @@ fn numbers(count: usize) -> Vec<f32> {
 
 /// Runs until a second has passed and prints the best run.
 fn time(kernels: Kernels, name: &str, shape: &str, operations: f64, bytes: f64, mut run: impl FnMut()) {
-    let mut peak = kernels.measure_peak();
+    let mut peak = kernels.measure_peak(vqtoken_kernels::WeightKind::F32);
     run();
     let mut best = f64::MAX;
     let start = Instant::now();
@@ -58,7 +58,7 @@ fn time(kernels: Kernels, name: &str, shape: &str, operations: f64, bytes: f64, 
         run();
         best = best.min(begin.elapsed().as_secs_f64());
     }
-    peak = peak.max(kernels.measure_peak());
+    peak = peak.max(kernels.measure_peak(vqtoken_kernels::WeightKind::F32));
     println!(
         r#"{{"kernel":"{name}","isa":"{}","threads":{},"shape":"{shape}","seconds":{best:.3e},"gflops":{:.1},"share":{:.3},"gbytes":{:.2}}}"#,
         kernels.isa(),

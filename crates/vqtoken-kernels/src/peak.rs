@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::Kernels;
 use crate::simd::{Simd, kernel};
+use crate::{Kernels, WeightKind};
 
 /// Independent sums: enough to cover the latency of two multiply-add units.
 const CHAINS: usize = 12;
@@ -29,10 +29,12 @@ fn chains<S: Simd>(s: S, rounds: usize) -> usize {
 kernel!(fn multiply_add(rounds: usize) -> usize = chains);
 
 impl Kernels {
-    /// `f32` operations a second of a loop of nothing but multiply-adds in registers, on all threads of the pool at once.
+    /// Operations a second of a loop of nothing but what multiplies weights of a kind, in registers, on all threads of the
+    /// pool at once.
     ///
     /// Takes some tens of milliseconds; the clock rises and falls, so take the best of several.
-    pub fn measure_peak(self) -> f64 {
+    pub fn measure_peak(self, kind: WeightKind) -> f64 {
+        let _ = kind;
         let threads = rayon::current_num_threads();
         let start = Instant::now();
         let operations: usize = (0..threads).into_par_iter().map(|_| multiply_add(self, 3_000_000)).sum();

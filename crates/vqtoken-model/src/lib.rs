@@ -4,6 +4,7 @@ pub mod chat;
 pub mod checkpoint;
 pub mod config;
 mod error;
+mod flops;
 mod generation;
 mod hub;
 pub mod language;

@@ -166,9 +166,20 @@ impl VideoLlm {
 
     /// Bytes of the packed weights.
     pub fn packed_bytes(&self) -> usize {
+        self.packed_bytes_of("")
+    }
+
+    /// Bytes of the packed weights that every word of an answer reads.
+    pub fn language_bytes(&self) -> usize {
+        self.packed_bytes_of("language_model") + self.packed_bytes_of("lm_head")
+    }
+
+    fn packed_bytes_of(&self, part: &str) -> usize {
         let mut bytes = 0;
         // Clones share their numbers.
-        self.model.clone().for_each_packable("", &mut |_, layer| bytes += layer.packed_bytes());
+        self.model.clone().for_each_packable("", &mut |path, layer| {
+            bytes += if path.starts_with(part) { layer.packed_bytes() } else { 0 };
+        });
         bytes
     }
 

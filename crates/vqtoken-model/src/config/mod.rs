@@ -81,6 +81,42 @@ pub struct TextConfig {
     pub end_tokens: Vec<u32>,
 }
 
+impl TextConfig {
+    /// Qwen2-0.5B, the language model of LLaVA-OneVision-0.5B.
+    pub fn qwen2_0_5b() -> Self {
+        Self {
+            vocabulary: 151_936,
+            hidden_size: 896,
+            intermediate_size: 4864,
+            layers: 24,
+            heads: 14,
+            key_heads: 2,
+            head_dim: 64,
+            max_positions: 32_768,
+            rope_theta: 1e6,
+            rms_norm_epsilon: 1e-6,
+            activation: Activation::Silu,
+            tied: true,
+            end_tokens: vec![151_645],
+        }
+    }
+
+    /// Qwen2-7B, the language model of LLaVA-OneVision-7B.
+    pub fn qwen2_7b() -> Self {
+        Self {
+            vocabulary: 152_064,
+            hidden_size: 3584,
+            intermediate_size: 18_944,
+            layers: 28,
+            heads: 28,
+            key_heads: 4,
+            head_dim: 128,
+            tied: false,
+            ..Self::qwen2_0_5b()
+        }
+    }
+}
+
 /// Which VQ-attention a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

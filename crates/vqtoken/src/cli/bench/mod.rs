@@ -7,10 +7,12 @@
 //! | `tokens.rs`, `made_up.rs` | the tokens: from a file, or made up block by block |
 //! | `measure.rs` | one case, measured in this process |
 //! | `quality.rs` | what labels cost, from the labels and the tokens alone |
+//! | `model/` | the transformers: peak, vision, language, training, a question, drift |
 
 mod case;
 mod made_up;
 mod measure;
+mod model;
 mod quality;
 mod quantize;
 mod tokens;
@@ -33,10 +35,28 @@ enum What {
     /// that process held at most during the first run, with tokens_bytes of tokens in it. The file is a .vqt file with
     /// a bf16 codebook, its map the index map in it.
     Quantize(quantize::QuantizeArguments),
+    /// What this machine can do at most: operations a second by precision, bytes a second of memory
+    Peak(model::peak::PeakArguments),
+    /// The vision tower and the projector: seconds a frame
+    Vision(model::vision::VisionArguments),
+    /// The language model: reading a prompt, and the words behind it
+    Language(model::language::LanguageArguments),
+    /// A training step of a small vision tower
+    Train(model::train::TrainArguments),
+    /// A question about a video, from the file to the first word
+    Ask(model::ask::AskArguments),
+    /// How far a precision moves visual tokens and logits from f32
+    Drift(model::drift::DriftArguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments, json: bool) -> anyhow::Result<()> {
     match &arguments.what {
         What::Quantize(arguments) => quantize::run(arguments, json),
+        What::Peak(arguments) => model::peak::run(arguments, json),
+        What::Vision(arguments) => model::vision::run(arguments, json),
+        What::Language(arguments) => model::language::run(arguments, json),
+        What::Train(arguments) => model::train::run(arguments, json),
+        What::Ask(arguments) => model::ask::run(arguments, json),
+        What::Drift(arguments) => model::drift::run(arguments, json),
     }
 }

@@ -1,0 +1,88 @@
+//! `vqtoken bench ask`: from a file to the first word.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::{Value, json};
+use vqtoken::{Chat, GenerationOptions, demo_clip, figures};
+
+use super::record::Runs;
+use super::subject::{Subject, describe};
+use crate::cli::stages::{Stages, peak_memory};
+use crate::cli::{EncodingArguments, output, pipeline};
+
+#[derive(Args, Debug)]
+pub(crate) struct AskArguments {
+    /// A video [default: the demonstration clip]
+    video: Option<PathBuf>,
+
+    #[command(flatten)]
+    subject: Subject,
+
+    #[command(flatten)]
+    encoding: EncodingArguments,
+}
+
+pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
+    arguments.subject.set_threads()?;
+    let folder;
+    let video = match &arguments.video {
+        Some(video) => video.clone(),
+        None => {
+            folder = tempfile::tempdir()?;
+            let video = folder.path().join("shapes.mp4");
+            demo_clip::write(&video)?;
+            video
+        }
+    };
+    let mut loading = Stages::default();
+    let model = arguments.subject.load(&mut loading)?;
+    let chat = Chat::new("Which way does the red circle move?");
+    let options = GenerationOptions { max_tokens: 1, end_tokens: Some(vec![]), ..Default::default() };
+    let mut runs = Runs::none();
+    let mut stages = Stages::default();
+    let (mut frames, mut codes, mut prompt) = (0, 0, 0);
+    for _ in 0..arguments.subject.repeat {
+        let start = Instant::now();
+        stages = Stages::default();
+        let tokens = pipeline::encode_video(&model, &video, &arguments.encoding, &mut stages)?;
+        let visual = stages.time("attention", || model.visual_tokens(&tokens))?;
+        let answer = stages.time("prefill", || -> anyhow::Result<_> {
+            let mut answer = model.chat(Some(&visual), &chat, &options)?;
+            answer.next().transpose()?;
+            Ok(answer)
+        })?;
+        runs.push(start.elapsed());
+        frames = tokens.timestamps.len();
+        codes = tokens.codebook.codes();
+        prompt = answer.prompt_tokens();
+    }
+    let config = model.config();
+    let flops = config.vision.flops(frames)
+        + config.vision.projector_flops(config.text.hidden_size, frames)
+        + config.text.flops(prompt, 0);
+    let mut record = runs.record("ask", flops, model.precision());
+    describe(&model, &mut record);
+    for (key, value) in [
+        ("frames", json!(frames)),
+        ("codes", json!(codes)),
+        ("prompt_tokens", json!(prompt)),
+        ("stages", stages.to_json()),
+        ("load_seconds", json!(loading.seconds("load"))),
+    ] {
+        record.insert(key.to_owned(), value);
+    }
+    if json {
+        return Ok(output::line(Value::from(record))?);
+    }
+    let shares: Vec<String> = stages.iter().map(|(name, seconds)| format!("{name} {seconds:.2} s")).collect();
+    Ok(output::line(format_args!(
+        "{} in {}: {frames} frames to the first word in {:.2} s ({}); {} of memory",
+        model.id(),
+        model.precision(),
+        runs.median(),
+        shares.join(", "),
+        figures::bytes(peak_memory().unwrap_or_default() as f64),
+    ))?)
+}

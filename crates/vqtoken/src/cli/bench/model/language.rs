@@ -1,0 +1,103 @@
+//! `vqtoken bench language`: reading a prompt, and the words behind it.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::{Value, json};
+use vqtoken::{GenerationOptions, VideoLlm, figures};
+use vqtoken_nn::kernel_ops::kernels;
+
+use super::record::Runs;
+use super::subject::{Subject, describe};
+use crate::cli::stages::Stages;
+use crate::cli::{at_least_one, output};
+
+#[derive(Args, Debug)]
+pub(crate) struct LanguageArguments {
+    #[command(flatten)]
+    subject: Subject,
+
+    /// Positions of the prompt (may be given several times): 80 are a question about 32 codes, 6321 one about the 6,273
+    /// pooled tokens of LLaVA-OneVision
+    #[arg(long, value_name = "N", default_values_t = [80], value_parser = at_least_one)]
+    prompt: Vec<usize>,
+
+    /// Tokens that are generated behind it
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
+    tokens: usize,
+}
+
+pub(crate) fn run(arguments: &LanguageArguments, json: bool) -> anyhow::Result<()> {
+    arguments.subject.set_threads()?;
+    let model = arguments.subject.load(&mut Stages::default())?;
+    let bandwidth = kernels().measure_bandwidth();
+    for &positions in &arguments.prompt {
+        measure(&model, arguments, positions, bandwidth, json)?;
+    }
+    Ok(())
+}
+
+fn measure(
+    model: &VideoLlm,
+    arguments: &LanguageArguments,
+    positions: usize,
+    bandwidth: f64,
+    json: bool,
+) -> anyhow::Result<()> {
+    let text = &model.config().text;
+    let d = text.hidden_size;
+    let numbers: Vec<f32> = (0..positions * d).map(|i| (i * 7 % 101) as f32 / 1000.0 - 0.05).collect();
+    let visual = model.visual_tokens_from(&numbers, d)?;
+    // Nothing ends the answer but its length.
+    let options = GenerationOptions {
+        max_tokens: arguments.tokens + 1,
+        end_tokens: Some(vec![]),
+        ..Default::default()
+    };
+    let (mut prefills, mut steps) = (Runs::none(), Runs::none());
+    for run in 0..=arguments.subject.repeat {
+        let start = Instant::now();
+        let mut tokens = model.generate(&[], Some(&visual), &[], &options)?;
+        tokens.next().transpose()?;
+        let prefill = start.elapsed();
+        let start = Instant::now();
+        let mut count = 0;
+        for token in tokens {
+            token?;
+            count += 1;
+        }
+        // The first run warms up.
+        if run > 0 {
+            prefills.push(prefill);
+            steps.push(start.elapsed() / count.max(1));
+        }
+    }
+    // One `image_newline` follows visual tokens.
+    let flops = text.flops(positions + 1, 0);
+    let mut record = prefills.record("prefill", flops, model.precision());
+    describe(model, &mut record);
+    record.insert("positions".to_owned(), json!(positions + 1));
+    let language_bytes = model.language_bytes();
+    let mut decoding = steps.record("decode", text.flops(1, positions + 1), model.precision());
+    describe(model, &mut decoding);
+    decoding.insert("past".to_owned(), json!(positions + 1));
+    decoding.insert("tokens_per_second".to_owned(), json!(1.0 / steps.median()));
+    decoding.insert("bytes_per_second".to_owned(), json!(language_bytes as f64 / steps.median()));
+    let share = language_bytes as f64 / steps.median() / bandwidth;
+    decoding.insert("share_of_bandwidth".to_owned(), json!(share));
+    if json {
+        output::line(Value::from(record))?;
+        return Ok(output::line(Value::from(decoding))?);
+    }
+    Ok(output::line(format_args!(
+        "{} in {}: prefill of {} in {:.3} s ({:.3} TFLOP/s), {:.1} ms a token ({} of the memory's {} a second)",
+        model.id(),
+        model.precision(),
+        positions + 1,
+        prefills.median(),
+        flops / prefills.median() / 1e12,
+        steps.median() * 1e3,
+        figures::percent(share),
+        figures::bytes(bandwidth),
+    ))?)
+}

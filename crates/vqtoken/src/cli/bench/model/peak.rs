@@ -1,0 +1,40 @@
+//! `vqtoken bench peak`: what the machine can do at most.
+
+use clap::Args;
+use serde_json::json;
+use vqtoken::{Precision, figures};
+use vqtoken_nn::kernel_ops::kernels;
+
+use super::record::peak;
+use super::subject::set_threads;
+use crate::cli::{at_least_one, output};
+
+#[derive(Args, Debug)]
+pub(crate) struct PeakArguments {
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    threads: Option<usize>,
+}
+
+pub(crate) fn run(arguments: &PeakArguments, json: bool) -> anyhow::Result<()> {
+    set_threads(arguments.threads)?;
+    let kernels = kernels();
+    let [f32, bf16, int8] = [Precision::F32, Precision::Bf16, Precision::Int8].map(peak);
+    let bandwidth = kernels.measure_bandwidth();
+    if json {
+        return Ok(output::line(json!({
+            "bench": "peak",
+            "isa": kernels.isa().to_string(),
+            "threads": rayon::current_num_threads(),
+            "f32_tflops": f32 / 1e12,
+            "bf16_tflops": bf16 / 1e12,
+            "int8_tflops": int8 / 1e12,
+            "bytes_per_second": bandwidth,
+        }))?);
+    }
+    output::line(format_args!("{} kernels, {} threads", kernels.isa(), rayon::current_num_threads()))?;
+    for (name, peak) in [("f32", f32), ("bf16", bf16), ("int8", int8)] {
+        output::line(format_args!("{name:>7}  {:.3} TFLOP/s", peak / 1e12))?;
+    }
+    Ok(output::line(format_args!("{:>7}  {} a second", "memory", figures::bytes(bandwidth)))?)
+}

@@ -1,0 +1,112 @@
+//! Which model is measured.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use vqtoken::{Precision, VideoLlm, builtin};
+use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
+
+use crate::cli::stages::Stages;
+use crate::cli::{at_least_one, output};
+
+/// A model and how it is run.
+#[derive(Args, Debug)]
+pub(super) struct Subject {
+    /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
+    #[arg(long, value_name = "DIR|HUB_ID")]
+    model: Option<PathBuf>,
+
+    /// Random weights of a public model's shape instead: onevision-0.5b or onevision-7b
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    random: Option<Shape>,
+
+    /// How weights are kept and multiplied: auto, f32, bf16 or int8
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
+
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    threads: Option<usize>,
+
+    /// Runs: `runs` has the seconds of each, `seconds` is their median
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
+    pub(super) repeat: usize,
+}
+
+/// A public model of which only the shape is taken.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    OneVision0_5b,
+    OneVision7b,
+}
+
+impl Shape {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OneVision0_5b => "onevision-0.5b",
+            Self::OneVision7b => "onevision-7b",
+        }
+    }
+
+    fn config(self) -> OneVisionConfig {
+        let text = match self {
+            Self::OneVision0_5b => TextConfig::qwen2_0_5b(),
+            Self::OneVision7b => TextConfig::qwen2_7b(),
+        };
+        OneVisionConfig { vision: VisionConfig::siglip_so400m(), text, vq_attention: None }
+    }
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::OneVision0_5b, Self::OneVision7b]
+            .into_iter()
+            .find(|shape| shape.name() == name)
+            .ok_or_else(|| "the shapes known are onevision-0.5b and onevision-7b".to_owned())
+    }
+}
+
+impl Subject {
+    /// Sets the threads of all that follows.
+    pub(super) fn set_threads(&self) -> anyhow::Result<()> {
+        set_threads(self.threads)
+    }
+
+    /// The model, in its precision.
+    pub(super) fn load(&self, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
+        self.load_as(self.precision, stages)
+    }
+
+    /// The model, in another precision than was asked for.
+    pub(super) fn load_as(&self, precision: Precision, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
+        let spinner = output::spinner("model");
+        let model = stages.time("load", || match (&self.model, self.random) {
+            (Some(path), _) => VideoLlm::load_as(path, precision),
+            (None, Some(shape)) => {
+                VideoLlm::random(shape.name(), shape.config(), &builtin::files(), precision, 0)
+            }
+            (None, None) => builtin::load(precision),
+        })?;
+        spinner.finish_and_clear();
+        Ok(model)
+    }
+}
+
+/// Sets the threads of everything that this process computes from now on.
+pub(super) fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    Ok(())
+}
+
+/// What a record says of the model.
+pub(super) fn describe(model: &VideoLlm, record: &mut Map<String, Value>) {
+    record.insert("model".to_owned(), json!(model.id()));
+    record.insert("precision".to_owned(), json!(model.precision().to_string()));
+    record.insert("weights_bytes".to_owned(), json!(model.packed_bytes()));
+}

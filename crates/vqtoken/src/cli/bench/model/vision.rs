@@ -1,0 +1,54 @@
+//! `vqtoken bench vision`: pixels to the token grid.
+
+use clap::Args;
+use serde_json::{Value, json};
+use vqtoken::figures;
+use vqtoken_video::Pixels;
+
+use super::record::Runs;
+use super::subject::{Subject, describe};
+use crate::cli::stages::Stages;
+use crate::cli::{at_least_one, output};
+
+#[derive(Args, Debug)]
+pub(crate) struct VisionArguments {
+    #[command(flatten)]
+    subject: Subject,
+
+    /// Frames that go through the tower
+    #[arg(long, value_name = "T", default_value_t = 4, value_parser = at_least_one)]
+    frames: usize,
+}
+
+pub(crate) fn run(arguments: &VisionArguments, json: bool) -> anyhow::Result<()> {
+    arguments.subject.set_threads()?;
+    let mut stages = Stages::default();
+    let model = arguments.subject.load(&mut stages)?;
+    let vision = &model.config().vision;
+    let (frames, size) = (arguments.frames, vision.image_size);
+    // Any values cost the same.
+    let data = (0..frames * 3 * size * size).map(|i| (i % 511) as f32 / 255.0 - 1.0).collect();
+    let pixels = Pixels { frames, size, data };
+    let runs = Runs::measure(arguments.subject.repeat, || {
+        model.embed_pixels(&pixels)?;
+        Ok(())
+    })?;
+    let flops = vision.flops(frames) + vision.projector_flops(model.config().text.hidden_size, frames);
+    let mut record = runs.record("vision", flops, model.precision());
+    describe(&model, &mut record);
+    record.insert("frames".to_owned(), json!(frames));
+    record.insert("seconds_per_frame".to_owned(), json!(runs.median() / frames as f64));
+    record.insert("load_seconds".to_owned(), json!(stages.seconds("load")));
+    if json {
+        return Ok(output::line(Value::from(record))?);
+    }
+    Ok(output::line(format_args!(
+        "{} in {}: {:.3} s a frame, {:.3} TFLOP/s, {} of the peak; {} of memory",
+        model.id(),
+        model.precision(),
+        runs.median() / frames as f64,
+        flops / runs.median() / 1e12,
+        figures::percent(record["share_of_peak"].as_f64().unwrap_or_default()),
+        figures::bytes(record["peak_memory_bytes"].as_f64().unwrap_or_default()),
+    ))?)
+}
