@@ -7,6 +7,15 @@ use crate::simd::Simd;
 pub(crate) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     // x second: the bounds let NaN through.
     let x = s.min(s.splat(89.0), s.max(s.splat(-104.0), x));
+    let (n, y) = parts(s, x);
+    // 2^n in two factors: n reaches from -150 to 128, which is more than one factor can hold.
+    let half = s.round(s.mul(n, s.splat(0.5)));
+    s.mul(s.mul(y, s.pow2(half)), s.pow2(s.sub(n, half)))
+}
+
+/// `e^x = 2^n y` with `y` about 1.
+#[inline(always)]
+fn parts<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
     // ln 2 in two parts, the first exact when multiplied by n.
     let r = s.fma(n, s.splat(-0.693_359_4), x);
@@ -15,16 +24,22 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         y = s.fma(y, r, s.splat(coefficient));
     }
-    // 2^n in two factors: n reaches from -150 to 128, which is more than one factor can hold.
-    let half = s.round(s.mul(n, s.splat(0.5)));
-    s.mul(s.mul(y, s.pow2(half)), s.pow2(s.sub(n, half)))
+    (n, y)
 }
 
-/// The logistic function `1 / (1 + e^-x)`.
+/// `e^x` as [`exp`], for what is added to 1 or weighed against it: nothing below `e^-87` or above `e^88`.
+#[inline(always)]
+pub(crate) fn short_exp<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.min(s.splat(88.0), s.max(s.splat(-87.0), x));
+    let (n, y) = parts(s, x);
+    s.mul(y, s.pow2(n))
+}
+
+/// The logistic function `1 / (1 + e^-x)`, at least `e^-88`.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     let one = s.splat(1.0);
-    s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
+    s.div(one, s.add(one, short_exp(s, s.sub(s.splat(0.0), x))))
 }
 
 /// The density of the normal distribution.
