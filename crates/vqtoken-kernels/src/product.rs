@@ -2,7 +2,7 @@
 //!
 //! The right side is packed into panels of a tile's columns. A task owns a block of output rows and some panels. It goes
 //! through the depth in blocks; for each it packs its rows (they stay in the second-level cache), then takes one panel
-//! after the other (a block of it stays in the first-level cache) and multiplies it with all its rows, tile by tile.
+//! after the other and multiplies it with all its rows, tile by tile.
 //! An output is the sum over the depth in the same order whatever the tasks are, so threads do not change a bit.
 
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use crate::epilogue::{Epilogue, Place, finish_tile};
 use crate::shared_rows::SharedRows;
 
 /// The most rows that a task packs at a time.
-const ROWS: usize = 144;
+const ROWS: usize = 96;
 
 /// Tasks a thread, so that a thread that is held up leaves some to the others.
 const TASKS: usize = 3;
