@@ -6,11 +6,13 @@ use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
 use crate::shared_rows::{SharedRows, prefetch};
 use crate::simd::{Simd, kernel};
 
-/// `activation(scale * product + bias) + residual`.
+/// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
     /// Of an int8 product: one scale a row, one a column.
     pub(crate) scales: Option<(&'a [f32], &'a [f32])>,
+    /// Adds to what the output holds; only for products whose depth is one block.
+    pub(crate) add_output: bool,
     /// `[columns]`
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) activation: Activation,
@@ -59,7 +61,9 @@ fn finish<S: Simd, A: Function>(
 
 /// What is needed for one row of a place.
 struct Sources<'a> {
-    add_to: bool,
+    /// The output holds sums over the depth so far.
+    add_sums: bool,
+    add_output: bool,
     last: bool,
     scales: Option<(f32, &'a [f32])>,
     bias: Option<&'a [f32]>,
@@ -71,7 +75,8 @@ impl<'a> Sources<'a> {
     fn new(row: usize, place: &Place<'_>, epilogue: &Epilogue<'a>) -> Self {
         let columns = place.columns.clone();
         Self {
-            add_to: !place.first,
+            add_sums: !place.first,
+            add_output: place.first && epilogue.add_output,
             last: place.last,
             scales: epilogue.scales.map(|(rows, all)| (rows[row], &all[columns.clone()])),
             bias: epilogue.bias.map(|bias| &bias[columns.clone()]),
@@ -94,7 +99,7 @@ impl<'a> Sources<'a> {
         let part = |from: &[f32], j: usize| s.load_or(&from[start..][range(j)], 0.0);
         for j in 0..count {
             y[j] = s.load_or(&sums[range(j)], 0.0);
-            if self.add_to {
+            if self.add_sums {
                 y[j] = s.add(s.load_or(&out[range(j)], 0.0), y[j]);
             }
         }
@@ -102,6 +107,11 @@ impl<'a> Sources<'a> {
             if let Some((row, columns)) = self.scales {
                 for j in 0..count {
                     y[j] = s.mul(s.mul(y[j], s.splat(row)), part(columns, j));
+                }
+            }
+            if self.add_output {
+                for j in 0..count {
+                    y[j] = s.add(y[j], s.load_or(&out[range(j)], 0.0));
                 }
             }
             if let Some(bias) = self.bias {
