@@ -61,8 +61,8 @@ thread_local! {
     static SPARE: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
-/// The most lines that a thread keeps: 4 MiB.
-const MOST_SPARE: usize = 1 << 16;
+/// The most lines that a thread keeps: 16 MiB.
+const MOST_SPARE: usize = 1 << 18;
 
 /// A buffer that starts on a cache line and holds anything; its memory is used again.
 pub(crate) struct Scratch<T>(Aligned<T>);

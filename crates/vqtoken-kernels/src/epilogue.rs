@@ -11,7 +11,7 @@ use crate::simd::{Simd, kernel};
 pub(crate) struct Epilogue<'a> {
     /// Of an int8 product: one scale a row, one a column.
     pub(crate) scales: Option<(&'a [f32], &'a [f32])>,
-    /// Adds to what the output holds; only for products whose depth is one block.
+    /// Adds to what the output holds; with scales only where the depth is one block.
     pub(crate) add_output: bool,
     /// `[columns]`
     pub(crate) bias: Option<&'a [f32]>,
@@ -61,8 +61,9 @@ fn finish<S: Simd, A: Function>(
 
 /// What is needed for one row of a place.
 struct Sources<'a> {
-    /// The output holds sums over the depth so far.
+    /// The output holds sums so far, not scaled.
     add_sums: bool,
+    /// The output holds what is added to the scaled sum.
     add_output: bool,
     last: bool,
     scales: Option<(f32, &'a [f32])>,
@@ -75,8 +76,8 @@ impl<'a> Sources<'a> {
     fn new(row: usize, place: &Place<'_>, epilogue: &Epilogue<'a>) -> Self {
         let columns = place.columns.clone();
         Self {
-            add_sums: !place.first,
-            add_output: place.first && epilogue.add_output,
+            add_sums: !place.first || epilogue.add_output && epilogue.scales.is_none(),
+            add_output: epilogue.add_output && epilogue.scales.is_some(),
             last: place.last,
             scales: epilogue.scales.map(|(rows, all)| (rows[row], &all[columns.clone()])),
             bias: epilogue.bias.map(|bias| &bias[columns.clone()]),

@@ -43,7 +43,9 @@ impl PackedLinear {
     /// `weights` has another length.
     pub fn f32(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
         let columns = Matrix::new(weights, outputs, inputs)?.transposed();
-        let packed = columns.pack_columns(tile_shape(kernels).1);
+        let width = tile_shape(kernels).1;
+        let mut packed = Aligned::zeros(columns.packed_len(width));
+        columns.pack_columns(width, &mut packed);
         Ok(Self { kernels, inputs, outputs, weights: Weights::F32(packed), bias: None })
     }
 

@@ -4,7 +4,6 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::ShapeError;
-use crate::aligned::Aligned;
 use crate::errors::check_length;
 
 /// A matrix `[rows, columns]` on a row-major slice, or the transpose of one.
@@ -130,17 +129,19 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// How long the matrix is when it is packed for the right side of a product.
+    pub(crate) fn packed_len(&self, width: usize) -> usize {
+        self.columns.next_multiple_of(width) * self.rows
+    }
+
     /// Packs the matrix for the right side of a product: panels of `width` columns, each `[rows, width]`, the last one
     /// filled up with zeros.
-    pub(crate) fn pack_columns(&self, width: usize) -> Aligned<f32> {
-        let panels = self.columns.div_ceil(width);
-        let mut packed = Aligned::zeros(panels * self.rows * width);
+    pub(crate) fn pack_columns(&self, width: usize, out: &mut [f32]) {
         let transposed = self.transposed();
-        packed.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
+        out.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
             let first = panel * width;
             transposed.pack_rows(width, first..(first + width).min(self.columns), 0..self.rows, out);
         });
-        packed
     }
 }
 
@@ -160,7 +161,11 @@ mod tests {
         assert_eq!(x, y);
         assert_eq!(x[..5], [7.0, 8.0, 9.0, 10.0, 14.0]);
         assert_eq!(x[12..17], [11.0, 12.0, 13.0, 0.0, 18.0]);
-        assert_eq!(a.pack_columns(4)[..], b.pack_columns(4)[..]);
+        let (mut x, mut y) = (vec![f32::NAN; a.packed_len(4)], vec![f32::NAN; b.packed_len(4)]);
+        a.pack_columns(4, &mut x);
+        b.pack_columns(4, &mut y);
+        assert_eq!(x, y);
+        assert_eq!(x[..6], [0.0, 7.0, 14.0, 21.0, 1.0, 8.0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use crate::aligned::Scratch;
 use crate::float_product::{FloatProduct, tile_shape};
 use crate::int8::magnitude_bits;
 use crate::product::multiply;
@@ -73,7 +74,9 @@ pub(crate) fn multiply_channels(
     let gathered: Vec<f32> =
         (0..x.rows()).flat_map(|row| channels.iter().map(move |channel| x.row(row)[*channel])).collect();
     let left = Matrix::strided(&gathered, x.rows(), channels.len(), channels.len());
-    let panels = weights.pack_columns(tile_shape(kernels).1);
+    let width = tile_shape(kernels).1;
+    let mut panels = Scratch::new(weights.packed_len(width));
+    weights.pack_columns(width, &mut panels);
     let product = FloatProduct { kernels, left, panels: &panels };
     multiply(kernels, &product, (x.rows(), weights.columns()), out, &Epilogue::default());
 }
