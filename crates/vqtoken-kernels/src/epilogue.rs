@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
-use crate::shared_rows::SharedRows;
+use crate::shared_rows::{SharedRows, prefetch};
 use crate::simd::{Simd, kernel};
 
-/// `activation(scale * product + bias) + residual`.
+/// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
     /// Of an int8 product: one scale a row, one a column.
     pub(crate) scales: Option<(&'a [f32], &'a [f32])>,
+    /// Adds to what the output holds; with scales only where the depth is one block.
+    pub(crate) add_output: bool,
     /// `[columns]`
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) activation: Activation,
@@ -40,30 +42,108 @@ fn finish<S: Simd, A: Function>(
     place: &Place<'_>,
     epilogue: &Epilogue<'_>,
 ) {
+    // Whole vectors side by side, so that none waits for another; the rest of a narrow tile one by one.
+    let width = place.columns.len();
+    let whole = if width.is_multiple_of(S::NR) { width } else { 0 };
     for (row, sums) in place.rows.clone().zip(tile.chunks_exact(stride)) {
         // SAFETY: the rows and columns of a place belong to one task.
         let out = unsafe { place.out.segment(row, place.columns.clone()) };
-        let mut column = place.columns.start;
-        for (out, sums) in out.chunks_mut(S::LANES).zip(sums.chunks(S::LANES)) {
-            let mut y = s.load_or(sums, 0.0);
-            if !place.first {
-                y = s.add(s.load_or(out, 0.0), y);
+        let sources = Sources::new(row, place, epilogue);
+        for start in (0..whole).step_by(S::NR) {
+            sources.finish::<S, A, 2>(s, &sums[start..][..S::NR], &mut out[start..][..S::NR], start);
+        }
+        for start in (whole..width).step_by(S::LANES) {
+            let end = (start + S::LANES).min(width);
+            sources.finish::<S, A, 1>(s, &sums[start..end], &mut out[start..end], start);
+        }
+    }
+}
+
+/// What is needed for one row of a place.
+struct Sources<'a> {
+    /// The output holds sums so far, not scaled.
+    add_sums: bool,
+    /// The output holds what is added to the scaled sum.
+    add_output: bool,
+    last: bool,
+    scales: Option<(f32, &'a [f32])>,
+    bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+}
+
+impl<'a> Sources<'a> {
+    #[inline(always)]
+    fn new(row: usize, place: &Place<'_>, epilogue: &Epilogue<'a>) -> Self {
+        let columns = place.columns.clone();
+        Self {
+            add_sums: !place.first || epilogue.add_output && epilogue.scales.is_none(),
+            add_output: epilogue.add_output && epilogue.scales.is_some(),
+            last: place.last,
+            scales: epilogue.scales.map(|(rows, all)| (rows[row], &all[columns.clone()])),
+            bias: epilogue.bias.map(|bias| &bias[columns.clone()]),
+            residual: epilogue.residual.map(|all| &all[row * place.width..][columns]),
+        }
+    }
+
+    /// Finishes the numbers from column `start` of the place on, at most `N` vectors.
+    #[inline(always)]
+    fn finish<S: Simd, A: Function, const N: usize>(
+        &self,
+        s: S,
+        sums: &[f32],
+        out: &mut [f32],
+        start: usize,
+    ) {
+        let count = sums.len().div_ceil(S::LANES).min(N);
+        let mut y = [s.splat(0.0); N];
+        let range = |j: usize| j * S::LANES..((j + 1) * S::LANES).min(sums.len());
+        let part = |from: &[f32], j: usize| s.load_or(&from[start..][range(j)], 0.0);
+        for j in 0..count {
+            y[j] = s.load_or(&sums[range(j)], 0.0);
+            if self.add_sums {
+                y[j] = s.add(s.load_or(&out[range(j)], 0.0), y[j]);
             }
-            if place.last {
-                if let Some((rows, columns)) = epilogue.scales {
-                    let columns = s.load_or(&columns[column..][..out.len()], 0.0);
-                    y = s.mul(s.mul(y, s.splat(rows[row])), columns);
-                }
-                if let Some(bias) = epilogue.bias {
-                    y = s.add(y, s.load_or(&bias[column..][..out.len()], 0.0));
-                }
-                y = A::value(s, y);
-                if let Some(residual) = epilogue.residual {
-                    y = s.add(y, s.load_or(&residual[row * place.width + column..][..out.len()], 0.0));
+        }
+        if self.last {
+            if let Some((row, columns)) = self.scales {
+                for j in 0..count {
+                    y[j] = s.mul(s.mul(y[j], s.splat(row)), part(columns, j));
                 }
             }
-            s.store_some(out, y);
-            column += out.len();
+            if self.add_output {
+                for j in 0..count {
+                    y[j] = s.add(y[j], s.load_or(&out[range(j)], 0.0));
+                }
+            }
+            if let Some(bias) = self.bias {
+                for j in 0..count {
+                    y[j] = s.add(y[j], part(bias, j));
+                }
+            }
+            for j in 0..count {
+                y[j] = A::value(s, y[j]);
+            }
+            if let Some(residual) = self.residual {
+                for j in 0..count {
+                    y[j] = s.add(y[j], part(residual, j));
+                }
+            }
+        }
+        for j in 0..count {
+            s.store_some(&mut out[range(j)], y[j]);
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Asks the CPU to fetch what finishing the tile will need; its rows lie far apart.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, epilogue: &Epilogue<'_>) {
+        for row in self.rows.clone() {
+            self.out.prefetch(row, self.columns.clone());
+            if let (true, Some(residual)) = (self.last, epilogue.residual) {
+                prefetch(&residual[row * self.width..][self.columns.clone()]);
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! int8 weights, one scale an output channel, times activations rounded to int8, one scale a row. Sums are exact in
-//! `i32`, so every instruction set gives the same bits.
+//! `i32`, so every instruction set gives the same bits; outlier channels go another way (`outliers.rs`).
 
 use rayon::prelude::*;
 use std::ops::Range;
@@ -12,8 +12,10 @@ use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::int8_tiles::Int8Path;
 use crate::matrix::Matrix;
+use crate::outliers::{multiply_channels, outlier_channels};
 use crate::pack::{pack_panel, unpack_column};
 use crate::product::{Product, Tiling, multiply};
+use crate::simd::{Simd, kernel};
 
 /// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
 const MOST_INPUTS: usize = 65_536;
@@ -28,31 +30,65 @@ pub(crate) struct QuantizedRows {
 }
 
 impl QuantizedRows {
-    /// Rounds each row to -127..=127 by its largest magnitude, ties to even.
-    pub(crate) fn new(numbers: &[f32], columns: usize, rows: usize, group: usize) -> Self {
+    /// Rounds each row to -127..=127 by its largest magnitude, ties to even. The outlier channels come out as zero.
+    pub(crate) fn new(
+        kernels: Kernels,
+        numbers: &[f32],
+        (rows, columns): (usize, usize),
+        group: usize,
+        outliers: &[usize],
+    ) -> Self {
         let depth = columns.next_multiple_of(group);
         let mut values = vec![0; rows * depth];
         let mut scales = vec![0.0; rows];
         let places = values.par_chunks_mut(depth.max(1)).zip(&mut scales);
-        places
-            .zip(numbers.par_chunks(columns.max(1)))
-            .for_each(|((values, scale), row)| *scale = quantize_row(row, values));
+        places.zip(numbers.par_chunks(columns.max(1))).for_each(|((values, scale), row)| {
+            let finite = largest_magnitude(kernels, row).is_finite();
+            let calm = (!outliers.is_empty()).then(|| {
+                let mut calm = row.to_vec();
+                outliers.iter().for_each(|channel| calm[*channel] = 0.0);
+                calm
+            });
+            *scale = match finite {
+                true => quantize_row(kernels, calm.as_deref().unwrap_or(row), values),
+                false => f32::NAN,
+            };
+        });
         Self { values, scales, depth }
     }
 }
 
-/// Rounds a row to -127..=127 by its largest magnitude, ties to even, and returns what it is multiplied by.
-fn quantize_row(row: &[f32], values: &mut [i8]) -> f32 {
-    let largest = row.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
-    // A sum is not finite where a member is not; `max` alone would pass over NaN.
-    let finite = largest.is_finite() && !row.iter().any(|x| x.is_nan());
-    // 127 / largest, unless that overflows or there is nothing to scale.
-    let inverse = if finite && largest > 127.0 * f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 };
-    for (value, x) in values.iter_mut().zip(row) {
-        *value = if inverse == 0.0 { 0 } else { (x * inverse).round_ties_even() as i8 };
+/// Rounds a row to -127..=127 by its largest magnitude, ties to even, and returns what it is multiplied by. `values` is all
+/// zeros before.
+fn quantize_row(kernels: Kernels, row: &[f32], values: &mut [i8]) -> f32 {
+    let largest = largest_magnitude(kernels, row);
+    // Unless 127 / largest overflows, or there is nothing to scale.
+    if largest.is_finite() && largest > 127.0 * f32::MIN_POSITIVE {
+        round_row(kernels, row, 127.0 / largest, values);
     }
-    if finite { largest / 127.0 } else { f32::NAN }
+    if largest.is_finite() { largest / 127.0 } else { f32::NAN }
 }
+
+/// Magnitudes compare like their bits, with infinity and NaN above all numbers.
+pub(crate) fn magnitude_bits(x: f32) -> u32 {
+    x.to_bits() & 0x7FFF_FFFF
+}
+
+#[inline(always)]
+fn largest_of<S: Simd>(_: S, row: &[f32]) -> f32 {
+    f32::from_bits(row.iter().fold(0, |largest, x| largest.max(magnitude_bits(*x))))
+}
+
+#[inline(always)]
+fn round_all<S: Simd>(_: S, row: &[f32], inverse: f32, values: &mut [i8]) {
+    for (value, x) in values.iter_mut().zip(row) {
+        // 1.5 * 2^23 leaves no bits for the fraction; the lowest byte is the rounded number.
+        *value = (x * inverse + 12_582_912.0).to_bits() as i8;
+    }
+}
+
+kernel!(fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
+kernel!(fn round_row(row: &[f32], inverse: f32, values: &mut [i8]) = round_all);
 
 /// Weights `[outputs, inputs]` in panels.
 pub(crate) struct Int8Weights {
@@ -94,7 +130,7 @@ impl Int8Weights {
                 let mut values = vec![0; scales.len() * depth];
                 let places = values.chunks_exact_mut(depth.max(1)).zip(&mut *scales);
                 for (row, (values, scale)) in numbers.chunks_exact(inputs.max(1)).zip(places) {
-                    *scale = quantize_row(row, values);
+                    *scale = quantize_row(kernels, row, values);
                 }
                 let (corrections, body) = out.split_at_mut(length - width * depth);
                 path.correct(&values, depth, corrections);
@@ -119,9 +155,18 @@ impl Int8Weights {
     }
 
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
-        let rows = QuantizedRows::new(x.numbers(), self.inputs, x.rows(), self.path.depth_multiple());
-        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..*epilogue };
         let shape = (x.rows(), self.outputs);
+        let outliers = outlier_channels(kernels, x);
+        let size = (x.rows(), self.inputs);
+        let rows = QuantizedRows::new(kernels, x.numbers(), size, self.path.depth_multiple(), &outliers);
+        if !outliers.is_empty() {
+            // What they give waits in the output for the rest.
+            let weights = self.channels(&outliers);
+            let weights = Matrix::strided(&weights, outliers.len(), self.outputs, self.outputs);
+            multiply_channels(kernels, x, &outliers, weights, y);
+        }
+        let scales = Some((&rows.scales[..], &self.scales[..]));
+        let epilogue = Epilogue { scales, add_output: !outliers.is_empty(), ..*epilogue };
         #[cfg(target_arch = "x86_64")]
         if self.path == Int8Path::Amx {
             // SAFETY: the path is chosen only where the tiles were granted.
@@ -130,6 +175,26 @@ impl Int8Weights {
         }
         let product = Int8Product { path: self.path, left: &rows, panels: &self.panels };
         multiply(kernels, &product, shape, y, &epilogue);
+    }
+
+    /// The weights of some inputs as `f32`, `[channels, outputs]`.
+    fn channels(&self, channels: &[usize]) -> Vec<f32> {
+        let (width, group) = (self.path.columns(), self.path.group());
+        let panel_len = self.panels.len() / self.outputs.div_ceil(width).max(1);
+        let head = panel_len - width * self.inputs.next_multiple_of(self.path.depth_multiple());
+        let mut weights = vec![0.0; channels.len() * self.outputs];
+        weights.par_chunks_mut(self.outputs.max(1)).zip(channels).for_each(|(weights, channel)| {
+            let start = head + channel / group * width * group + channel % group;
+            let panels = self.panels.chunks_exact(panel_len.max(1));
+            let columns = weights.chunks_mut(width).zip(self.scales.chunks(width));
+            for ((weights, scales), panel) in columns.zip(panels) {
+                let numbers = panel[start..].iter().step_by(group);
+                for ((weight, scale), number) in weights.iter_mut().zip(scales).zip(numbers) {
+                    *weight = f32::from(*number) * scale;
+                }
+            }
+        });
+        weights
     }
 }
 

@@ -36,6 +36,7 @@ mod math;
 mod matmul;
 mod matrix;
 mod norm;
+mod outliers;
 mod pack;
 mod peak;
 mod product;

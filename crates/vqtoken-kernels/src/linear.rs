@@ -131,6 +131,7 @@ impl PackedLinear {
         }
         let epilogue = Epilogue {
             scales: None,
+            add_output: false,
             bias: self.bias.as_deref(),
             activation: fused.activation,
             residual: fused.residual,

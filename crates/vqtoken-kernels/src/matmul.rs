@@ -1,5 +1,6 @@
 //! Plain products of two matrices, transposed or not: what gradients of linear layers are made of.
 
+use crate::aligned::Scratch;
 use crate::epilogue::Epilogue;
 use crate::errors::{check_equal, check_length};
 use crate::float_product::{FloatProduct, tile_shape};
@@ -14,16 +15,33 @@ impl Kernels {
     /// # Errors
     /// The sides do not fit, or `out` has another length.
     pub fn matmul(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
-        check_equal(
-            "columns of left and rows of right",
-            left.columns(),
-            right.rows(),
-            "transpose one of them",
-        )?;
+        self.product(left, right, out, false)
+    }
+
+    /// `out [M, N] += left [M, K] right [K, N]`: gradients that are summed over batches.
+    ///
+    /// # Errors
+    /// The sides do not fit, or `out` has another length.
+    pub fn matmul_add(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
+        self.product(left, right, out, true)
+    }
+
+    fn product(
+        self,
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        out: &mut [f32],
+        add_output: bool,
+    ) -> Result<(), ShapeError> {
+        let what = "columns of left and rows of right";
+        check_equal(what, left.columns(), right.rows(), "transpose one of them")?;
         check_length("product", out.len(), &[left.rows(), right.columns()])?;
-        let panels = right.pack_columns(tile_shape(self).1);
+        let width = tile_shape(self).1;
+        let mut panels = Scratch::new(right.packed_len(width));
+        right.pack_columns(width, &mut panels);
         let product = FloatProduct { kernels: self, left, panels: &panels };
-        multiply(self, &product, (left.rows(), right.columns()), out, &Epilogue::default());
+        let epilogue = Epilogue { add_output, ..Epilogue::default() };
+        multiply(self, &product, (left.rows(), right.columns()), out, &epilogue);
         Ok(())
     }
 }

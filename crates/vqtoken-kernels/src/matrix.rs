@@ -4,7 +4,6 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::ShapeError;
-use crate::aligned::Aligned;
 use crate::errors::check_length;
 
 /// A matrix `[rows, columns]` on a row-major slice, or the transpose of one.
@@ -67,42 +66,82 @@ impl<'a> Matrix<'a> {
     /// Packs some rows for the left side of a product: panels of `width` rows, each `[depth, width]`, short ones filled
     /// up with zeros.
     pub(crate) fn pack_rows(&self, width: usize, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
+        match width {
+            4 => self.pack_panels::<4>(rows, depth, out),
+            6 => self.pack_panels::<6>(rows, depth, out),
+            8 => self.pack_panels::<8>(rows, depth, out),
+            12 => self.pack_panels::<12>(rows, depth, out),
+            16 => self.pack_panels::<16>(rows, depth, out),
+            32 => self.pack_panels::<32>(rows, depth, out),
+            _ => debug_assert!(false, "no tile has {width} rows or columns"),
+        }
+    }
+
+    fn pack_panels<const W: usize>(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
         let mut first = rows.start;
-        for panel in out.chunks_exact_mut((width * depth.len()).max(1)) {
-            let last = (first + width).min(rows.end);
-            if last < first + width {
-                panel.fill(0.0);
-            }
-            if self.column_stride == 1 {
-                for row in first..last {
-                    let numbers = &self.data[row * self.row_stride..][depth.clone()];
-                    for (place, x) in panel.iter_mut().skip(row - first).step_by(width).zip(numbers) {
-                        *place = *x;
-                    }
+        for panel in out.chunks_exact_mut((W * depth.len()).max(1)) {
+            let last = (first + W).min(rows.end);
+            let (places, _) = panel.as_chunks_mut::<W>();
+            if last < first + W {
+                self.pack_short_panel(first..last, depth.clone(), places);
+            } else if self.column_stride == 1 {
+                self.pack_from_rows(first, depth.clone(), places);
+            } else if self.row_stride == 1 {
+                for (column, place) in depth.clone().zip(places) {
+                    let numbers = &self.data[first + column * self.column_stride..];
+                    place.copy_from_slice(&numbers[..W]);
                 }
             } else {
-                for (column, places) in depth.clone().zip(panel.chunks_exact_mut(width)) {
-                    let start = first * self.row_stride + column * self.column_stride;
-                    for (i, place) in places[..last - first].iter_mut().enumerate() {
-                        *place = self.data[start + i * self.row_stride];
-                    }
-                }
+                self.pack_short_panel(first..last, depth.clone(), places);
             }
             first = last;
         }
     }
 
+    /// Rows that lie one number after the other, eight numbers of each at a time.
+    fn pack_from_rows<const W: usize>(&self, first: usize, depth: Range<usize>, places: &mut [[f32; W]]) {
+        let (blocks, rest) = places.as_chunks_mut::<8>();
+        let row = |i: usize| &self.data[(first + i) * self.row_stride..][depth.clone()];
+        let rows: [&[[f32; 8]]; W] = std::array::from_fn(|i| row(i).as_chunks().0);
+        for (index, block) in blocks.iter_mut().enumerate() {
+            let numbers: [[f32; 8]; W] = std::array::from_fn(|i| rows[i][index]);
+            for (j, place) in block.iter_mut().enumerate() {
+                *place = std::array::from_fn(|i| numbers[i][j]);
+            }
+        }
+        let done = blocks.len() * 8;
+        for (j, place) in rest.iter_mut().enumerate() {
+            *place = std::array::from_fn(|i| row(i)[done + j]);
+        }
+    }
+
+    fn pack_short_panel<const W: usize>(
+        &self,
+        rows: Range<usize>,
+        depth: Range<usize>,
+        places: &mut [[f32; W]],
+    ) {
+        for (column, place) in depth.zip(places) {
+            *place = [0.0; W];
+            for (row, place) in rows.clone().zip(place) {
+                *place = self.data[row * self.row_stride + column * self.column_stride];
+            }
+        }
+    }
+
+    /// How long the matrix is when it is packed for the right side of a product.
+    pub(crate) fn packed_len(&self, width: usize) -> usize {
+        self.columns.next_multiple_of(width) * self.rows
+    }
+
     /// Packs the matrix for the right side of a product: panels of `width` columns, each `[rows, width]`, the last one
     /// filled up with zeros.
-    pub(crate) fn pack_columns(&self, width: usize) -> Aligned<f32> {
-        let panels = self.columns.div_ceil(width);
-        let mut packed = Aligned::zeros(panels * self.rows * width);
+    pub(crate) fn pack_columns(&self, width: usize, out: &mut [f32]) {
         let transposed = self.transposed();
-        packed.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
+        out.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
             let first = panel * width;
             transposed.pack_rows(width, first..(first + width).min(self.columns), 0..self.rows, out);
         });
-        packed
     }
 }
 
@@ -122,7 +161,11 @@ mod tests {
         assert_eq!(x, y);
         assert_eq!(x[..5], [7.0, 8.0, 9.0, 10.0, 14.0]);
         assert_eq!(x[12..17], [11.0, 12.0, 13.0, 0.0, 18.0]);
-        assert_eq!(a.pack_columns(4)[..], b.pack_columns(4)[..]);
+        let (mut x, mut y) = (vec![f32::NAN; a.packed_len(4)], vec![f32::NAN; b.packed_len(4)]);
+        a.pack_columns(4, &mut x);
+        b.pack_columns(4, &mut y);
+        assert_eq!(x, y);
+        assert_eq!(x[..6], [0.0, 7.0, 14.0, 21.0, 1.0, 8.0]);
     }
 
     #[test]

@@ -2,19 +2,22 @@
 //!
 //! The right side is packed into panels of a tile's columns. A task owns a block of output rows and some panels. It goes
 //! through the depth in blocks; for each it packs its rows (they stay in the second-level cache), then takes one panel
-//! after the other (a block of it stays in the first-level cache) and multiplies it with all its rows, tile by tile.
+//! after the other and multiplies it with all its rows, tile by tile.
 //! An output is the sum over the depth in the same order whatever the tasks are, so threads do not change a bit.
 
 use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::Kernels;
-use crate::aligned::{Aligned, Number};
+use crate::aligned::{Aligned, Number, Scratch};
 use crate::epilogue::{Epilogue, Place, finish_tile};
 use crate::shared_rows::SharedRows;
 
-/// About as many rows as a task packs at a time.
+/// The most rows that a task packs at a time.
 const ROWS: usize = 96;
+
+/// Tasks a thread, so that a thread that is held up leaves some to the others.
+const TASKS: usize = 3;
 
 /// The sizes of a kind of product.
 #[derive(Clone, Copy)]
@@ -27,6 +30,14 @@ pub(crate) struct Tiling {
     pub(crate) depth: usize,
     /// How much of the depth is multiplied at a time.
     pub(crate) depth_block: usize,
+}
+
+impl Tiling {
+    /// The blocks that the depth is multiplied in; an empty one where there is no depth.
+    fn depth_blocks(self) -> impl Iterator<Item = Range<usize>> {
+        let blocks = self.depth.div_ceil(self.depth_block).max(1);
+        (0..blocks).map(move |i| i * self.depth_block..((i + 1) * self.depth_block).min(self.depth))
+    }
 }
 
 /// One kind of product: how its sides are packed and how a tile is computed.
@@ -59,60 +70,96 @@ pub(crate) fn multiply<P: Product>(
         return;
     }
     let tiling = product.tiling();
-    let panels = columns.div_ceil(tiling.columns);
-    let row_block = ROWS.next_multiple_of(tiling.rows);
-    let row_tasks = rows.div_ceil(row_block);
-    let column_tasks = (6 * rayon::current_num_threads()).div_ceil(row_tasks).min(panels);
-    let panel_block = panels.div_ceil(column_tasks);
-    let shared = SharedRows::new(out, columns);
+    let (tiles, panels) = (rows.div_ceil(tiling.rows), columns.div_ceil(tiling.columns));
+    let wanted = TASKS * rayon::current_num_threads();
+    let row_tasks = rows.div_ceil(ROWS);
+    // As many for each thread.
+    let row_tasks = match row_tasks < wanted {
+        true => row_tasks,
+        false => row_tasks.next_multiple_of(rayon::current_num_threads()).min(tiles),
+    };
+    let column_tasks = wanted.div_ceil(row_tasks).min(panels);
+    let work = Work { kernels, product, rows, columns, out: SharedRows::new(out, columns), epilogue };
+    // Rows that several tasks share are packed once for all of them.
+    let packed = (column_tasks > 1).then(|| work.pack_all(tiles));
     (0..row_tasks * column_tasks).into_par_iter().for_each(|task| {
-        let (i, j) = (task / column_tasks * row_block, task % column_tasks * panel_block);
-        let rows = i..(i + row_block).min(rows);
-        let panels = j.min(panels)..(j + panel_block).min(panels);
-        block(kernels, product, rows, panels, columns, shared, epilogue);
+        let (row_task, column_task) = (task / column_tasks, task % column_tasks);
+        let tiles = part(tiles, row_task, row_tasks);
+        work.block(tiles, part(panels, column_task, column_tasks), packed.as_deref());
     });
 }
 
-fn block<P: Product>(
+/// Part `index` of `0..count` in `parts` parts that differ by 1 at most.
+fn part(count: usize, index: usize, parts: usize) -> Range<usize> {
+    count * index / parts..count * (index + 1) / parts
+}
+
+struct Work<'a, P> {
     kernels: Kernels,
-    product: &P,
-    rows: Range<usize>,
-    panels: Range<usize>,
+    product: &'a P,
+    rows: usize,
     columns: usize,
-    out: SharedRows<'_>,
-    epilogue: &Epilogue<'_>,
-) {
-    let Tiling { rows: mr, columns: nr, depth, depth_block } = product.tiling();
-    let longest = product.left_len(depth.min(depth_block));
-    let mut packed = Aligned::zeros(rows.len().div_ceil(mr) * longest);
-    let mut tile = Aligned::zeros(mr * nr);
-    let mut buffer = Vec::new();
-    let mut start = 0;
-    loop {
-        let end = (start + depth_block).min(depth);
-        let length = product.left_len(end - start);
-        let packed = &mut packed[..rows.len().div_ceil(mr) * length];
-        product.pack_left(rows.clone(), start..end, packed);
-        for panel in panels.clone() {
-            let right = product.right(panel, start..end, &mut buffer);
-            for (index, first) in rows.clone().step_by(mr).enumerate() {
-                let place = Place {
-                    out,
-                    rows: first..(first + mr).min(rows.end),
-                    columns: panel * nr..((panel + 1) * nr).min(columns),
-                    width: columns,
-                    first: start == 0,
-                    last: end == depth,
-                };
-                // Its rows lie far apart: fetch them while the tile is computed.
-                place.rows.clone().for_each(|row| out.prefetch(row, place.columns.clone()));
-                product.tile(&packed[index * length..][..length], right, &mut tile);
-                finish_tile(kernels, &tile, nr, &place, epilogue);
+    out: SharedRows<'a>,
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl<P: Product> Work<'_, P> {
+    /// Packs all rows: for each block of the depth all tiles, one after the other.
+    fn pack_all(&self, tiles: usize) -> Scratch<P::Left> {
+        let tiling = self.product.tiling();
+        let total = tiling.depth_blocks().map(|depth| self.product.left_len(depth.len())).sum::<usize>();
+        let mut packed = Scratch::new(total * tiles);
+        let mut rest = &mut packed[..];
+        for depth in tiling.depth_blocks() {
+            let length = self.product.left_len(depth.len());
+            let block;
+            (block, rest) = rest.split_at_mut(length * tiles);
+            block.par_chunks_mut(length.max(1)).enumerate().for_each(|(tile, out)| {
+                let rows = tile * tiling.rows..((tile + 1) * tiling.rows).min(self.rows);
+                self.product.pack_left(rows, depth.clone(), out);
+            });
+        }
+        packed
+    }
+
+    fn block(&self, tiles: Range<usize>, panels: Range<usize>, all: Option<&[P::Left]>) {
+        let tiling @ Tiling { rows: mr, columns: nr, depth, .. } = self.product.tiling();
+        let rows = tiles.start * mr..(tiles.end * mr).min(self.rows);
+        let longest = self.product.left_len(depth.min(tiling.depth_block));
+        let mut own = Scratch::new(if all.is_some() { 0 } else { tiles.len() * longest });
+        let mut tile = Aligned::zeros(mr * nr);
+        let mut buffer = Vec::new();
+        let mut done = 0;
+        for block in tiling.depth_blocks() {
+            let length = self.product.left_len(block.len());
+            let packed = match all {
+                Some(all) => {
+                    let start = done + tiles.start * length;
+                    done += self.rows.div_ceil(mr) * length;
+                    &all[start..][..tiles.len() * length]
+                }
+                None => {
+                    let own = &mut own[..tiles.len() * length];
+                    self.product.pack_left(rows.clone(), block.clone(), own);
+                    own
+                }
+            };
+            for panel in panels.clone() {
+                let right = self.product.right(panel, block.clone(), &mut buffer);
+                for (index, first) in rows.clone().step_by(mr).enumerate() {
+                    let place = Place {
+                        out: self.out,
+                        rows: first..(first + mr).min(rows.end),
+                        columns: panel * nr..((panel + 1) * nr).min(self.columns),
+                        width: self.columns,
+                        first: block.start == 0,
+                        last: block.end == depth,
+                    };
+                    place.prefetch(self.epilogue);
+                    self.product.tile(&packed[index * length..][..length], right, &mut tile);
+                    finish_tile(self.kernels, &tile, nr, &place, self.epilogue);
+                }
             }
         }
-        if end == depth {
-            return;
-        }
-        start = end;
     }
 }

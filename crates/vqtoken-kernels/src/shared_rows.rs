@@ -36,16 +36,28 @@ impl<'a> SharedRows<'a> {
         }
     }
 
-    /// Asks the CPU to fetch some columns of a row that will be written soon; a hint without any effect on values.
+    /// Asks the CPU to fetch some columns of a row that will be written soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self, row: usize, columns: Range<usize>) {
-        #[cfg(target_arch = "x86_64")]
-        for column in columns.step_by(16) {
-            let place = self.start.wrapping_add(row * self.columns + column);
-            // SAFETY: prefetching reads nothing and cannot fault, whatever the address.
-            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (row, columns);
+        prefetch_lines(self.start.wrapping_add(row * self.columns + columns.start), columns.len());
     }
+}
+
+/// Asks the CPU to fetch numbers that will be read soon.
+#[inline(always)]
+pub(crate) fn prefetch<T>(numbers: &[T]) {
+    prefetch_lines(numbers.as_ptr(), numbers.len());
+}
+
+/// A hint without any effect on values.
+#[inline(always)]
+fn prefetch_lines<T>(start: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..(count * size_of::<T>()).div_ceil(64) {
+        let place = start.cast::<i8>().wrapping_add(line * 64);
+        // SAFETY: prefetching reads nothing and cannot fault, whatever the address.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, count);
 }

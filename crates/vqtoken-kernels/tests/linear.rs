@@ -9,7 +9,7 @@ use vqtoken_kernels::{
 };
 
 /// Shapes `[M, inputs, outputs]`: one, whole tiles, and such that divide nothing.
-const SHAPES: [[usize; 3]; 12] = [
+const SHAPES: [[usize; 3]; 13] = [
     [1, 1, 1],
     [1, 7, 5],
     [1, 129, 67],
@@ -22,6 +22,7 @@ const SHAPES: [[usize; 3]; 12] = [
     [97, 50, 16],
     [101, 33, 1],
     [200, 65, 70],
+    [10, 2600, 21],
 ];
 
 /// All of them, but for Miri those that it gets through.
@@ -219,7 +220,7 @@ fn nan_and_infinity_reach_their_row_and_no_other() {
 fn the_same_bits_on_any_threads() {
     for kernels in all_kernels() {
         for make in MAKERS {
-            for (rows, inputs, outputs) in [(1, 500, 300), (150, 700, 100)] {
+            for (rows, inputs, outputs) in [(1, 500, 300), (150, 700, 100), (40, 2500, 60)] {
                 let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
                 let layer = make(kernels, &w, outputs, inputs).unwrap();
                 let fused = Fused { activation: Activation::Silu, residual: None };
@@ -289,6 +290,9 @@ fn matmul_in_all_transposes() {
                     assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);
                     y.assert_untouched();
                     assert_eq!(first.get_or_insert_with(|| bits(y.get())), &bits(y.get()));
+                    kernels.matmul_add(left, right, y.get_mut()).unwrap();
+                    let twice: Vec<f64> = exact.iter().map(|y| 2.0 * y).collect();
+                    assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &twice, 2e-6);
                 }
             }
         }

@@ -56,12 +56,13 @@ pub(super) fn attend(
                 *visible = shape.visible((first + lane).min(queries - 1));
             }
             let (largest, sums) = attend_columns(kernels, &mut columns);
+            let shares = sums.map(|sum| 1.0 / sum);
             for (lane, log_sum) in log_sums.iter_mut().enumerate() {
                 *log_sum = largest[lane] + sums[lane].ln();
                 // SAFETY: this query's row of this head belongs to this task alone.
                 let row = unsafe { out.segment((start + (first + lane) * stride) / head_dim, 0..head_dim) };
                 for (d, place) in row.iter_mut().enumerate() {
-                    *place = columns.sums[d * nr + lane] / sums[lane];
+                    *place = columns.sums[d * nr + lane] * shares[lane];
                 }
             }
         });

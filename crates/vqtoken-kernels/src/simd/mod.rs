@@ -51,7 +51,7 @@ pub(crate) trait Simd: Copy {
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     /// To the nearest whole number.
     fn round(self, a: Self::F) -> Self::F;
-    /// `2^n` for whole `n` in -126..=127; anything for NaN.
+    /// `2^n` for whole `n` in -126..=127, zero for -127, infinity for 128; anything for NaN.
     fn pow2(self, n: Self::F) -> Self::F;
     /// `yes` where `a > b`, else `no`.
     fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
