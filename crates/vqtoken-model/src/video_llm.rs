@@ -15,13 +15,11 @@ use crate::chat::{Chat, ChatTemplate};
 use crate::checkpoint::{Filler, ModelFiles, Weights, pack_random};
 use crate::config::{OneVisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
+use crate::frame_encoder::{FRAMES_AT_ONCE, FrameEncoder};
 use crate::generation::{Answer, GenerationOptions, Tokens};
 use crate::language::LanguageCache;
 use crate::one_vision::OneVision;
 use crate::tokenizer::Tokenizer;
-
-/// Frames that go through the vision tower together; more would only take more memory.
-pub const FRAMES_AT_ONCE: usize = 4;
 
 /// A LLaVA-OneVision model that reads a video as video tokens.
 #[derive(Clone, Debug)]
@@ -243,12 +241,17 @@ impl VideoLlm {
         )
     }
 
-    /// The token grid of a clip. Pixel values are made for a few frames at a time.
+    /// The token grid of a clip. Pixel values are made for a few frames at a time; a frame that repeats the one before it
+    /// is not computed again.
     pub fn embed(&self, clip: &Clip) -> Result<TokenGrid, ModelError> {
         let mut tokens = Vec::new();
-        for frames in clip.frames.chunks(FRAMES_AT_ONCE) {
-            tokens.extend(self.embed_pixels(&self.pixel_spec.pixels(frames))?);
+        let mut encoder = FrameEncoder::new(self, 0.0);
+        for frame in &clip.frames {
+            if encoder.take(frame.clone()) {
+                tokens.extend(encoder.encode()?);
+            }
         }
+        tokens.extend(encoder.encode()?);
         self.token_grid(clip.frames.len(), tokens)
     }
 
@@ -265,9 +268,12 @@ impl VideoLlm {
     /// Video tokens of a clip. No more than a block of tokens is held at a time, so a clip may be as long as its frames fit.
     pub fn encode(&self, clip: &Clip, budget: Budget) -> Result<VideoTokens, ModelError> {
         let mut stream = QuantizerStream::new(self.quantizer(budget))?;
-        for frames in clip.frames.chunks(FRAMES_AT_ONCE) {
-            let tokens = self.embed_pixels(&self.pixel_spec.pixels(frames))?;
-            stream.push(&self.token_grid(frames.len(), tokens)?)?;
+        let mut encoder = FrameEncoder::new(self, 0.0);
+        for (index, frame) in clip.frames.iter().enumerate() {
+            if encoder.take(frame.clone()) || index + 1 == clip.frames.len() {
+                let frames = encoder.due();
+                stream.push(&self.token_grid(frames, encoder.encode()?)?)?;
+            }
         }
         Ok(self.video_tokens(clip, stream.finish()?, budget))
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use vqtoken::{
-    Answer, Chat, Clip, GenerationOptions, Reducer, TokenSampling, VideoLlm, VideoTokens, VisualTokens,
-    builtin, figures,
+    Answer, Chat, Clip, GenerationOptions, Reducer, TokenSampling, Video, VideoLlm, VideoTokens,
+    VisualTokens, builtin, figures,
 };
 
 use super::stages::{Stages, peak_memory};
@@ -89,6 +89,9 @@ fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
 
 /// What was given in place of VIDEO|FILE.vqt.
 enum Input {
+    /// A video to be encoded while it is decoded.
+    Video(PathBuf),
+    /// One whose frames a reducer needs all together.
     Clip(Clip),
     Tokens(VideoTokens),
 }
@@ -162,6 +165,10 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
 /// Reads the input, which fails sooner than loading a large model would.
 fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
     if !pipeline::is_video_tokens(input) {
+        if matches!(*arguments.reducer, Subjects::Vqtoken) {
+            stages.time("decode", || Video::open(input))?;
+            return Ok(Input::Video(input.to_owned()));
+        }
         return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
     }
     arguments.encoding.refuse_for_tokens()?;
@@ -180,11 +187,14 @@ fn subject(
     match (input, &*arguments.reducer) {
         (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
         (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
+        (Some(Input::Video(video)), _) => {
+            attended(model, &pipeline::encode_video(model, &video, &arguments.encoding, stages)?, stages)
+        }
         (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
             attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?, stages)
         }
         (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
-            let grid = pipeline::embed(model, &clip, stages)?;
+            let grid = pipeline::embed(model, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.reduced_tokens(&grid, reducer.as_ref()))?;
             Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
         }

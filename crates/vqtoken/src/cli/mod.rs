@@ -93,6 +93,11 @@ pub(crate) struct EncodingArguments {
     #[arg(long, value_name = "BUDGET", requires = "window")]
     total: Option<Budget>,
 
+    /// Frames that repeat the one before are encoded once; this also skips those that nearly do: in no cell of the grid the mean
+    /// difference of the 8-bit values is above this [default: 0, exact repeats only]
+    #[arg(long, value_name = "LEVELS", value_parser = positive)]
+    near_repeats: Option<f64>,
+
     /// Seed of the quantizer [default: 0]
     #[arg(long, value_name = "N")]
     quantizer_seed: Option<u64>,
@@ -110,6 +115,10 @@ impl EncodingArguments {
         self.tokens.unwrap_or(Budget::PAPER_FIXED)
     }
 
+    pub(crate) fn repeat_threshold(&self) -> f64 {
+        self.near_repeats.unwrap_or(0.0)
+    }
+
     pub(crate) fn seed(&self) -> u64 {
         self.quantizer_seed.unwrap_or(0)
     }
@@ -125,6 +134,7 @@ impl EncodingArguments {
             ("--fps", self.fps.is_some()),
             ("--tokens", self.tokens.is_some()),
             ("--window", self.window.is_some()),
+            ("--near-repeats", self.near_repeats.is_some()),
             ("--quantizer-seed", self.quantizer_seed.is_some()),
         ];
         match given.iter().find(|(_, given)| *given) {

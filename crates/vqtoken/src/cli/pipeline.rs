@@ -1,15 +1,16 @@
 //! The way from a file to video tokens, one timed stage after the other.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use indicatif::ProgressBar;
 use vqtoken::{
-    Clip, Frame, QuantizerConfig, TokenGrid, Video, VideoLlm, VideoTokens, WindowedQuantizer, builtin,
-    quantize,
+    Clip, Frame, QuantizerConfig, Sampling, TokenGrid, Video, VideoLlm, VideoTokens, WindowedQuantizer,
+    builtin, quantize,
 };
 use vqtoken_core::Quantization;
-use vqtoken_model::FRAMES_AT_ONCE;
+use vqtoken_model::{FRAMES_AT_ONCE, FrameEncoder};
 
 use super::output;
 use super::stages::Stages;
@@ -51,20 +52,28 @@ fn warn_of_damage(video: &Path, clip: &Clip) {
 }
 
 /// The token grid of a clip.
-pub(crate) fn embed(model: &VideoLlm, clip: &Clip, stages: &mut Stages) -> anyhow::Result<TokenGrid> {
+pub(crate) fn embed(
+    model: &VideoLlm,
+    clip: &Clip,
+    arguments: &EncodingArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<TokenGrid> {
     let bar = output::bar("vision", clip.frames.len());
     let mut tokens = Vec::new();
-    for frames in clip.frames.chunks(FRAMES_AT_ONCE) {
-        tokens.extend(embed_frames(model, frames, stages)?);
-        bar.inc(frames.len() as u64);
+    let mut encoder = FrameEncoder::new(model, arguments.repeat_threshold());
+    for (index, frame) in clip.frames.iter().enumerate() {
+        if encoder.take(frame.clone()) || index + 1 == clip.frames.len() {
+            bar.inc(encoder.due() as u64);
+            tokens.extend(encode_waiting(&mut encoder, stages)?);
+        }
     }
     bar.finish_and_clear();
     Ok(model.token_grid(clip.frames.len(), tokens)?)
 }
 
-fn embed_frames(model: &VideoLlm, frames: &[Frame], stages: &mut Stages) -> anyhow::Result<Vec<f32>> {
-    let pixels = stages.time("pixels", || model.pixel_spec().pixels(frames));
-    Ok(stages.time("vision", || model.embed_pixels(&pixels))?)
+fn encode_waiting(encoder: &mut FrameEncoder<'_>, stages: &mut Stages) -> anyhow::Result<Vec<f32>> {
+    let pixels = stages.time("pixels", || encoder.pixels());
+    Ok(stages.time("vision", || encoder.encode_pixels(&pixels))?)
 }
 
 /// The quantization of a token grid, with how K was chosen.
@@ -89,31 +98,48 @@ pub(crate) fn encode(
     stages: &mut Stages,
 ) -> anyhow::Result<VideoTokens> {
     let mut encoder = Encoder::new(model, arguments, Some(clip.frames.len()), stages)?;
-    clip.frames
-        .iter()
-        .zip(&clip.timestamps)
-        .for_each(|(frame, &seconds)| encoder.take(frame.clone(), seconds));
+    for (frame, &seconds) in clip.frames.iter().zip(&clip.timestamps) {
+        encoder.take(frame.clone(), seconds)?;
+    }
     encoder.finish(clip)
 }
 
-/// Video tokens of a video of any length: frames are encoded as they are decoded, a few at a time.
+/// Video tokens of a video of any length. Frames are decoded while those before them are encoded; few are held at a time.
+///
+/// The time of the stage "decode" is what the others had to wait for.
 pub(crate) fn encode_video(
     model: &VideoLlm,
     path: &Path,
     arguments: &EncodingArguments,
     stages: &mut Stages,
 ) -> anyhow::Result<VideoTokens> {
-    let (start, before) = (Instant::now(), stages.total());
-    let video = Video::open(path)?;
-    let frames = video.sampled_frames(arguments.sampling())?;
+    let video = stages.time("decode", || Video::open(path))?;
+    let sampling = arguments.sampling();
+    let frames = stages.time("decode", || video.sampled_frames(sampling))?;
     let mut encoder = Encoder::new(model, arguments, frames, stages)?;
-    let clip = video.sample_each(arguments.sampling(), &mut |frame, seconds| encoder.take(frame, seconds))?;
+    let (sender, receiver) = sync_channel::<(Frame, f64)>(FRAMES_AT_ONCE);
+    let clip = thread::scope(|scope| -> anyhow::Result<Clip> {
+        let decoder = scope.spawn(move || {
+            // Nobody listens any more once encoding has failed.
+            video.sample_each(sampling, &mut |frame, seconds| drop(sender.send((frame, seconds))))
+        });
+        while let Ok((frame, seconds)) = encoder.stages.time("decode", || receiver.recv()) {
+            encoder.take(frame, seconds)?;
+        }
+        drop(receiver);
+        decoder
+            .join()
+            .map_err(|_| anyhow::anyhow!("{}: the decoder stopped", path.display()))?
+            .map_err(Into::into)
+    })?;
+    let lost = matches!(sampling, Sampling::Uniform(wanted) if clip.timestamps.len() < wanted.min(clip.decoded_frames));
+    if lost && !clip.damage.is_empty() {
+        // The headers promised frames that do not decode: sample evenly over those that do.
+        let clip = sample(path, arguments, stages)?;
+        return encode(model, &clip, arguments, stages);
+    }
     warn_of_damage(path, &clip);
-    let tokens = encoder.finish(&clip)?;
-    // What is not spent on frames that are there is spent on getting them.
-    let others = Duration::from_secs_f64(stages.total() - before);
-    stages.add("decode", start.elapsed().saturating_sub(others));
-    Ok(tokens)
+    encoder.finish(&clip)
 }
 
 /// Frames in, video tokens out.
@@ -121,13 +147,11 @@ struct Encoder<'a> {
     model: &'a VideoLlm,
     arguments: &'a EncodingArguments,
     stages: &'a mut Stages,
+    frames: FrameEncoder<'a>,
     quantizer: WindowedQuantizer,
-    /// Frames that wait for company.
-    frames: Vec<Frame>,
+    /// Of the frames whose tokens are due.
     times: Vec<f64>,
     bar: ProgressBar,
-    /// What went wrong with a frame; those after it are not looked at.
-    failure: Option<anyhow::Error>,
 }
 
 impl<'a> Encoder<'a> {
@@ -140,34 +164,31 @@ impl<'a> Encoder<'a> {
         let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(arguments.budget()) };
         let quantizer = WindowedQuantizer::new(config, arguments.windows())?;
         let bar = frames.map_or_else(|| output::spinner("vision"), |frames| output::bar("vision", frames));
-        let (frames, times) = (Vec::new(), Vec::new());
-        Ok(Self { model, arguments, stages, quantizer, frames, times, bar, failure: None })
+        let frames = FrameEncoder::new(model, arguments.repeat_threshold());
+        Ok(Self { model, arguments, stages, frames, quantizer, times: Vec::new(), bar })
     }
 
-    fn take(&mut self, frame: Frame, seconds: f64) {
-        self.frames.push(frame);
+    fn take(&mut self, frame: Frame, seconds: f64) -> anyhow::Result<()> {
         self.times.push(seconds);
-        if self.failure.is_none() && self.frames.len() == FRAMES_AT_ONCE {
-            self.failure = self.encode_waiting().err();
+        if self.frames.take(frame) {
+            self.encode_waiting()?;
         }
+        Ok(())
     }
 
     fn encode_waiting(&mut self) -> anyhow::Result<()> {
-        let (frames, times) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.times));
-        if frames.is_empty() {
+        let times = std::mem::take(&mut self.times);
+        if times.is_empty() {
             return Ok(());
         }
-        let tokens = embed_frames(self.model, &frames, self.stages)?;
-        let grid = self.model.token_grid(frames.len(), tokens)?;
+        let tokens = encode_waiting(&mut self.frames, self.stages)?;
+        let grid = self.model.token_grid(times.len(), tokens)?;
         self.stages.time("quantize", || self.quantizer.push(&grid, &times))?;
-        self.bar.inc(frames.len() as u64);
+        self.bar.inc(times.len() as u64);
         Ok(())
     }
 
     fn finish(mut self, clip: &Clip) -> anyhow::Result<VideoTokens> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
         self.encode_waiting()?;
         self.bar.finish_and_clear();
         let spinner = output::spinner("quantize");

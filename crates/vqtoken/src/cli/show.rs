@@ -102,7 +102,7 @@ fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let grid = pipeline::embed(&model, &clip, &mut stages)?;
+    let grid = pipeline::embed(&model, &clip, &arguments.encoding, &mut stages)?;
     let stats = pipeline::quantization(&model, &grid, &arguments.encoding, &mut stages)?.stats;
     let name = arguments.input.file_name().unwrap_or(arguments.input.as_os_str()).to_string_lossy();
     let image = picture::draw_curve(&stats, &budget, &name, grid.shape().len())?;
