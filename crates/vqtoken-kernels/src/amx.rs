@@ -122,6 +122,47 @@ macro_rules! tile_product {
 tile_product!(bf16_tiles, "tdpbf16ps");
 tile_product!(int8_tiles, "tdpbssd");
 
+/// A function that multiplies tiles in registers, four products a round, and returns how many operations that were.
+macro_rules! peak_loop {
+    ($name:ident, $instruction:literal, $depth:literal) => {
+        /// # Safety
+        /// [`request`] has said yes; `rounds > 0`.
+        pub(crate) unsafe fn $name(rounds: usize) -> usize {
+            // A tile product keeps the unit busy for as long as a dozen vector instructions.
+            let rounds = rounds / 16 + 1;
+            // SAFETY: the caller grants the instructions; no memory but the configuration is read, and all registers that
+            // are written are named.
+            unsafe {
+                asm!(
+                    "ldtilecfg [{configuration}]",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "tilezero tmm4",
+                    "tilezero tmm5",
+                    "2:",
+                    concat!($instruction, " tmm0, tmm4, tmm5"),
+                    concat!($instruction, " tmm1, tmm4, tmm5"),
+                    concat!($instruction, " tmm2, tmm4, tmm5"),
+                    concat!($instruction, " tmm3, tmm4, tmm5"),
+                    "dec {rounds}",
+                    "jnz 2b",
+                    "tilerelease",
+                    configuration = in(reg) &raw const CONFIGURATION,
+                    rounds = inout(reg) rounds => _,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _,
+                    options(nostack),
+                );
+            }
+            4 * 2 * 16 * 16 * $depth * rounds
+        }
+    };
+}
+peak_loop!(multiply_bf16, "tdpbf16ps", 32);
+peak_loop!(multiply_int8, "tdpbssd", 64);
+
 /// Where a number of row `row` and place `place` of the depth stands in a left block, `step` numbers a row.
 fn left_place(row: usize, place: usize, step: usize) -> usize {
     (place / step * SIDE + row) * step + place % step

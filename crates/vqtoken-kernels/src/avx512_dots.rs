@@ -1,6 +1,7 @@
 //! Dot products of AVX-512: bf16 two by two (BF16), int8 four by four (VNNI).
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 use std::ops::Range;
 
 use crate::bf16::bf16_from_f32;
@@ -117,4 +118,42 @@ fn load_128(bytes: &[i8]) -> [__m512i; 2] {
     let bytes = &bytes[..128];
     // SAFETY: 128 bytes, twice 64.
     unsafe { [_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_loadu_si512(bytes.as_ptr().add(64).cast())] }
+}
+
+/// Sums in flight of the loops that measure the peak.
+const CHAINS: usize = 12;
+
+/// Dot products of bf16 in registers; returns how many operations.
+///
+/// # Safety
+/// The CPU has AVX-512 F and BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(crate) unsafe fn multiply_bf16(rounds: usize) -> usize {
+    // SAFETY: 64 bytes of any value are a vector of bf16.
+    let factor: __m512bh = unsafe { std::mem::transmute(black_box([0_u16; 32])) };
+    let mut sums = [_mm512_setzero_ps(); CHAINS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm512_dpbf16_ps(*sum, factor, factor);
+        }
+    }
+    black_box(sums);
+    2 * CHAINS * 32 * rounds
+}
+
+/// Dot products of int8 in registers; returns how many operations.
+///
+/// # Safety
+/// The CPU has AVX-512 F and VNNI.
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(crate) unsafe fn multiply_int8(rounds: usize) -> usize {
+    let factor = black_box(_mm512_set1_epi8(1));
+    let mut sums = [_mm512_setzero_si512(); CHAINS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm512_dpbusd_epi32(*sum, factor, factor);
+        }
+    }
+    black_box(sums);
+    2 * CHAINS * 64 * rounds
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::simd::{Simd, kernel};
-use crate::{Kernels, WeightKind};
+use crate::{Isa, Kernels, WeightKind};
 
 /// Independent sums: enough to cover the latency of two multiply-add units.
 const CHAINS: usize = 12;
@@ -28,17 +28,58 @@ fn chains<S: Simd>(s: S, rounds: usize) -> usize {
 
 kernel!(fn multiply_add(rounds: usize) -> usize = chains);
 
+/// Products of `i16` added two by two, and summed: what AVX2 multiplies int8 with.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn multiply_pairs(rounds: usize) -> usize {
+    use std::arch::x86_64::*;
+    let mut factor = black_box(_mm256_set1_epi16(3));
+    let mut sums = [_mm256_setzero_si256(); CHAINS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(factor, factor));
+        }
+        // Else the compiler computes the one product once.
+        factor = black_box(factor);
+    }
+    black_box(sums);
+    2 * CHAINS * 16 * rounds
+}
+
 impl Kernels {
     /// Operations a second of a loop of nothing but what multiplies weights of a kind, in registers, on all threads of the
     /// pool at once.
     ///
     /// Takes some tens of milliseconds; the clock rises and falls, so take the best of several.
     pub fn measure_peak(self, kind: WeightKind) -> f64 {
-        let _ = kind;
+        const ROUNDS: usize = 3_000_000;
         let threads = rayon::current_num_threads();
         let start = Instant::now();
-        let operations: usize = (0..threads).into_par_iter().map(|_| multiply_add(self, 3_000_000)).sum();
+        let operations: usize = (0..threads).into_par_iter().map(|_| self.multiply(kind, ROUNDS)).sum();
         operations as f64 / start.elapsed().as_secs_f64()
+    }
+
+    /// Multiplies for about `rounds` dozen instructions on this thread; returns how many operations that were.
+    fn multiply(self, kind: WeightKind, rounds: usize) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        match kind {
+            // SAFETY: kernels of AMX exist only where the tiles were granted.
+            WeightKind::Bf16 if self.isa() == Isa::Amx => return unsafe { crate::amx::multiply_bf16(rounds) },
+            // SAFETY: as above.
+            WeightKind::Int8 if self.isa() == Isa::Amx => return unsafe { crate::amx::multiply_int8(rounds) },
+            // SAFETY: `has_bf16_dot` has asked the CPU.
+            WeightKind::Bf16 if self.has_bf16_dot() => return unsafe { crate::avx512_dots::multiply_bf16(rounds) },
+            // SAFETY: `has_vnni` has asked the CPU.
+            WeightKind::Int8 if self.has_vnni() => return unsafe { crate::avx512_dots::multiply_int8(rounds) },
+            // SAFETY: kernels of AVX2 exist only where the CPU has it, and so do those above.
+            WeightKind::Int8 if self.isa() >= Isa::Avx2 => return unsafe { multiply_pairs(rounds) },
+            _ => {}
+        }
+        // What multiplies neither bf16 nor int8 itself widens them.
+        multiply_add(self, rounds)
     }
 
     /// Bytes a second of reading a buffer far larger than the caches, on all threads of the pool.

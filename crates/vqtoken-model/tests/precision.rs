@@ -1,0 +1,145 @@
+//! Precisions keep close to `f32`, frames that repeat are not computed twice, and packed models are not saved.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+
+#[path = "common/small.rs"]
+mod small;
+
+use burn::tensor::Device;
+use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
+use vqtoken_model::{FrameEncoder, ModelError, OneVision, Precision, VideoLlm, checkpoint};
+use vqtoken_video::Frame;
+
+/// Wide enough for rounding errors to average out as they do in models that are used.
+fn config() -> OneVisionConfig {
+    let small = small::config(None);
+    OneVisionConfig {
+        vision: VisionConfig {
+            hidden_size: 96,
+            intermediate_size: 200,
+            layers: 3,
+            heads: 4,
+            image_size: 70,
+            patch_size: 14,
+            ..small.vision
+        },
+        text: TextConfig { hidden_size: 64, intermediate_size: 160, layers: 2, heads: 4, head_dim: 16, ..small.text },
+        vq_attention: None,
+    }
+}
+
+fn frame(seed: usize) -> Frame {
+    let rgb = (0..70 * 70 * 3).map(|i| ((i / 3 * (seed + 3) / 7) % 256) as u8).collect();
+    Frame::new(70, 70, rgb).unwrap()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn tokens_keep_their_direction_in_every_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = small::write(folder.path(), "model", &config());
+    let tokens = |precision| {
+        let model = VideoLlm::load_as(&directory, precision).unwrap();
+        assert_eq!(model.precision(), precision);
+        let tokens = model.embed_pixels(&model.pixel_spec().pixels(&[frame(0), frame(1)])).unwrap();
+        let visual = model.visual_tokens_from(&tokens[..64 * 8], 64).unwrap();
+        (model.packed_bytes(), model.id().to_owned(), tokens, model.logits(&[], Some(&visual), &[7]).unwrap())
+    };
+    let (bytes, id, exact, logits) = tokens(Precision::F32);
+    for (precision, least, share) in [(Precision::Bf16, 0.999, 2), (Precision::Int8, 0.995, 4)] {
+        let (packed, same_id, found, found_logits) = tokens(precision);
+        assert_eq!(id, same_id, "the precision is no part of what a model is");
+        // Panels are filled up, scales are added.
+        assert!(packed < bytes / share * 3 / 2, "{packed} bytes for {bytes} in f32");
+        for (a, b) in exact.chunks(64).zip(found.chunks(64)) {
+            assert!(cosine(a, b) > least, "{precision}: {}", cosine(a, b));
+        }
+        assert!(cosine(&logits, &found_logits) > least);
+    }
+}
+
+#[test]
+fn auto_is_what_the_checkpoint_is_stored_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = small::write(folder.path(), "model", &config());
+    let auto = VideoLlm::load(&directory).unwrap().precision();
+    assert_eq!(auto, Precision::Auto.resolve(false));
+    assert_eq!(Precision::Auto.resolve(true), Precision::Bf16);
+}
+
+#[test]
+fn repeated_frames_have_the_tokens_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let model =
+        VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let alone =
+        |frame: &Frame| model.embed_pixels(&model.pixel_spec().pixels(std::slice::from_ref(frame))).unwrap();
+    let (a, b, c) = (frame(0), frame(1), frame(2));
+    let shown = [&a, &a, &b, &b, &b, &a, &c, &c, &a, &b, &c, &c];
+    let expected: Vec<f32> = shown.iter().flat_map(|frame| alone(frame)).collect();
+    let mut encoder = FrameEncoder::new(&model, 0.0);
+    let mut tokens = Vec::new();
+    for frame in shown {
+        if encoder.take(frame.clone()) {
+            tokens.extend(encoder.encode().unwrap());
+        }
+    }
+    tokens.extend(encoder.encode().unwrap());
+    assert_eq!(encoder.repeats(), 5);
+    assert!(encoder.encode().unwrap().is_empty());
+    assert_eq!(tokens, expected);
+}
+
+#[test]
+fn near_repeats_are_those_below_the_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    let model =
+        VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let grey = |level: u8| Frame::new(70, 70, vec![level; 70 * 70 * 3]).unwrap();
+    // Steps of 2 levels: each is near to the one before, but every second one is too far from the one that was computed.
+    let levels = [100, 102, 104, 106, 108];
+    let repeats = |threshold| {
+        let mut encoder = FrameEncoder::new(&model, threshold);
+        for level in levels {
+            if encoder.take(grey(level)) {
+                encoder.encode().unwrap();
+            }
+        }
+        assert_eq!(encoder.encode().unwrap().len() % (25 * 64), 0);
+        encoder.repeats()
+    };
+    assert_eq!([0.0, 1.9, 2.0, 3.0, 4.0, 8.0].map(repeats), [0, 0, 2, 2, 3, 4]);
+}
+
+#[test]
+fn packed_models_are_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small::config(None);
+    let mut model = OneVision::new(&config, &Device::flex());
+    checkpoint::pack_random(&mut model, Precision::Bf16, 1).unwrap();
+    let directory = folder.path().join("packed");
+    let error = checkpoint::save(&directory, &config, &model, &small::tokenizer()).unwrap_err();
+    assert!(matches!(error, ModelError::Packed) && !directory.exists());
+}
+
+#[test]
+fn random_models_are_the_same_for_one_seed_and_any_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = small::write(folder.path(), "model", &config());
+    let files = checkpoint::ModelFiles::open(&directory).unwrap();
+    let tokens = |seed, threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let model = VideoLlm::random("random", config(), &files, Precision::Int8, seed).unwrap();
+            model.embed_pixels(&model.pixel_spec().pixels(&[frame(0)])).unwrap()
+        })
+    };
+    let first = tokens(1, 1);
+    assert!(first.iter().all(|x| x.is_finite()));
+    assert_eq!(first, tokens(1, 3));
+    assert_ne!(first, tokens(2, 1));
+}
