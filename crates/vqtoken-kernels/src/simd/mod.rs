@@ -55,8 +55,19 @@ pub(crate) trait Simd: Copy {
     fn pow2(self, n: Self::F) -> Self::F;
     /// `yes` where `a > b`, else `no`.
     fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// The product of `left [K][MR]` and `right [K][NR]` over K; each row, `NR / LANES` vectors, is handed on.
+    fn tile_rows(self, left: &[f32], right: &[f32], each: impl FnMut(usize, &[Self::F]));
+
     /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
-    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]);
+    #[inline(always)]
+    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
+        let out = &mut out[..Self::MR * Self::NR];
+        self.tile_rows(left, right, |i, row| {
+            for (j, sums) in row.iter().enumerate() {
+                self.store(&mut out[i * Self::NR + j * Self::LANES..], *sums);
+            }
+        });
+    }
 
     /// The first numbers of `x`, as many as there are, and `fill` for the rest.
     #[inline(always)]
@@ -96,13 +107,13 @@ pub(crate) trait Simd: Copy {
     }
 }
 
-/// A tile product with `MR * NV` vectors in registers.
+/// [`Simd::tile_rows`] with `MR * NV` vectors in registers.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
+pub(crate) fn tile_rows<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
-    out: &mut [f32],
+    mut each: impl FnMut(usize, &[S::F]),
 ) {
     let mut sums = [[s.splat(0.0); NV]; MR];
     for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(NV * S::LANES)) {
@@ -117,10 +128,8 @@ pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
             }
         }
     }
-    for (row, sums) in out.chunks_exact_mut(NV * S::LANES).zip(sums) {
-        for j in 0..NV {
-            s.store(&mut row[j * S::LANES..], sums[j]);
-        }
+    for i in 0..MR {
+        each(i, &sums[i]);
     }
 }
 
