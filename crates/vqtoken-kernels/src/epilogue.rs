@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
 use crate::shared_rows::{SharedRows, prefetch};
-use crate::simd::{Simd, kernel};
+use crate::simd::{Simd, TileRows, kernel};
 
 /// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
@@ -173,21 +173,34 @@ fn multiply_and_finish<S: Simd>(
         s.tile(left, right, tile);
         return finish_any(s, tile, S::NR, place, epilogue);
     }
-    let add_output = !place.first || epilogue.add_output;
     let last = if place.last { *epilogue } else { Epilogue::default() };
     let bias = last.bias.map(|bias| &bias[place.columns.clone()][..S::NR]);
-    s.tile_rows(left, right, |i, sums| {
-        let row = place.rows.start + i;
+    let add_output = !place.first || epilogue.add_output;
+    s.tile_rows(left, right, &mut Finished { place, add_output, bias, residual: last.residual });
+}
+
+/// Finishes the rows of a whole tile that has no activation.
+struct Finished<'a> {
+    place: &'a Place<'a>,
+    add_output: bool,
+    bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+}
+
+impl<S: Simd> TileRows<S> for Finished<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
+        let (row, columns) = (self.place.rows.start + row, self.place.columns.clone());
         // SAFETY: the rows and columns of a place belong to one task.
-        let out = unsafe { place.out.segment(row, place.columns.clone()) };
-        let residual = last.residual.map(|all| &all[row * place.width..][place.columns.clone()]);
+        let out = unsafe { self.place.out.segment(row, columns.clone()) };
+        let residual = self.residual.map(|all| &all[row * self.place.width..][columns]);
         for (j, sums) in sums.iter().enumerate() {
             let mut y = *sums;
             let lanes = j * S::LANES..(j + 1) * S::LANES;
-            if add_output {
+            if self.add_output {
                 y = s.add(s.load(&out[lanes.clone()]), y);
             }
-            if let Some(bias) = bias {
+            if let Some(bias) = self.bias {
                 y = s.add(y, s.load(&bias[lanes.clone()]));
             }
             if let Some(residual) = residual {
@@ -195,7 +208,7 @@ fn multiply_and_finish<S: Simd>(
             }
             s.store(&mut out[lanes], y);
         }
-    });
+    }
 }
 
 kernel!(
