@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::aligned::Aligned;
-use crate::epilogue::Epilogue;
+use crate::epilogue::{Epilogue, Place, finished_float_tile};
 use crate::float_product::{depth_block, float_tile, tile_shape};
 use crate::matrix::Matrix;
 use crate::pack::{pack_groups, unpack_column};
@@ -121,6 +121,17 @@ impl Product for WidenedProduct<'_> {
 
     fn tile(&self, left: &[f32], right: &[f32], out: &mut [f32]) {
         float_tile(self.kernels, left, right, out);
+    }
+
+    fn finished_tile(
+        &self,
+        kernels: Kernels,
+        sides: (&[f32], &[f32]),
+        tile: &mut [f32],
+        place: &Place<'_>,
+        epilogue: &Epilogue<'_>,
+    ) {
+        finished_float_tile(kernels, sides, tile, place, epilogue);
     }
 }
 

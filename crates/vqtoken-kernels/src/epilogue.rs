@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
 use crate::shared_rows::{SharedRows, prefetch};
-use crate::simd::{Simd, kernel};
+use crate::simd::{Simd, TileRows, kernel};
 
 /// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
@@ -158,6 +158,68 @@ fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, place: &Place<'_>, epi
     }
 }
 
+/// Multiplies a tile and finishes it; where that is little more than storing, without leaving the registers.
+#[inline(always)]
+fn multiply_and_finish<S: Simd>(
+    s: S,
+    (left, right): (&[f32], &[f32]),
+    tile: &mut [f32],
+    place: &Place<'_>,
+    epilogue: &Epilogue<'_>,
+) {
+    let whole = place.rows.len() == S::MR && place.columns.len() == S::NR;
+    let activated = place.last && epilogue.activation != Activation::Identity;
+    if !whole || activated || epilogue.scales.is_some() {
+        s.tile(left, right, tile);
+        return finish_any(s, tile, S::NR, place, epilogue);
+    }
+    let last = if place.last { *epilogue } else { Epilogue::default() };
+    let bias = last.bias.map(|bias| &bias[place.columns.clone()][..S::NR]);
+    let add_output = !place.first || epilogue.add_output;
+    s.tile_rows(left, right, &mut Finished { place, add_output, bias, residual: last.residual });
+}
+
+/// Finishes the rows of a whole tile that has no activation.
+struct Finished<'a> {
+    place: &'a Place<'a>,
+    add_output: bool,
+    bias: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+}
+
+impl<S: Simd> TileRows<S> for Finished<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
+        let (row, columns) = (self.place.rows.start + row, self.place.columns.clone());
+        // SAFETY: the rows and columns of a place belong to one task.
+        let out = unsafe { self.place.out.segment(row, columns.clone()) };
+        let residual = self.residual.map(|all| &all[row * self.place.width..][columns]);
+        for (j, sums) in sums.iter().enumerate() {
+            let mut y = *sums;
+            let lanes = j * S::LANES..(j + 1) * S::LANES;
+            if self.add_output {
+                y = s.add(s.load(&out[lanes.clone()]), y);
+            }
+            if let Some(bias) = self.bias {
+                y = s.add(y, s.load(&bias[lanes.clone()]));
+            }
+            if let Some(residual) = residual {
+                y = s.add(y, s.load(&residual[lanes.clone()]));
+            }
+            s.store(&mut out[lanes], y);
+        }
+    }
+}
+
+kernel!(
+    /// `left [K][MR]` times `right [K][NR]`, finished in its place; `tile` is a buffer of a tile.
+    pub(crate) fn finished_float_tile(
+        sides: (&[f32], &[f32]),
+        tile: &mut [f32],
+        place: &Place<'_>,
+        epilogue: &Epilogue<'_>,
+    ) = multiply_and_finish
+);
 kernel!(
     /// Adds a tile, whose rows are `stride` apart, to its place, and finishes it where it is the last.
     pub(crate) fn finish_tile(tile: &[f32], stride: usize, place: &Place<'_>, epilogue: &Epilogue<'_>) = finish_any

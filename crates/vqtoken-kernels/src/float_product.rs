@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::Kernels;
+use crate::epilogue::{Epilogue, Place, finished_float_tile};
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
 use crate::simd::{Simd, kernel};
@@ -71,6 +72,17 @@ impl Product for FloatProduct<'_> {
 
     fn tile(&self, left: &[f32], right: &[f32], out: &mut [f32]) {
         float_tile(self.kernels, left, right, out);
+    }
+
+    fn finished_tile(
+        &self,
+        kernels: Kernels,
+        sides: (&[f32], &[f32]),
+        tile: &mut [f32],
+        place: &Place<'_>,
+        epilogue: &Epilogue<'_>,
+    ) {
+        finished_float_tile(kernels, sides, tile, place, epilogue);
     }
 }
 

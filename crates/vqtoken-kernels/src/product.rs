@@ -56,6 +56,18 @@ pub(crate) trait Product: Sync {
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [Self::Right];
     /// Multiplies two panels to a tile, row by row.
     fn tile(&self, left: &[Self::Left], right: &[Self::Right], out: &mut [f32]);
+    /// Multiplies two panels and finishes the tile in its place; `tile` is a buffer for it.
+    fn finished_tile(
+        &self,
+        kernels: Kernels,
+        (left, right): (&[Self::Left], &[Self::Right]),
+        tile: &mut [f32],
+        place: &Place<'_>,
+        epilogue: &Epilogue<'_>,
+    ) {
+        self.tile(left, right, tile);
+        finish_tile(kernels, tile, self.tiling().columns, place, epilogue);
+    }
 }
 
 /// Computes `out [rows, columns]`.
@@ -156,8 +168,8 @@ impl<P: Product> Work<'_, P> {
                         last: block.end == depth,
                     };
                     place.prefetch(self.epilogue);
-                    self.product.tile(&packed[index * length..][..length], right, &mut tile);
-                    finish_tile(self.kernels, &tile, nr, &place, self.epilogue);
+                    let sides = (&packed[index * length..][..length], right);
+                    self.product.finished_tile(self.kernels, sides, &mut tile, &place, self.epilogue);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Blocks of scores and sums that both directions of attention are made of.
 
-use crate::simd::Simd;
+use crate::simd::{Simd, TileRows};
 
 /// Rows of a block of scores: a multiple of every tile's rows, and small enough for the first-level cache.
 pub(crate) const BLOCK: usize = 144;
@@ -29,21 +29,29 @@ pub(crate) fn accumulate<S: Simd>(
     factors: Option<&[f32]>,
     sums: &mut [f32],
 ) {
-    let mut tile = [0.0; crate::simd::MAX_TILE];
-    let tile = &mut tile[..S::MR * S::NR];
     let rows = right.len() / S::NR;
     for (left, sums) in left.chunks_exact((length * S::MR).max(1)).zip(sums.chunks_exact_mut(S::MR * S::NR)) {
-        s.tile(&left[start * S::MR..][..rows * S::MR], right, tile);
-        for (sums, row) in sums.chunks_exact_mut(S::NR).zip(tile.chunks_exact(S::NR)) {
-            for lane in (0..S::NR).step_by(S::LANES) {
-                let old = s.load(&sums[lane..]);
-                let new = s.load(&row[lane..]);
-                let sum = match factors {
-                    Some(factors) => s.fma(old, s.load(&factors[lane..]), new),
-                    None => s.add(old, new),
-                };
-                s.store(&mut sums[lane..], sum);
-            }
+        let left = &left[start * S::MR..][..rows * S::MR];
+        s.tile_rows(left, right, &mut Accumulated { sums, factors });
+    }
+}
+
+/// Adds a tile to sums, which may be scaled before.
+struct Accumulated<'a> {
+    sums: &'a mut [f32],
+    factors: Option<&'a [f32]>,
+}
+
+impl<S: Simd> TileRows<S> for Accumulated<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
+        for (j, new) in sums.iter().enumerate() {
+            let place = &mut self.sums[row * S::NR + j * S::LANES..];
+            let sum = match self.factors {
+                Some(factors) => s.fma(s.load(place), s.load(&factors[j * S::LANES..]), *new),
+                None => s.add(s.load(place), *new),
+            };
+            s.store(place, sum);
         }
     }
 }

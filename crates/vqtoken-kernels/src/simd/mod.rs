@@ -18,9 +18,6 @@ pub(crate) use x86_512::Avx512;
 /// The most lanes a vector has.
 pub(crate) const MAX_LANES: usize = 16;
 
-/// The most numbers a tile of [`Simd::tile`] has.
-pub(crate) const MAX_TILE: usize = 12 * 32;
-
 /// Vectors of `f32` of one instruction set. A value of the type is the proof that the CPU has it.
 pub(crate) trait Simd: Copy {
     /// Numbers in a vector.
@@ -55,8 +52,14 @@ pub(crate) trait Simd: Copy {
     fn pow2(self, n: Self::F) -> Self::F;
     /// `yes` where `a > b`, else `no`.
     fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// The product of `left [K][MR]` and `right [K][NR]` over K; its rows are handed on in registers.
+    fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>);
+
     /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
-    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]);
+    #[inline(always)]
+    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
+        self.tile_rows(left, right, &mut Stored(&mut out[..Self::MR * Self::NR]));
+    }
 
     /// The first numbers of `x`, as many as there are, and `fill` for the rest.
     #[inline(always)]
@@ -96,13 +99,31 @@ pub(crate) trait Simd: Copy {
     }
 }
 
-/// A tile product with `MR * NV` vectors in registers.
+/// Takes the rows of a tile. Not a closure: that would not inherit the instruction set unless it happens to be inlined.
+pub(crate) trait TileRows<S: Simd> {
+    /// Row `row` of the tile, `NR / LANES` vectors. To be `#[inline(always)]`.
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]);
+}
+
+/// Writes a tile `[MR][NR]`.
+struct Stored<'a>(&'a mut [f32]);
+
+impl<S: Simd> TileRows<S> for Stored<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
+        for (j, sums) in sums.iter().enumerate() {
+            s.store(&mut self.0[row * S::NR + j * S::LANES..], *sums);
+        }
+    }
+}
+
+/// [`Simd::tile_rows`] with `MR * NV` vectors.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
+pub(crate) fn tile_rows<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
-    out: &mut [f32],
+    rows: &mut impl TileRows<S>,
 ) {
     let mut sums = [[s.splat(0.0); NV]; MR];
     for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(NV * S::LANES)) {
@@ -117,10 +138,8 @@ pub(crate) fn tile<S: Simd, const MR: usize, const NV: usize>(
             }
         }
     }
-    for (row, sums) in out.chunks_exact_mut(NV * S::LANES).zip(sums) {
-        for j in 0..NV {
-            s.store(&mut row[j * S::LANES..], sums[j]);
-        }
+    for i in 0..MR {
+        rows.take(s, i, &sums[i]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Eight numbers at a time in plain Rust; the compiler makes of them what the target's baseline has.
 
-use super::{Simd, tile};
+use super::{Simd, TileRows, tile_rows};
 
 /// The instruction set that every CPU has.
 #[derive(Clone, Copy)]
@@ -96,7 +96,7 @@ impl Simd for Portable {
         out
     }
     #[inline(always)]
-    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
-        tile::<Self, 4, 1>(self, left, right, out);
+    fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
+        tile_rows::<Self, 4, 1>(self, left, right, rows);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, tile};
+use super::{Simd, TileRows, tile_rows};
 
 /// AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -106,7 +106,7 @@ impl Simd for Avx2 {
         unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
     }
     #[inline(always)]
-    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
-        tile::<Self, 6, 2>(self, left, right, out);
+    fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
+        tile_rows::<Self, 6, 2>(self, left, right, rows);
     }
 }

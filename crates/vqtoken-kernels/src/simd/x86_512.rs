@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, tile};
+use super::{Simd, TileRows, tile_rows};
 
 /// AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]
@@ -106,7 +106,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes) }
     }
     #[inline(always)]
-    fn tile(self, left: &[f32], right: &[f32], out: &mut [f32]) {
-        tile::<Self, 12, 2>(self, left, right, out);
+    fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
+        tile_rows::<Self, 12, 2>(self, left, right, rows);
     }
 }
