@@ -81,13 +81,15 @@ impl Int8Path {
 
     /// Puts before each panel, where the left side is unsigned, what its columns must start from: -128 times their sum.
     pub(crate) fn with_corrections(self, panels: Aligned<i8>, weights: &QuantizedRows) -> Aligned<i8> {
-        if self != Int8Path::Vnni || weights.depth == 0 {
+        if self != Int8Path::Vnni {
             return panels;
         }
         let (width, old, new) =
             (self.columns(), self.columns() * weights.depth, self.panel_len(weights.depth));
-        let mut out = Aligned::zeros(panels.len() / old * new);
-        for (panel, (from, to)) in panels.chunks_exact(old).zip(out.chunks_exact_mut(new)).enumerate() {
+        // Without any depth there are corrections nevertheless, all zero.
+        let mut out = Aligned::zeros(weights.scales.len().div_ceil(width) * new);
+        for (panel, (from, to)) in panels.chunks_exact(old.max(1)).zip(out.chunks_exact_mut(new)).enumerate()
+        {
             let (head, tail) = to.split_at_mut(4 * width);
             tail.copy_from_slice(from);
             let columns = weights.values.chunks_exact(weights.depth).skip(panel * width);
