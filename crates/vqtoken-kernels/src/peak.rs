@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use crate::Isa;
 use crate::simd::{Simd, kernel};
-use crate::{Isa, Kernels, WeightKind};
+use crate::{Kernels, WeightKind};
 
 /// Independent sums: enough to cover the latency of two multiply-add units.
 const CHAINS: usize = 12;
@@ -62,24 +64,37 @@ impl Kernels {
         operations as f64 / start.elapsed().as_secs_f64()
     }
 
-    /// Multiplies for about `rounds` dozen instructions on this thread; returns how many operations that were.
+    /// Multiplies for about `rounds` dozen instructions on this thread; returns how many operations that were. What
+    /// multiplies neither bf16 nor int8 itself widens them.
     fn multiply(self, kind: WeightKind, rounds: usize) -> usize {
-        #[cfg(target_arch = "x86_64")]
         match kind {
-            // SAFETY: kernels of AMX exist only where the tiles were granted.
-            WeightKind::Bf16 if self.isa() == Isa::Amx => return unsafe { crate::amx::multiply_bf16(rounds) },
-            // SAFETY: as above.
-            WeightKind::Int8 if self.isa() == Isa::Amx => return unsafe { crate::amx::multiply_int8(rounds) },
-            // SAFETY: `has_bf16_dot` has asked the CPU.
-            WeightKind::Bf16 if self.has_bf16_dot() => return unsafe { crate::avx512_dots::multiply_bf16(rounds) },
-            // SAFETY: `has_vnni` has asked the CPU.
-            WeightKind::Int8 if self.has_vnni() => return unsafe { crate::avx512_dots::multiply_int8(rounds) },
-            // SAFETY: kernels of AVX2 exist only where the CPU has it, and so do those above.
-            WeightKind::Int8 if self.isa() >= Isa::Avx2 => return unsafe { multiply_pairs(rounds) },
-            _ => {}
+            #[cfg(target_arch = "x86_64")]
+            WeightKind::Bf16 if self.isa() == Isa::Amx => {
+                // SAFETY: kernels of AMX exist only where the tiles were granted.
+                unsafe { crate::amx::multiply_bf16(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            WeightKind::Int8 if self.isa() == Isa::Amx => {
+                // SAFETY: as above.
+                unsafe { crate::amx::multiply_int8(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            WeightKind::Bf16 if self.has_bf16_dot() => {
+                // SAFETY: `has_bf16_dot` has asked the CPU.
+                unsafe { crate::avx512_dots::multiply_bf16(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            WeightKind::Int8 if self.has_vnni() => {
+                // SAFETY: `has_vnni` has asked the CPU.
+                unsafe { crate::avx512_dots::multiply_int8(rounds) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            WeightKind::Int8 if self.isa() >= Isa::Avx2 => {
+                // SAFETY: kernels of AVX2, and those above, exist only where the CPU has it.
+                unsafe { multiply_pairs(rounds) }
+            }
+            _ => multiply_add(self, rounds),
         }
-        // What multiplies neither bf16 nor int8 itself widens them.
-        multiply_add(self, rounds)
     }
 
     /// Bytes a second of reading a buffer far larger than the caches, on all threads of the pool.

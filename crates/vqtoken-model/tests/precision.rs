@@ -23,7 +23,14 @@ fn config() -> OneVisionConfig {
             patch_size: 14,
             ..small.vision
         },
-        text: TextConfig { hidden_size: 64, intermediate_size: 160, layers: 2, heads: 4, head_dim: 16, ..small.text },
+        text: TextConfig {
+            hidden_size: 64,
+            intermediate_size: 160,
+            layers: 2,
+            heads: 4,
+            head_dim: 16,
+            ..small.text
+        },
         vq_attention: None,
     }
 }
@@ -74,8 +81,7 @@ fn auto_is_what_the_checkpoint_is_stored_in() {
 #[test]
 fn repeated_frames_have_the_tokens_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    let model =
-        VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let model = VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
     let alone =
         |frame: &Frame| model.embed_pixels(&model.pixel_spec().pixels(std::slice::from_ref(frame))).unwrap();
     let (a, b, c) = (frame(0), frame(1), frame(2));
@@ -97,8 +103,7 @@ fn repeated_frames_have_the_tokens_of_the_first() {
 #[test]
 fn near_repeats_are_those_below_the_threshold() {
     let folder = tempfile::tempdir().unwrap();
-    let model =
-        VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let model = VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
     let grey = |level: u8| Frame::new(70, 70, vec![level; 70 * 70 * 3]).unwrap();
     // Steps of 2 levels: each is near to the one before, but every second one is too far from the one that was computed.
     let levels = [100, 102, 104, 106, 108];
