@@ -12,7 +12,7 @@ use vqtoken_nn::{PackLayers, Precision};
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
 use crate::chat::{Chat, ChatTemplate};
-use crate::checkpoint::{Filler, ModelFiles, Weights, pack_random};
+use crate::checkpoint::{Filler, ModelFiles, Weights, randomize};
 use crate::config::{OneVisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
 use crate::frame_encoder::{FRAMES_AT_ONCE, FrameEncoder};
@@ -129,10 +129,7 @@ impl VideoLlm {
         Kernels::from_env()?;
         // Nothing is lost by bf16 where there was nothing.
         let precision = precision.resolve(true);
-        let device = Device::flex();
-        device.seed(seed);
-        let mut model = OneVision::new(&config, &device);
-        pack_random(&mut model, precision, seed)?;
+        let model = randomize(OneVision::new(&config, &Device::flex()), precision, seed)?;
         Self::of_modules(format!("{name}@random{seed}"), config, model, files, precision)
     }
 

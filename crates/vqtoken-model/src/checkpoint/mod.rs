@@ -4,11 +4,12 @@ mod directory;
 mod fill;
 mod layout;
 mod pack;
+mod random;
 mod save;
 mod weights;
 
 pub use directory::ModelFiles;
 pub use fill::Filler;
-pub use pack::pack_random;
+pub use random::randomize;
 pub use save::save;
 pub use weights::Weights;
