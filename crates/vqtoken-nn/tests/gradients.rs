@@ -1,6 +1,8 @@
 //! Every operation of the seam computes the same, and has the same gradients, whether a kernel does it in `f32` or burn's
 //! own operations do it in `f64`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use burn::tensor::{DType, Device, Tensor};
 use vqtoken_nn::{Activation, Linear, LinearConfig, MultiHeadAttentionConfig, Rotary, ops};
 
