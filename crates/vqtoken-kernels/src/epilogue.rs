@@ -1,5 +1,6 @@
 //! What happens to a tile of a product on its way to memory: scales, bias, activation, residual.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
@@ -158,7 +159,7 @@ fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, place: &Place<'_>, epi
     }
 }
 
-/// Multiplies a tile and finishes it; where that is little more than storing, without leaving the registers.
+/// Multiplies a tile and finishes it, a whole one without leaving the registers.
 #[inline(always)]
 fn multiply_and_finish<S: Simd>(
     s: S,
@@ -168,26 +169,48 @@ fn multiply_and_finish<S: Simd>(
     epilogue: &Epilogue<'_>,
 ) {
     let whole = place.rows.len() == S::MR && place.columns.len() == S::NR;
-    let activated = place.last && epilogue.activation != Activation::Identity;
-    if !whole || activated || epilogue.scales.is_some() {
+    if !whole || epilogue.scales.is_some() {
         s.tile(left, right, tile);
         return finish_any(s, tile, S::NR, place, epilogue);
     }
+    match (place.last, epilogue.activation) {
+        (false, _) | (true, Activation::Identity) => {
+            whole_tile::<S, Identity>(s, left, right, place, epilogue)
+        }
+        (true, Activation::Gelu) => whole_tile::<S, Gelu>(s, left, right, place, epilogue),
+        (true, Activation::GeluTanh) => whole_tile::<S, GeluTanh>(s, left, right, place, epilogue),
+        (true, Activation::Silu) => whole_tile::<S, Silu>(s, left, right, place, epilogue),
+    }
+}
+
+#[inline(always)]
+fn whole_tile<S: Simd, A: Function>(
+    s: S,
+    left: &[f32],
+    right: &[f32],
+    place: &Place<'_>,
+    epilogue: &Epilogue<'_>,
+) {
     let last = if place.last { *epilogue } else { Epilogue::default() };
     let bias = last.bias.map(|bias| &bias[place.columns.clone()][..S::NR]);
     let add_output = !place.first || epilogue.add_output;
-    s.tile_rows(left, right, &mut Finished { place, add_output, bias, residual: last.residual });
+    s.tile_rows(
+        left,
+        right,
+        &mut Finished::<A> { place, add_output, bias, residual: last.residual, activation: PhantomData },
+    );
 }
 
-/// Finishes the rows of a whole tile that has no activation.
-struct Finished<'a> {
+/// Finishes the rows of a whole tile.
+struct Finished<'a, A> {
     place: &'a Place<'a>,
     add_output: bool,
     bias: Option<&'a [f32]>,
     residual: Option<&'a [f32]>,
+    activation: PhantomData<A>,
 }
 
-impl<S: Simd> TileRows<S> for Finished<'_> {
+impl<S: Simd, A: Function> TileRows<S> for Finished<'_, A> {
     #[inline(always)]
     fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
         let (row, columns) = (self.place.rows.start + row, self.place.columns.clone());
@@ -203,6 +226,7 @@ impl<S: Simd> TileRows<S> for Finished<'_> {
             if let Some(bias) = self.bias {
                 y = s.add(y, s.load(&bias[lanes.clone()]));
             }
+            y = A::value(s, y);
             if let Some(residual) = residual {
                 y = s.add(y, s.load(&residual[lanes.clone()]));
             }
