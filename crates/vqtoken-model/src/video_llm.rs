@@ -8,6 +8,7 @@ use vqtoken_core::{
     Reducer, Source, TokenGrid, VideoTokens, pool_bilinear,
 };
 use vqtoken_kernels::Kernels;
+use vqtoken_nn::kernel_ops::in_pool;
 use vqtoken_nn::{PackLayers, Precision};
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
@@ -210,7 +211,7 @@ impl VideoLlm {
         for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
             let shape = [chunk.len() / (3 * size * size), 3, size, size];
             let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
-            tokens.extend(to_vec(self.model.token_grid(chunk))?);
+            tokens.extend(in_pool(|| to_vec(self.model.token_grid(chunk)))?);
         }
         Ok(tokens)
     }
@@ -318,7 +319,7 @@ impl VideoLlm {
         index_map: &IndexMap,
     ) -> Result<VisualTokens, ModelError> {
         let codes = self.visual_tokens_from(codebook.data(), codebook.dim())?;
-        Ok(VisualTokens { tensor: self.model.visual_tokens(codes.tensor, index_map)? })
+        Ok(VisualTokens { tensor: in_pool(|| self.model.visual_tokens(codes.tensor, index_map))? })
     }
 
     /// Visual tokens of a grid by any reducer; codes, where it gives some, go through the VQ-attention.
@@ -396,8 +397,7 @@ impl VideoLlm {
         after: &[u32],
     ) -> Result<Vec<f32>, ModelError> {
         let embeddings = self.prompt(before, visual, after)?;
-        let hidden = self.model.read(embeddings, &mut self.new_cache());
-        to_vec(self.model.logits(hidden))
+        in_pool(|| to_vec(self.model.logits(self.model.read(embeddings, &mut self.new_cache()))))
     }
 
     fn prompt(
@@ -431,9 +431,11 @@ impl VideoLlm {
         embeddings: Tensor<2>,
         cache: &mut LanguageCache,
     ) -> Result<Vec<f32>, ModelError> {
-        let [count, d] = embeddings.dims();
-        let hidden = self.model.read(embeddings, cache);
-        to_vec(self.model.logits(hidden.slice([count - 1..count, 0..d])))
+        in_pool(|| {
+            let [count, d] = embeddings.dims();
+            let hidden = self.model.read(embeddings, cache);
+            to_vec(self.model.logits(hidden.slice([count - 1..count, 0..d])))
+        })
     }
 }
 

@@ -24,6 +24,14 @@ pub fn kernels() -> Kernels {
     *KERNELS.get_or_init(|| Kernels::from_env().unwrap_or_else(|_| Kernels::best()))
 }
 
+/// Runs something on a thread of rayon's pool.
+///
+/// Kernels share their work out among the pool's threads. Called from a thread outside, each of the hundreds of kernels of
+/// a forward pass would put that thread to sleep and wake it again.
+pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
+
 /// A norm apart from its tensors.
 #[derive(Clone, Copy, Debug)]
 pub struct NormSettings {
