@@ -10,7 +10,9 @@ use crate::aligned::Aligned;
 use crate::amx::Int8TileProduct;
 use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
+use crate::int8_row::FineRow;
 use crate::int8_tiles::Int8Path;
+use crate::linear::one_row;
 use crate::matrix::Matrix;
 use crate::outliers::{multiply_channels, outlier_channels};
 use crate::pack::{pack_panel, unpack_column};
@@ -19,6 +21,9 @@ use crate::simd::{Simd, kernel};
 
 /// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
 const MOST_INPUTS: usize = 65_536;
+
+/// Columns of the widest panel.
+const MOST_COLUMNS: usize = 32;
 
 /// Rows rounded to int8.
 pub(crate) struct QuantizedRows {
@@ -87,7 +92,7 @@ fn round_all<S: Simd>(_: S, row: &[f32], inverse: f32, values: &mut [i8]) {
     }
 }
 
-kernel!(fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
+kernel!(pub(crate) fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
 kernel!(fn round_row(row: &[f32], inverse: f32, values: &mut [i8]) = round_all);
 
 /// Weights `[outputs, inputs]` in panels.
@@ -154,6 +159,23 @@ impl Int8Weights {
         self.panels.len() + self.scales.len() * 4
     }
 
+    /// One row `x [inputs]`.
+    pub(crate) fn multiply_row(&self, kernels: Kernels, x: &[f32], y: &mut [f32], epilogue: &Epilogue<'_>) {
+        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+        let row = FineRow::new(kernels, x, depth);
+        let scale = [row.scale];
+        let epilogue = Epilogue { scales: Some((&scale, &self.scales)), ..*epilogue };
+        let (width, length) = (self.path.columns(), self.path.panel_len(depth));
+        one_row(kernels, y, &epilogue, |columns, out| {
+            let panels = self.panels[columns.start / width * length..].chunks_exact(length.max(1));
+            let mut sums = [0.0; MOST_COLUMNS];
+            for (panel, out) in panels.zip(out.chunks_mut(width)) {
+                row.product(self.path, panel, &mut sums[..width]);
+                out.copy_from_slice(&sums[..out.len()]);
+            }
+        });
+    }
+
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
         let shape = (x.rows(), self.outputs);
         let outliers = outlier_channels(kernels, x);
@@ -206,9 +228,8 @@ struct Int8Product<'a> {
 }
 
 impl Int8Product<'_> {
-    /// A single row (decoding) is not filled up to a tile.
     fn tile_rows(&self) -> usize {
-        if self.left.scales.len() == 1 { 1 } else { self.path.rows() }
+        self.path.rows()
     }
 }
 

@@ -28,6 +28,7 @@ mod epilogue;
 mod errors;
 mod float_product;
 mod int8;
+mod int8_row;
 mod int8_tiles;
 mod isa;
 mod linear;

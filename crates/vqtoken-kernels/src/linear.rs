@@ -71,7 +71,8 @@ impl PackedLinear {
     }
 
     /// Rounds weights `[outputs, inputs]` to int8 with one scale an output channel and packs them; a quarter of the
-    /// memory. Activations are rounded to int8 on the way, one scale a row.
+    /// memory. Activations are rounded to int8 on the way, one scale a row; a single row is rounded more finely, to as many bits
+    /// as sums in `i32` allow.
     ///
     /// A channel, or a row, that holds NaN or infinity comes out as NaN.
     ///
@@ -142,7 +143,8 @@ impl PackedLinear {
                 multiply(self.kernels, &product, (rows, self.outputs), y, &epilogue);
             }
             (Weights::Bf16(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
-            (Weights::Int8(weights), _) => weights.multiply(self.kernels, x, y, &epilogue),
+            (Weights::Int8(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
+            (Weights::Int8(weights), Some(x)) => weights.multiply_row(self.kernels, x, y, &epilogue),
             (Weights::F32(panels), Some(x)) => one_row(self.kernels, y, &epilogue, |columns, out| {
                 let panels = &panels[columns.start * x.len()..];
                 float_vector_product(self.kernels, x, panels, out);
