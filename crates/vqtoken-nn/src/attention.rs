@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use crate::kernel_ops::both;
 use crate::kv_cache::KvCache;
 use crate::linear::{Linear, LinearConfig};
 use crate::ops;
@@ -108,9 +109,12 @@ impl MultiHeadAttention {
         angles: &RotaryAngles,
         cache: &mut KvCache,
     ) -> Tensor<3> {
-        let query = angles.rotate(self.split(self.q_proj.forward(x.clone())));
-        let key = angles.rotate(self.split(self.k_proj.forward(x.clone())));
-        let value = self.split(self.v_proj.forward(x));
+        let project = |projection: &Linear, x: &Tensor<3>| self.split(projection.forward(x.clone()));
+        let (query, (key, value)) = both(
+            x.dims()[1],
+            || angles.rotate(project(&self.q_proj, &x)),
+            || (angles.rotate(project(&self.k_proj, &x)), project(&self.v_proj, &x)),
+        );
         let (keys, values) = cache.extend(key, value);
         self.out_proj.forward_added(merge(ops::attention(query, keys, values, true)), residual)
     }

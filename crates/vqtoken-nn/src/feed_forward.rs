@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use crate::kernel_ops::both;
 use crate::linear::{Linear, LinearConfig};
 use crate::ops::Activation;
 use crate::pack_layers;
@@ -80,8 +81,13 @@ impl GatedFeedForward {
     ///
     /// - x, residual, output: `[.., d_model]`
     pub fn forward_added<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
-        let gate = self.gate_proj.forward_activated(x.clone(), self.activation);
-        self.down_proj.forward_added(gate * self.up_proj.forward(x), residual)
+        let rows = x.dims().iter().rev().skip(1).product();
+        let (gate, up) = both(
+            rows,
+            || self.gate_proj.forward_activated(x.clone(), self.activation),
+            || self.up_proj.forward(x.clone()),
+        );
+        self.down_proj.forward_added(gate * up, residual)
     }
 }
 

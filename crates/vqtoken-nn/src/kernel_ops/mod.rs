@@ -32,6 +32,18 @@ pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
 }
 
+/// Does two things, at once if they are about `rows` so few that each alone would leave threads waiting at its end.
+pub(crate) fn both<A: Send, B: Send>(
+    rows: usize,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match rows {
+        1 => rayon::join(first, second),
+        _ => (first(), second()),
+    }
+}
+
 /// A norm apart from its tensors.
 #[derive(Clone, Copy, Debug)]
 pub struct NormSettings {
