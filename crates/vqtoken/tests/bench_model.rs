@@ -101,6 +101,37 @@ fn every_instruction_set_answers_the_same() {
 }
 
 #[test]
+fn repeated_frames_are_counted_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // Twelve pictures, four different ones, each three times.
+    for frame in 0..12 {
+        let picture = image::RgbImage::from_fn(64, 48, |x, y| {
+            image::Rgb([(x * 4) as u8, (y * 5) as u8, if x < 32 { 60 * (frame / 3) as u8 } else { 0 }])
+        });
+        picture.save(folder.path().join(format!("{frame:02}.png"))).unwrap();
+    }
+    let encode = |near: &str| {
+        let target = folder.path().join("tokens.vqt");
+        let mut arguments =
+            vec!["--json", "encode", folder.path().to_str().unwrap(), "--frames", "12", "--tokens", "4"];
+        arguments.extend(["-o", target.to_str().unwrap()]);
+        if !near.is_empty() {
+            arguments.extend(["--near-repeats", near]);
+        }
+        let output = run(&arguments, None);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(record["frames"], 12);
+        record["repeated_frames"].as_u64().unwrap()
+    };
+    assert_eq!(encode(""), 8);
+    // The blue channel of half the cells changes by 60 from one picture to the next.
+    assert_eq!(encode("19"), 8);
+    assert_eq!(encode("21"), 10);
+    assert_eq!(encode("100"), 11);
+}
+
+#[test]
 fn what_cannot_be_done_is_said_in_a_line() {
     let refused = |arguments: &[&str], isa: Option<&str>, code: i32, needle: &str| {
         let Output { status, stdout, stderr } = run(arguments, isa);

@@ -187,11 +187,13 @@ fn subject(
     match (input, &*arguments.reducer) {
         (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
         (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
-        (Some(Input::Video(video)), _) => {
-            attended(model, &pipeline::encode_video(model, &video, &arguments.encoding, stages)?, stages)
-        }
+        (Some(Input::Video(video)), _) => attended(
+            model,
+            &pipeline::encode_video(model, &video, &arguments.encoding, stages)?.tokens,
+            stages,
+        ),
         (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
-            attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?, stages)
+            attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?.tokens, stages)
         }
         (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
             let grid = pipeline::embed(model, &clip, &arguments.encoding, stages)?;

@@ -105,12 +105,16 @@ fn encode(
     json: bool,
 ) -> anyhow::Result<()> {
     let mut stages = Stages::default();
-    let tokens = pipeline::encode_video(model, video, &arguments.encoding, &mut stages)?;
-    let tokens = VideoTokens { quality: arguments.quality, ..tokens };
+    let encoded = pipeline::encode_video(model, video, &arguments.encoding, &mut stages)?;
+    let tokens = VideoTokens { quality: arguments.quality, ..encoded.tokens };
     tokens.save(target)?;
     let bytes = std::fs::metadata(target)?.len();
     output::line(match json {
-        true => record(video, target, &tokens, bytes, &stages).to_string(),
+        true => {
+            let mut record = record(video, target, &tokens, bytes, &stages);
+            record["repeated_frames"] = encoded.repeated_frames.into();
+            record.to_string()
+        }
         false => summary(target, &tokens, bytes, &stages),
     })?;
     Ok(())

@@ -90,13 +90,20 @@ pub(crate) fn quantization(
     Ok(quantization)
 }
 
+/// Video tokens, and how much of the video was a repeat.
+pub(crate) struct Encoded {
+    pub(crate) tokens: VideoTokens,
+    /// Frames that were not computed because they repeat one before them.
+    pub(crate) repeated_frames: usize,
+}
+
 /// Video tokens of a clip.
 pub(crate) fn encode(
     model: &VideoLlm,
     clip: &Clip,
     arguments: &EncodingArguments,
     stages: &mut Stages,
-) -> anyhow::Result<VideoTokens> {
+) -> anyhow::Result<Encoded> {
     let mut encoder = Encoder::new(model, arguments, Some(clip.frames.len()), stages)?;
     for (frame, &seconds) in clip.frames.iter().zip(&clip.timestamps) {
         encoder.take(frame.clone(), seconds)?;
@@ -112,7 +119,7 @@ pub(crate) fn encode_video(
     path: &Path,
     arguments: &EncodingArguments,
     stages: &mut Stages,
-) -> anyhow::Result<VideoTokens> {
+) -> anyhow::Result<Encoded> {
     let video = stages.time("decode", || Video::open(path))?;
     let sampling = arguments.sampling();
     let frames = stages.time("decode", || video.sampled_frames(sampling))?;
@@ -188,13 +195,14 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn finish(mut self, clip: &Clip) -> anyhow::Result<VideoTokens> {
+    fn finish(mut self, clip: &Clip) -> anyhow::Result<Encoded> {
         self.encode_waiting()?;
         self.bar.finish_and_clear();
         let spinner = output::spinner("quantize");
         let quantization = self.stages.time("quantize", || self.quantizer.finish())?;
         spinner.finish_and_clear();
         let tokens = self.model.video_tokens(clip, quantization, self.arguments.budget());
-        Ok(VideoTokens { windows: self.arguments.windows(), ..tokens })
+        let tokens = VideoTokens { windows: self.arguments.windows(), ..tokens };
+        Ok(Encoded { tokens, repeated_frames: self.frames.repeats() })
     }
 }

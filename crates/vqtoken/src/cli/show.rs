@@ -148,7 +148,7 @@ fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let tokens = pipeline::encode(&model, &clip, &arguments.encoding, &mut stages)?;
+    let tokens = pipeline::encode(&model, &clip, &arguments.encoding, &mut stages)?.tokens;
     Ok((tokens, Some(clip.frames)))
 }
 

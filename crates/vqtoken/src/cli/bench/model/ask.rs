@@ -42,11 +42,13 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let options = GenerationOptions { max_tokens: 1, end_tokens: Some(vec![]), ..Default::default() };
     let mut runs = Runs::none();
     let mut stages = Stages::default();
-    let (mut frames, mut codes, mut prompt) = (0, 0, 0);
+    let (mut frames, mut codes, mut prompt, mut repeated) = (0, 0, 0, 0);
     for _ in 0..arguments.subject.repeat {
         let start = Instant::now();
         stages = Stages::default();
-        let tokens = pipeline::encode_video(&model, &video, &arguments.encoding, &mut stages)?;
+        let encoded = pipeline::encode_video(&model, &video, &arguments.encoding, &mut stages)?;
+        let tokens = encoded.tokens;
+        repeated = encoded.repeated_frames;
         let visual = stages.time("attention", || model.visual_tokens(&tokens))?;
         let answer = stages.time("prefill", || -> anyhow::Result<_> {
             let mut answer = model.chat(Some(&visual), &chat, &options)?;
@@ -59,13 +61,15 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
         prompt = answer.prompt_tokens();
     }
     let config = model.config();
-    let flops = config.vision.flops(frames)
+    // Repeats cost nothing.
+    let flops = config.vision.flops(frames - repeated)
         + config.vision.projector_flops(config.text.hidden_size, frames)
         + config.text.flops(prompt, 0);
     let mut record = runs.record("ask", flops, model.precision());
     describe(&model, &mut record);
     for (key, value) in [
         ("frames", json!(frames)),
+        ("repeated_frames", json!(repeated)),
         ("codes", json!(codes)),
         ("prompt_tokens", json!(prompt)),
         ("stages", stages.to_json()),
