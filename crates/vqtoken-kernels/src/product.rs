@@ -13,7 +13,7 @@ use crate::aligned::{Aligned, Number};
 use crate::epilogue::{Epilogue, Place, finish_tile};
 use crate::shared_rows::SharedRows;
 
-/// About as many rows as a task packs at a time.
+/// About as many rows as a task packs at a time, unless the product says otherwise.
 const ROWS: usize = 96;
 
 /// The sizes of a kind of product.
@@ -45,6 +45,15 @@ pub(crate) trait Product: Sync {
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [Self::Right];
     /// Multiplies two panels to a tile, row by row.
     fn tile(&self, left: &[Self::Left], right: &[Self::Right], out: &mut [f32]);
+
+    /// About as many rows as a task takes.
+    fn task_rows(&self) -> usize {
+        ROWS
+    }
+    /// Called before the first tile of a task, on its thread.
+    fn start(&self) {}
+    /// Called after the last tile of a task, on its thread.
+    fn finish(&self) {}
 }
 
 /// Computes `out [rows, columns]`.
@@ -60,7 +69,7 @@ pub(crate) fn multiply<P: Product>(
     }
     let tiling = product.tiling();
     let panels = columns.div_ceil(tiling.columns);
-    let row_block = ROWS.next_multiple_of(tiling.rows);
+    let row_block = product.task_rows().next_multiple_of(tiling.rows);
     let row_tasks = rows.div_ceil(row_block);
     let column_tasks = (6 * rayon::current_num_threads()).div_ceil(row_tasks).min(panels);
     let panel_block = panels.div_ceil(column_tasks);
@@ -88,6 +97,7 @@ fn block<P: Product>(
     let mut tile = Aligned::zeros(mr * nr);
     let mut buffer = Vec::new();
     let mut start = 0;
+    product.start();
     loop {
         let end = (start + depth_block).min(depth);
         let length = product.left_len(end - start);
@@ -111,7 +121,7 @@ fn block<P: Product>(
             }
         }
         if end == depth {
-            return;
+            return product.finish();
         }
         start = end;
     }

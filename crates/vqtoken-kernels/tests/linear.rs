@@ -8,8 +8,8 @@ use vqtoken_kernels::{
     Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError, bf16_from_f32, f32_from_bf16,
 };
 
-/// Shapes `[M, inputs, outputs]`: one, whole tiles, and such that divide nothing.
-const SHAPES: [[usize; 3]; 12] = [
+/// Shapes `[M, inputs, outputs]`: one, whole tiles, such that divide nothing, and more rows than a task takes.
+const SHAPES: [[usize; 3]; 13] = [
     [1, 1, 1],
     [1, 7, 5],
     [1, 129, 67],
@@ -22,6 +22,7 @@ const SHAPES: [[usize; 3]; 12] = [
     [97, 50, 16],
     [101, 33, 1],
     [200, 65, 70],
+    [290, 40, 35],
 ];
 
 /// All of them, but for Miri those that it gets through.
