@@ -6,7 +6,8 @@
 use std::arch::{asm, x86_64};
 use std::ops::Range;
 
-use crate::bf16::bf16_from_f32;
+use crate::aligned::Number;
+use crate::avx512_dots::round_to_bf16;
 use crate::int8::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
@@ -14,7 +15,10 @@ use crate::product::{Product, Tiling};
 /// Rows, and columns, of the sums.
 const SIDE: usize = 32;
 
-/// Whether the CPU has AMX with bf16 and int8, and the operating system lets this process use it.
+/// Bytes of the left side that a task takes: half of the second-level cache of the CPUs that have AMX.
+const TASK_BYTES: usize = 1 << 20;
+
+/// Whether the CPU has AMX with bf16 and int8 beside AVX-512 BF16, and the operating system lets this process use it.
 pub(crate) fn request() -> bool {
     if cfg!(miri) {
         return false; // Miri reads no assembly, and this asks the CPU in assembly.
@@ -24,7 +28,8 @@ pub(crate) fn request() -> bool {
     if x86_64::__cpuid(0).eax < 7 || x86_64::__cpuid(1).ecx & OSXSAVE == 0 {
         return false;
     }
-    x86_64::__cpuid_count(7, 0).edx & TILES == TILES && permitted()
+    let tiles = x86_64::__cpuid_count(7, 0).edx & TILES == TILES;
+    tiles && is_x86_feature_detected!("avx512bf16") && permitted()
 }
 
 /// Linux hands out the tiles' state on request only.
@@ -72,16 +77,49 @@ static CONFIGURATION: Configuration = Configuration {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
+/// Gives the tile registers of this thread their shapes, which takes as long as a dozen products.
+///
+/// # Safety
+/// [`request`] has said yes.
+unsafe fn configure() {
+    // SAFETY: the caller grants the instruction; it reads a static and zeroes the registers named.
+    unsafe {
+        asm!(
+            "ldtilecfg [{configuration}]",
+            configuration = in(reg) &raw const CONFIGURATION,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Undoes [`configure`], so that the operating system need not save the tiles of this thread any more.
+///
+/// # Safety
+/// [`request`] has said yes.
+unsafe fn release() {
+    // SAFETY: the caller grants the instruction; it zeroes the registers named.
+    unsafe {
+        asm!(
+            "tilerelease",
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
 /// A function that multiplies `steps` blocks of 2048 bytes of both sides to sums `[32, 32]` of four bytes.
 macro_rules! tile_product {
     ($name:ident, $instruction:literal) => {
         /// # Safety
-        /// [`request`] has said yes; `steps > 0`; `left` and `right` have `2048 steps` bytes to read, `out` 4096 to write.
+        /// [`configure`] was called on this thread; `steps > 0`; `left` and `right` have `2048 steps` bytes to read,
+        /// `out` 4096 to write.
         unsafe fn $name(left: *const u8, right: *const u8, steps: usize, out: *mut u8) {
             // SAFETY: the caller grants the instructions and the memory; all registers that are written are named.
             unsafe {
                 asm!(
-                    "ldtilecfg [{configuration}]",
                     "tilezero tmm0",
                     "tilezero tmm1",
                     "tilezero tmm2",
@@ -103,8 +141,6 @@ macro_rules! tile_product {
                     "tilestored [{out} + {wide}*1 + 64], tmm1",
                     "tilestored [{out} + {wide}*1 + 2048], tmm2",
                     "tilestored [{out} + {wide}*1 + 2112], tmm3",
-                    "tilerelease",
-                    configuration = in(reg) &raw const CONFIGURATION,
                     left = inout(reg) left => _,
                     right = inout(reg) right => _,
                     steps = inout(reg) steps => _,
@@ -163,9 +199,32 @@ macro_rules! peak_loop {
 peak_loop!(multiply_bf16, "tdpbf16ps", 32);
 peak_loop!(multiply_int8, "tdpbssd", 64);
 
-/// Where a number of row `row` and place `place` of the depth stands in a left block, `step` numbers a row.
-fn left_place(row: usize, place: usize, step: usize) -> usize {
-    (place / step * SIDE + row) * step + place % step
+/// About as many rows as a task takes, each of `bytes`: the more there are, the less often are the weights fetched.
+fn task_rows(bytes: usize) -> usize {
+    (TASK_BYTES / bytes.max(1)).clamp(3 * SIDE, 8 * SIDE)
+}
+
+/// Packs rows of `depth` numbers into panels `[depth / step][32][step]`, where `write` puts a row's next `step` numbers.
+fn pack<T: Number>(
+    rows: Range<usize>,
+    depth: usize,
+    step: usize,
+    out: &mut [T],
+    zero: T,
+    mut write: impl FnMut(usize, usize, &mut [T]),
+) {
+    if rows.len() * depth < out.len() {
+        out.fill(zero);
+    }
+    for (panel, out) in out.chunks_exact_mut((SIDE * depth).max(1)).enumerate() {
+        let first = rows.start + panel * SIDE;
+        for row in first..(first + SIDE).min(rows.end) {
+            let places = out.chunks_exact_mut(step).skip(row - first).step_by(SIDE);
+            for (index, place) in places.enumerate() {
+                write(row, index * step, place);
+            }
+        }
+    }
 }
 
 /// Rows rounded to bf16 times panels `[N / 32][K / 2][32][2]`, K filled up to a multiple of 32.
@@ -196,13 +255,12 @@ impl Product for Bf16TileProduct<'_> {
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [u16]) {
-        out.fill(0);
-        for (index, row) in rows.enumerate() {
-            let panel = &mut out[index / SIDE * SIDE * depth.len()..];
-            for (place, x) in self.left.row(row).iter().enumerate() {
-                panel[left_place(index % SIDE, place, 32)] = bf16_from_f32(*x);
-            }
-        }
+        let columns = self.left.columns();
+        pack(rows, depth.len(), 32, out, 0, |row, place, out| {
+            let numbers = &self.left.row(row)[place..(place + 32).min(columns)];
+            // SAFETY: whoever made the product knows that the CPU has AVX-512 BF16.
+            unsafe { round_to_bf16(numbers, out) };
+        });
     }
 
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, _: &'a mut Vec<f32>) -> &'a [u16] {
@@ -215,8 +273,22 @@ impl Product for Bf16TileProduct<'_> {
         if steps == 0 {
             return out.fill(0.0);
         }
-        // SAFETY: whoever made the product has asked for the tiles; the lengths are checked above.
+        // SAFETY: `start` has configured the tiles; the lengths are checked above.
         unsafe { bf16_tiles(left.as_ptr().cast(), right.as_ptr().cast(), steps, out.as_mut_ptr().cast()) }
+    }
+
+    fn task_rows(&self) -> usize {
+        task_rows(2 * self.tiling().depth)
+    }
+
+    fn start(&self) {
+        // SAFETY: whoever made the product has asked for the tiles.
+        unsafe { configure() }
+    }
+
+    fn finish(&self) {
+        // SAFETY: as above.
+        unsafe { release() }
     }
 }
 
@@ -248,15 +320,9 @@ impl Product for Int8TileProduct<'_> {
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [i8]) {
-        out.fill(0);
-        for (index, row) in rows.enumerate() {
-            let panel = &mut out[index / SIDE * SIDE * depth.len()..];
-            let values = &self.left.values[row * self.left.depth..][depth.clone()];
-            for (place, step) in values.chunks_exact(64).enumerate() {
-                let start = left_place(index % SIDE, place * 64, 64);
-                panel[start..start + 64].copy_from_slice(step);
-            }
-        }
+        pack(rows, depth.len(), 64, out, 0, |row, place, out| {
+            out.copy_from_slice(&self.left.values[row * self.left.depth + place..][..64]);
+        });
     }
 
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, _: &'a mut Vec<f32>) -> &'a [i8] {
@@ -269,10 +335,31 @@ impl Product for Int8TileProduct<'_> {
         if steps == 0 {
             return out.fill(0.0);
         }
-        // SAFETY: whoever made the product has asked for the tiles; the lengths are checked above.
+        // SAFETY: `start` has configured the tiles; the lengths are checked above.
         unsafe { int8_tiles(left.as_ptr().cast(), right.as_ptr().cast(), steps, out.as_mut_ptr().cast()) }
-        for sum in out {
-            *sum = sum.to_bits() as i32 as f32;
-        }
+        // SAFETY: where there is AMX there is AVX-512.
+        unsafe { convert(out) }
+    }
+
+    fn task_rows(&self) -> usize {
+        task_rows(self.tiling().depth)
+    }
+
+    fn start(&self) {
+        // SAFETY: whoever made the product has asked for the tiles.
+        unsafe { configure() }
+    }
+
+    fn finish(&self) {
+        // SAFETY: as above.
+        unsafe { release() }
+    }
+}
+
+/// Sums of `i32` to `f32`.
+#[target_feature(enable = "avx512f")]
+fn convert(sums: &mut [f32]) {
+    for sum in sums {
+        *sum = sum.to_bits() as i32 as f32;
     }
 }

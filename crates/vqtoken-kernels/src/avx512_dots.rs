@@ -4,7 +4,6 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 use std::ops::Range;
 
-use crate::bf16::bf16_from_f32;
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
 
@@ -38,14 +37,15 @@ impl Product for Bf16DotProduct<'_> {
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [u32]) {
-        out.fill(0);
+        let length = self.left_len(depth.len());
+        if rows.len() / ROWS * length < out.len() {
+            out.fill(0);
+        }
         for (index, row) in rows.enumerate() {
             let numbers = &self.left.row(row)[depth.clone()];
-            let panel = index / ROWS * self.left_len(depth.len()) + index % ROWS;
-            for (place, pair) in out.iter_mut().skip(panel).step_by(ROWS).zip(numbers.chunks(2)) {
-                let high = pair.get(1).map_or(0, |x| u32::from(bf16_from_f32(*x)));
-                *place = u32::from(bf16_from_f32(pair[0])) | high << 16;
-            }
+            let panel = &mut out[index / ROWS * length..][..length];
+            // SAFETY: whoever made the product knows that the CPU has the instructions.
+            unsafe { pack_row(numbers, index % ROWS, panel) };
         }
     }
 
@@ -57,6 +57,41 @@ impl Product for Bf16DotProduct<'_> {
     fn tile(&self, left: &[u32], right: &[u16], out: &mut [f32]) {
         // SAFETY: whoever made the product knows that the CPU has the instructions.
         unsafe { bf16_tile(left, right, out) }
+    }
+}
+
+/// At most 32 numbers rounded to bf16, ties to even, and zeros after them; what is too small for a normal number is 0.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn rounded(numbers: &[f32]) -> __m512i {
+    let sixteen = |numbers: &[f32]| {
+        let mask = if numbers.len() < 16 { (1 << numbers.len()) - 1 } else { u16::MAX };
+        // SAFETY: only the lanes of the mask are read.
+        unsafe { _mm512_maskz_loadu_ps(mask, numbers.as_ptr()) }
+    };
+    let (low, high) = numbers.split_at(numbers.len().min(16));
+    let rounded = _mm512_cvtne2ps_pbh(sixteen(high), sixteen(low));
+    // SAFETY: all vectors of 512 bits hold any bits.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) }
+}
+
+/// At most 32 numbers rounded to bf16, ties to even, and zeros after them, to the first 32 places.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(crate) fn round_to_bf16(numbers: &[f32], out: &mut [u16]) {
+    let out = &mut out[..32];
+    // SAFETY: 32 numbers of 16 bits.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), rounded(numbers)) }
+}
+
+/// Puts a row, rounded, into column `index` of a panel `[K / 2][ROWS]`.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pack_row(numbers: &[f32], index: usize, panel: &mut [u32]) {
+    for (numbers, places) in numbers.chunks(32).zip(panel.chunks_mut(16 * ROWS)) {
+        let mut pairs = [0_u32; 16];
+        // SAFETY: 16 numbers of 32 bits.
+        unsafe { _mm512_storeu_si512(pairs.as_mut_ptr().cast(), rounded(numbers)) }
+        for (place, pair) in places.iter_mut().skip(index).step_by(ROWS).zip(pairs) {
+            *place = pair;
+        }
     }
 }
 
@@ -156,4 +191,33 @@ pub(crate) unsafe fn multiply_int8(rounds: usize) -> usize {
     }
     black_box(sums);
     2 * CHAINS * 64 * rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kernels;
+    use crate::bf16::bf16_from_f32;
+
+    #[test]
+    fn rounding_is_that_of_single_numbers() {
+        if !Kernels::best().has_bf16_dot() {
+            return;
+        }
+        let ties =
+            [0x3F80_8000, 0x3F81_8000, 0x3F80_8001, 0xC2FF_7FFF, 0x7F7F_FFFF, 0xFF80_0000, 0x8000_0000];
+        let numbers: Vec<f32> = (0..32).map(|i| f32::from_bits(ties[i % 7] + i as u32 / 7)).collect();
+        for count in 0..=32 {
+            let mut out = [1; 32];
+            // SAFETY: the CPU was asked above.
+            unsafe { round_to_bf16(&numbers[..count], &mut out) };
+            for (place, out) in out.iter().enumerate() {
+                let x = numbers[..count].get(place).copied().unwrap_or(0.0);
+                // Numbers below the smallest normal one become 0, and any NaN is as good as another.
+                let expected = if x.abs() < f32::MIN_POSITIVE { x * 0.0 } else { x };
+                let same = *out == bf16_from_f32(expected);
+                assert!(same || x.is_nan() && out & 0x7FFF > 0x7F80, "{x:e} {out:x}");
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::aligned::{Aligned, Number, Scratch};
 use crate::epilogue::{Epilogue, Place, finish_tile};
 use crate::shared_rows::SharedRows;
 
-/// The most rows that a task packs at a time.
+/// The most rows that a task packs at a time, unless the product says otherwise.
 const ROWS: usize = 96;
 
 /// Tasks a thread, so that a thread that is held up leaves some to the others.
@@ -68,6 +68,15 @@ pub(crate) trait Product: Sync {
         self.tile(left, right, tile);
         finish_tile(kernels, tile, self.tiling().columns, place, epilogue);
     }
+
+    /// About as many rows as a task takes.
+    fn task_rows(&self) -> usize {
+        ROWS
+    }
+    /// Called before the first tile of a task, on its thread.
+    fn start(&self) {}
+    /// Called after the last tile of a task, on its thread.
+    fn finish(&self) {}
 }
 
 /// Computes `out [rows, columns]`.
@@ -84,7 +93,7 @@ pub(crate) fn multiply<P: Product>(
     let tiling = product.tiling();
     let (tiles, panels) = (rows.div_ceil(tiling.rows), columns.div_ceil(tiling.columns));
     let wanted = TASKS * rayon::current_num_threads();
-    let row_tasks = rows.div_ceil(ROWS);
+    let row_tasks = rows.div_ceil(product.task_rows());
     // As many for each thread.
     let row_tasks = match row_tasks < wanted {
         true => row_tasks,
@@ -142,6 +151,7 @@ impl<P: Product> Work<'_, P> {
         let mut tile = Aligned::zeros(mr * nr);
         let mut buffer = Vec::new();
         let mut done = 0;
+        self.product.start();
         for block in tiling.depth_blocks() {
             let length = self.product.left_len(block.len());
             let packed = match all {
@@ -173,5 +183,6 @@ impl<P: Product> Work<'_, P> {
                 }
             }
         }
+        self.product.finish();
     }
 }

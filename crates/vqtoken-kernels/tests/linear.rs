@@ -8,8 +8,8 @@ use vqtoken_kernels::{
     Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError, bf16_from_f32, f32_from_bf16,
 };
 
-/// Shapes `[M, inputs, outputs]`: one, whole tiles, and such that divide nothing.
-const SHAPES: [[usize; 3]; 13] = [
+/// Shapes `[M, inputs, outputs]`: one, whole tiles, such that divide nothing, and more rows than a task takes.
+const SHAPES: [[usize; 3]; 14] = [
     [1, 1, 1],
     [1, 7, 5],
     [1, 129, 67],
@@ -23,6 +23,7 @@ const SHAPES: [[usize; 3]; 13] = [
     [101, 33, 1],
     [200, 65, 70],
     [10, 2600, 21],
+    [290, 40, 35],
 ];
 
 /// All of them, but for Miri those that it gets through.
