@@ -70,20 +70,19 @@ pub(crate) fn normal_distribution<S: Simd>(s: S, x: S::F) -> S::F {
     let size = s.max(s.sub(zero, x), x);
     let z = s.mul(size, s.splat(std::f32::consts::FRAC_1_SQRT_2));
     let t = s.div(one, s.fma(z, s.splat(0.5), one));
-    let mut p = s.splat(0.170_872_77);
-    for coefficient in [
-        -0.822_152_23,
-        1.488_515_9,
-        -1.135_203_98,
-        0.278_868_07,
-        -0.186_288_06,
-        0.096_784_18,
-        0.374_091_96,
-        1.000_023_68,
-        -1.265_512_23,
+    // Even and odd powers beside each other: waiting for results is what it costs.
+    let square = s.mul(t, t);
+    let (mut odd, mut even) = (s.splat(0.170_872_77), s.splat(-0.822_152_23));
+    for (of_odd, of_even) in [
+        (1.488_515_9, -1.135_203_98),
+        (0.278_868_07, -0.186_288_06),
+        (0.096_784_18, 0.374_091_96),
+        (1.000_023_68, -1.265_512_23),
     ] {
-        p = s.fma(p, t, s.splat(coefficient));
+        odd = s.fma(odd, square, s.splat(of_odd));
+        even = s.fma(even, square, s.splat(of_even));
     }
+    let p = s.fma(odd, t, even);
     let exponent = s.fma(s.mul(x, x), s.splat(-0.5), p);
     let tail = s.mul(s.mul(t, exp(s, exponent)), s.splat(0.5));
     s.select_gt(x, zero, s.sub(one, tail), tail)

@@ -23,7 +23,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const MR: usize = 6;
     const NR: usize = 16;
-    const WIDE_MR: usize = 4;
+    const WIDE_MR: usize = 3;
     type F = __m256;
 
     #[inline(always)]
@@ -109,6 +109,6 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
-        strided_tile::<Self, 4, 3>(self, left, right, depth, rows);
+        strided_tile::<Self, 3, 3>(self, left, right, depth, rows);
     }
 }
