@@ -122,7 +122,6 @@ fn attention(
     kernels.attention(&shape, (&q, &k, &v), &mut out, Some(&mut log_sums))?;
     let dout = numbers(q.len());
     let (mut dq, mut dk, mut dv) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
-    // Counted as the five products that are needed; seven are computed.
     time(kernels, "attention backward", &text, 5.0 * product, bytes, || {
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out, log_sums: &log_sums };
         let gradients = AttentionGradients { dq: &mut dq, dk: &mut dk, dv: &mut dv };

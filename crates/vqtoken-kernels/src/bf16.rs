@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::aligned::Aligned;
-use crate::epilogue::{Epilogue, Place, finished_float_tile};
+use crate::epilogue::{Epilogue, LeftSide, Place, finished_float_tile};
 use crate::float_product::{depth_block, float_tile, tile_shape};
 use crate::matrix::Matrix;
 use crate::pack::{pack_groups, unpack_column};
@@ -126,12 +126,13 @@ impl Product for WidenedProduct<'_> {
     fn finished_tile(
         &self,
         kernels: Kernels,
-        sides: (&[f32], &[f32]),
+        (left, right): (&[f32], &[f32]),
+        _: Range<usize>,
         tile: &mut [f32],
         place: &Place<'_>,
         epilogue: &Epilogue<'_>,
     ) {
-        finished_float_tile(kernels, sides, tile, place, epilogue);
+        finished_float_tile(kernels, LeftSide::Packed(left), right, tile, place, epilogue);
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
 use crate::shared_rows::{SharedRows, prefetch};
-use crate::simd::{Simd, TileRows, kernel};
+use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
 
 /// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
@@ -19,6 +19,15 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) activation: Activation,
     /// `[rows, columns]`
     pub(crate) residual: Option<&'a [f32]>,
+}
+
+/// The left side of a tile of `f32`.
+#[derive(Clone, Copy)]
+pub(crate) enum LeftSide<'a> {
+    /// `[K][MR]`
+    Packed(&'a [f32]),
+    /// Rows that begin so far apart.
+    InPlace(&'a [f32], usize),
 }
 
 /// Where a tile belongs.
@@ -163,14 +172,15 @@ fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, place: &Place<'_>, epi
 #[inline(always)]
 fn multiply_and_finish<S: Simd>(
     s: S,
-    (left, right): (&[f32], &[f32]),
+    left: LeftSide<'_>,
+    right: &[f32],
     tile: &mut [f32],
     place: &Place<'_>,
     epilogue: &Epilogue<'_>,
 ) {
     let whole = place.rows.len() == S::MR && place.columns.len() == S::NR;
     if !whole || epilogue.scales.is_some() {
-        s.tile(left, right, tile);
+        multiply(s, left, right, &mut Stored(tile));
         return finish_any(s, tile, S::NR, place, epilogue);
     }
     match (place.last, epilogue.activation) {
@@ -184,9 +194,20 @@ fn multiply_and_finish<S: Simd>(
 }
 
 #[inline(always)]
+fn multiply<S: Simd>(s: S, left: LeftSide<'_>, right: &[f32], rows: &mut impl TileRows<S>) {
+    match left {
+        LeftSide::Packed(left) => s.tile_rows(left, right, rows),
+        LeftSide::InPlace(data, row) => {
+            let depth = right.len() / S::NR;
+            s.strided_tile(Left { data, row, step: 1 }, Right { data: right, stride: S::NR }, depth, rows);
+        }
+    }
+}
+
+#[inline(always)]
 fn whole_tile<S: Simd, A: Function>(
     s: S,
-    left: &[f32],
+    left: LeftSide<'_>,
     right: &[f32],
     place: &Place<'_>,
     epilogue: &Epilogue<'_>,
@@ -194,11 +215,9 @@ fn whole_tile<S: Simd, A: Function>(
     let last = if place.last { *epilogue } else { Epilogue::default() };
     let bias = last.bias.map(|bias| &bias[place.columns.clone()][..S::NR]);
     let add_output = !place.first || epilogue.add_output;
-    s.tile_rows(
-        left,
-        right,
-        &mut Finished::<A> { place, add_output, bias, residual: last.residual, activation: PhantomData },
-    );
+    let residual = last.residual;
+    let mut rows = Finished::<A> { place, add_output, bias, residual, activation: PhantomData };
+    multiply(s, left, right, &mut rows);
 }
 
 /// Finishes the rows of a whole tile.
@@ -236,9 +255,10 @@ impl<S: Simd, A: Function> TileRows<S> for Finished<'_, A> {
 }
 
 kernel!(
-    /// `left [K][MR]` times `right [K][NR]`, finished in its place; `tile` is a buffer of a tile.
+    /// A left side times `right [K][NR]`, finished in its place; `tile` is a buffer of a tile.
     pub(crate) fn finished_float_tile(
-        sides: (&[f32], &[f32]),
+        left: LeftSide<'_>,
+        right: &[f32],
         tile: &mut [f32],
         place: &Place<'_>,
         epilogue: &Epilogue<'_>,

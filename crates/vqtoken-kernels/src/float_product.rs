@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::Kernels;
-use crate::epilogue::{Epilogue, Place, finished_float_tile};
+use crate::aligned::Scratch;
+use crate::epilogue::{Epilogue, LeftSide, Place, finished_float_tile};
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
 use crate::simd::{Simd, kernel};
@@ -40,6 +41,9 @@ pub(crate) fn depth_block(depth: usize) -> usize {
     depth.div_ceil(depth.div_ceil(DEPTH_BLOCK).max(1)).next_multiple_of(2).max(2)
 }
 
+/// The most columns for which packing the left side costs more than it saves.
+const NARROW: usize = 512;
+
 /// `left [M, K]` times packed panels `[N / NR][K][NR]`.
 pub(crate) struct FloatProduct<'a> {
     pub(crate) kernels: Kernels,
@@ -70,6 +74,10 @@ impl Product for FloatProduct<'_> {
         &self.panels[(panel * self.left.columns() + depth.start) * width..][..depth.len() * width]
     }
 
+    fn left_in_place(&self) -> bool {
+        self.left.has_whole_rows() && self.panels.len() <= NARROW * self.left.columns()
+    }
+
     fn tile(&self, left: &[f32], right: &[f32], out: &mut [f32]) {
         float_tile(self.kernels, left, right, out);
     }
@@ -77,12 +85,24 @@ impl Product for FloatProduct<'_> {
     fn finished_tile(
         &self,
         kernels: Kernels,
-        sides: (&[f32], &[f32]),
+        (left, right): (&[f32], &[f32]),
+        depth: Range<usize>,
         tile: &mut [f32],
         place: &Place<'_>,
         epilogue: &Epilogue<'_>,
     ) {
-        finished_float_tile(kernels, sides, tile, place, epilogue);
+        let mr = tile_shape(kernels).0;
+        if !self.left_in_place() {
+            finished_float_tile(kernels, LeftSide::Packed(left), right, tile, place, epilogue);
+        } else if place.rows.len() == mr {
+            let (numbers, stride) = self.left.from(place.rows.start, depth.start);
+            let left = LeftSide::InPlace(numbers, stride);
+            finished_float_tile(kernels, left, right, tile, place, epilogue);
+        } else {
+            let mut packed = Scratch::new(mr * depth.len());
+            self.left.pack_rows(mr, place.rows.clone(), depth, &mut packed);
+            finished_float_tile(kernels, LeftSide::Packed(&packed), right, tile, place, epilogue);
+        }
     }
 }
 

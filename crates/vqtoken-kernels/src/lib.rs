@@ -45,6 +45,7 @@ mod rotary;
 mod shared_rows;
 mod simd;
 mod softmax;
+mod sums;
 
 pub use activation::Activation;
 pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Layout};

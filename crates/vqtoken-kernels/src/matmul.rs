@@ -15,7 +15,22 @@ impl Kernels {
     /// # Errors
     /// The sides do not fit, or `out` has another length.
     pub fn matmul(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
-        self.product(left, right, out, false)
+        self.product(left, right, out, Epilogue::default())
+    }
+
+    /// `out [M, N] = left [M, K] right [K, N] + bias [N]`, added to each row; `out` may hold anything before.
+    ///
+    /// # Errors
+    /// The sides do not fit, or `bias` or `out` have another length.
+    pub fn matmul_bias(
+        self,
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        bias: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        check_length("bias", bias.len(), &[right.columns()])?;
+        self.product(left, right, out, Epilogue { bias: Some(bias), ..Epilogue::default() })
     }
 
     /// `out [M, N] += left [M, K] right [K, N]`: gradients that are summed over batches.
@@ -23,7 +38,7 @@ impl Kernels {
     /// # Errors
     /// The sides do not fit, or `out` has another length.
     pub fn matmul_add(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
-        self.product(left, right, out, true)
+        self.product(left, right, out, Epilogue { add_output: true, ..Epilogue::default() })
     }
 
     fn product(
@@ -31,7 +46,7 @@ impl Kernels {
         left: Matrix<'_>,
         right: Matrix<'_>,
         out: &mut [f32],
-        add_output: bool,
+        epilogue: Epilogue<'_>,
     ) -> Result<(), ShapeError> {
         let what = "columns of left and rows of right";
         check_equal(what, left.columns(), right.rows(), "transpose one of them")?;
@@ -40,7 +55,6 @@ impl Kernels {
         let mut panels = Scratch::new(right.packed_len(width));
         right.pack_columns(width, &mut panels);
         let product = FloatProduct { kernels: self, left, panels: &panels };
-        let epilogue = Epilogue { add_output, ..Epilogue::default() };
         multiply(self, &product, (left.rows(), right.columns()), out, &epilogue);
         Ok(())
     }

@@ -63,6 +63,17 @@ impl<'a> Matrix<'a> {
         &self.data[row * self.row_stride..][..self.columns]
     }
 
+    /// Whether the numbers of a row lie one after the other.
+    pub(crate) fn has_whole_rows(&self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// What begins at a row and a column of a matrix that has whole rows, and how far its rows are apart.
+    pub(crate) fn from(&self, row: usize, column: usize) -> (&'a [f32], usize) {
+        debug_assert!(self.has_whole_rows());
+        (&self.data[row * self.row_stride + column..], self.row_stride)
+    }
+
     /// Packs some rows for the left side of a product: panels of `width` rows, each `[depth, width]`, short ones filled
     /// up with zeros.
     pub(crate) fn pack_rows(&self, width: usize, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {

@@ -54,13 +54,19 @@ pub(crate) trait Product: Sync {
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [Self::Left]);
     /// A block of a panel of the right side, perhaps unpacked into the buffer.
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [Self::Right];
+    /// Whether tiles read the left side where it lies, so that it is not packed.
+    fn left_in_place(&self) -> bool {
+        false
+    }
     /// Multiplies two panels to a tile, row by row.
     fn tile(&self, left: &[Self::Left], right: &[Self::Right], out: &mut [f32]);
-    /// Multiplies two panels and finishes the tile in its place; `tile` is a buffer for it.
+    /// Multiplies two panels over some of the depth and finishes the tile in its place; `tile` is a buffer for it. The
+    /// left one is empty where that side stays in place.
     fn finished_tile(
         &self,
         kernels: Kernels,
         (left, right): (&[Self::Left], &[Self::Right]),
+        _depth: Range<usize>,
         tile: &mut [f32],
         place: &Place<'_>,
         epilogue: &Epilogue<'_>,
@@ -102,7 +108,7 @@ pub(crate) fn multiply<P: Product>(
     let column_tasks = wanted.div_ceil(row_tasks).min(panels);
     let work = Work { kernels, product, rows, columns, out: SharedRows::new(out, columns), epilogue };
     // Rows that several tasks share are packed once for all of them.
-    let packed = (column_tasks > 1).then(|| work.pack_all(tiles));
+    let packed = (column_tasks > 1 && !product.left_in_place()).then(|| work.pack_all(tiles));
     (0..row_tasks * column_tasks).into_par_iter().for_each(|task| {
         let (row_task, column_task) = (task / column_tasks, task % column_tasks);
         let tiles = part(tiles, row_task, row_tasks);
@@ -146,14 +152,16 @@ impl<P: Product> Work<'_, P> {
     fn block(&self, tiles: Range<usize>, panels: Range<usize>, all: Option<&[P::Left]>) {
         let tiling @ Tiling { rows: mr, columns: nr, depth, .. } = self.product.tiling();
         let rows = tiles.start * mr..(tiles.end * mr).min(self.rows);
-        let longest = self.product.left_len(depth.min(tiling.depth_block));
+        let in_place = self.product.left_in_place();
+        let left_len = |depth| if in_place { 0 } else { self.product.left_len(depth) };
+        let longest = left_len(depth.min(tiling.depth_block));
         let mut own = Scratch::new(if all.is_some() { 0 } else { tiles.len() * longest });
         let mut tile = Aligned::zeros(mr * nr);
         let mut buffer = Vec::new();
         let mut done = 0;
         self.product.start();
         for block in tiling.depth_blocks() {
-            let length = self.product.left_len(block.len());
+            let length = left_len(block.len());
             let packed = match all {
                 Some(all) => {
                     let start = done + tiles.start * length;
@@ -162,7 +170,9 @@ impl<P: Product> Work<'_, P> {
                 }
                 None => {
                     let own = &mut own[..tiles.len() * length];
-                    self.product.pack_left(rows.clone(), block.clone(), own);
+                    if !in_place {
+                        self.product.pack_left(rows.clone(), block.clone(), own);
+                    }
                     own
                 }
             };
@@ -179,7 +189,14 @@ impl<P: Product> Work<'_, P> {
                     };
                     place.prefetch(self.epilogue);
                     let sides = (&packed[index * length..][..length], right);
-                    self.product.finished_tile(self.kernels, sides, &mut tile, &place, self.epilogue);
+                    self.product.finished_tile(
+                        self.kernels,
+                        sides,
+                        block.clone(),
+                        &mut tile,
+                        &place,
+                        self.epilogue,
+                    );
                 }
             }
         }

@@ -138,6 +138,29 @@ fn activations_and_their_slopes() {
 }
 
 #[test]
+fn rows_are_summed() {
+    for kernels in all_kernels() {
+        for (rows, width) in [(0, 5), (1, 1), (3, 17), (300, 33), (129, 96)] {
+            let x = Unaligned::new(&numbers(1, rows * width), 3);
+            let mut sums = Unaligned::poisoned(width, 1);
+            kernels.sum_rows(x.get(), width, sums.get_mut()).unwrap();
+            sums.assert_untouched();
+            let mut exact = vec![0.0; width];
+            for (i, x) in x.get().iter().enumerate() {
+                exact[i % width] += f64::from(*x);
+            }
+            assert_close("sums of rows", sums.get(), &exact, 1e-6 * rows.max(1) as f64);
+        }
+        let x = numbers(1, 700 * 20);
+        same_on_any_threads("sums of rows", || {
+            let mut sums = vec![0.0; 20];
+            kernels.sum_rows(&x, 20, &mut sums).unwrap();
+            sums
+        });
+    }
+}
+
+#[test]
 fn rotary_turns_and_turns_back() {
     for kernels in all_kernels() {
         for (tokens, heads, head_dim) in [(3, 2, 2), (5, 3, 14), (2, 14, 64)] {
@@ -189,6 +212,9 @@ fn wrong_lengths_are_errors() {
     assert!(kernels.softmax(&mut [0.0; 5], 0).is_err());
     assert!(kernels.softmax_backward(&[0.0; 4], &mut [0.0; 6], 2).is_err());
     assert!(kernels.activate_backward(Activation::Silu, &[0.0; 4], &mut [0.0; 5]).is_err());
+    assert!(kernels.sum_rows(&[0.0; 5], 2, &mut [0.0; 2]).is_err());
+    assert!(kernels.sum_rows(&[0.0; 4], 2, &mut [0.0; 3]).is_err());
+    assert!(kernels.sum_rows(&[], 0, &mut []).is_ok());
     let norm = Norm { centered: true, weight: &[1.0; 3], bias: None, epsilon: 1e-6 };
     assert!(kernels.norm(&norm, &[0.0; 7], &mut [0.0; 7]).is_err());
     assert!(kernels.norm(&norm, &[0.0; 6], &mut [0.0; 7]).is_err());

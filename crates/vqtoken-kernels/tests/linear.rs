@@ -271,6 +271,7 @@ fn wrong_lengths_are_errors() {
     let a = Matrix::new(&[0.0; 6], 2, 3).unwrap();
     assert!(kernels.matmul(a, a, &mut [0.0; 4]).is_err());
     assert!(kernels.matmul(a, a.transposed(), &mut [0.0; 5]).is_err());
+    assert!(kernels.matmul_bias(a, a.transposed(), &[0.0; 1], &mut [0.0; 4]).is_err());
 }
 
 #[test]
@@ -293,6 +294,12 @@ fn matmul_in_all_transposes() {
                     assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);
                     y.assert_untouched();
                     assert_eq!(first.get_or_insert_with(|| bits(y.get())), &bits(y.get()));
+                    let bias = numbers(3, n);
+                    let mut biased = Unaligned::poisoned(m * n, 3);
+                    kernels.matmul_bias(left, right, &bias, biased.get_mut()).unwrap();
+                    biased.assert_untouched();
+                    let sums: Vec<f64> = (0..m * n).map(|i| exact[i] + f64::from(bias[i % n])).collect();
+                    assert_close(&format!("{kernels:?} {shape:?} bias"), biased.get(), &sums, 2e-6);
                     kernels.matmul_add(left, right, y.get_mut()).unwrap();
                     let twice: Vec<f64> = exact.iter().map(|y| 2.0 * y).collect();
                     assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &twice, 2e-6);

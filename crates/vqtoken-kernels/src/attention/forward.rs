@@ -2,14 +2,20 @@
 
 use rayon::prelude::*;
 
-use super::scores::{BLOCK, accumulate, panels, products};
-use super::{AttentionShape, PackedHeads};
+use super::AttentionShape;
+use super::tiles::{copy_rows, pack_panels};
 use crate::Kernels;
-use crate::aligned::Aligned;
+use crate::aligned::Scratch;
 use crate::float_product::tile_shape;
-use crate::math::exp;
+use crate::math::exp2;
 use crate::shared_rows::SharedRows;
-use crate::simd::{Simd, kernel};
+use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
+
+/// Keys of a block of scores: a multiple of every tile's rows, and small enough for the first-level cache.
+const KEYS: usize = 144;
+
+/// Panels of queries that a task takes over a block of keys one after the other.
+const PANELS: usize = 3;
 
 /// Computes the output, and the logarithms where asked for.
 pub(super) fn attend(
@@ -21,116 +27,192 @@ pub(super) fn attend(
 ) {
     let AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, .. } = *shape;
     let (mr, nr) = tile_shape(kernels);
-    let count = batch * kv_heads;
-    let packed_keys =
-        PackedHeads::new(count, (keys, head_dim, mr), |i| shape.key_head(k, i / kv_heads, i % kv_heads));
-    let packed_values = PackedHeads::new(count, (head_dim, keys, mr), |i| {
-        shape.key_head(v, i / kv_heads, i % kv_heads).transposed()
+    let width = head_dim.next_multiple_of(mr);
+    // Rows of a head lie far apart, and tiles want whole ones: each head is copied once for all queries.
+    let (key_len, value_len) = (keys.next_multiple_of(mr) * head_dim, keys * width);
+    let mut copies = Scratch::new(batch * kv_heads * (key_len + value_len));
+    copies.par_chunks_mut((key_len + value_len).max(1)).enumerate().for_each(|(index, copy)| {
+        let (sequence, kv) = (index / kv_heads, index % kv_heads);
+        let (key_copy, value_copy) = copy.split_at_mut(key_len);
+        copy_rows(shape.key_head(k, sequence, kv), 0..keys, 1.0, head_dim, key_copy);
+        copy_rows(shape.key_head(v, sequence, kv), 0..keys, 1.0, width, value_copy);
     });
+    let copies = &copies[..];
     let out = SharedRows::new(out, head_dim);
-    let mut unused = Vec::new();
-    let log_sums = log_sums.unwrap_or_else(|| {
-        unused.resize(shape.log_sums_len(), 0.0);
-        &mut unused
-    });
-    log_sums.par_chunks_mut(queries).enumerate().for_each(|(index, log_sums)| {
+    let log_sums = log_sums.map(|log_sums| SharedRows::new(log_sums, queries));
+    let blocks = queries.div_ceil(PANELS * nr);
+    (0..batch * heads * blocks).into_par_iter().for_each(|task| {
+        let (index, first) = (task / blocks, task % blocks * PANELS * nr);
         let (sequence, head) = (index / heads, index % heads);
-        let source = shape.query_head(q, sequence, head);
         let kv = sequence * kv_heads + head / (heads / kv_heads);
+        let last = (first + PANELS * nr).min(queries);
+        let panels = (last - first).div_ceil(nr);
+        let (key_copy, value_copy) =
+            copies[kv * (key_len + value_len)..][..key_len + value_len].split_at(key_len);
+        let mut scratch = Scratch::new(nr * (panels * (head_dim + width) + KEYS));
+        let (query, rest) = scratch.split_at_mut(panels * head_dim * nr);
+        let (sums, scores) = rest.split_at_mut(panels * width * nr);
+        // Exponentials are powers of two.
+        let scale = shape.scale * std::f32::consts::LOG2_E;
+        pack_panels(kernels, shape.query_head(q, sequence, head), first..last, scale, query);
+        sums.fill(0.0);
+        let mut visible = [0; PANELS * 32];
+        for (lane, visible) in visible[..panels * nr].iter_mut().enumerate() {
+            *visible = shape.visible((first + lane).min(queries - 1));
+        }
+        let head_keys = Keys {
+            keys: key_copy,
+            values: value_copy,
+            depth: head_dim,
+            width,
+            visible: &visible[..panels * nr],
+        };
+        let softmax = attend_panels(kernels, &head_keys, query, sums, scores);
+        let shares = softmax.totals.map(|sum| 1.0 / sum);
         let (start, stride) = shape.place(sequence, head, heads, queries);
-        log_sums.par_chunks_mut(nr).enumerate().for_each(|(block, log_sums)| {
-            let first = block * nr;
-            let mut columns = Columns {
-                keys: packed_keys.head(kv),
-                values: packed_values.head(kv),
-                query: Aligned::zeros(head_dim * nr),
-                visible: [0; 32],
-                count: keys,
-                depth: head_dim,
-                sums: Aligned::zeros(head_dim.next_multiple_of(mr) * nr),
-                scores: Aligned::zeros(BLOCK * nr),
-            };
-            source.pack_rows(nr, first..first + log_sums.len(), 0..head_dim, &mut columns.query);
-            columns.query.iter_mut().for_each(|x| *x *= shape.scale);
-            for (lane, visible) in columns.visible[..nr].iter_mut().enumerate() {
-                *visible = shape.visible((first + lane).min(queries - 1));
+        for (panel, sums) in sums.chunks_exact_mut(width * nr).enumerate() {
+            for row in sums.chunks_exact_mut(nr) {
+                row.iter_mut().zip(&shares[panel * nr..]).for_each(|(sum, share)| *sum *= share);
             }
-            let (largest, sums) = attend_columns(kernels, &mut columns);
-            let shares = sums.map(|sum| 1.0 / sum);
-            for (lane, log_sum) in log_sums.iter_mut().enumerate() {
-                *log_sum = largest[lane] + sums[lane].ln();
+            for query in first + panel * nr..(first + (panel + 1) * nr).min(last) {
                 // SAFETY: this query's row of this head belongs to this task alone.
-                let row = unsafe { out.segment((start + (first + lane) * stride) / head_dim, 0..head_dim) };
-                for (d, place) in row.iter_mut().enumerate() {
-                    *place = columns.sums[d * nr + lane] * shares[lane];
-                }
+                let row = unsafe { out.segment((start + query * stride) / head_dim, 0..head_dim) };
+                let lane = query - first - panel * nr;
+                row.iter_mut().zip(sums.chunks_exact(nr)).for_each(|(place, sums)| *place = sums[lane]);
             }
-        });
+        }
+        if let Some(log_sums) = log_sums {
+            // SAFETY: these queries of this head belong to this task alone.
+            let places = unsafe { log_sums.segment(index, first..last) };
+            for (lane, place) in places.iter_mut().enumerate() {
+                *place = softmax.largest[lane] * std::f32::consts::LN_2 + softmax.totals[lane].ln();
+            }
+        }
     });
 }
 
-/// A block of queries across the lanes, and what it attends to.
-struct Columns<'a> {
-    /// `[keys / MR][depth][MR]`
+/// What a block of queries attends to.
+struct Keys<'a> {
+    /// `[keys filled up to MR][depth]`
     keys: &'a [f32],
-    /// `[depth / MR][keys][MR]`
+    /// `[keys][width]`
     values: &'a [f32],
-    /// `[depth][NR]`, scaled.
-    query: Aligned<f32>,
-    /// Keys that each lane sees.
-    visible: [usize; 32],
-    count: usize,
     depth: usize,
-    /// `[depth][NR]`, the output before the division.
-    sums: Aligned<f32>,
-    scores: Aligned<f32>,
+    /// The depth filled up to MR.
+    width: usize,
+    /// Keys that each query sees; later ones see more.
+    visible: &'a [usize],
 }
 
+/// Of each query, scores as powers of two.
+struct Softmax {
+    largest: [f32; PANELS * 32],
+    /// Sums of the exponentials of scores less the largest.
+    totals: [f32; PANELS * 32],
+}
+
+/// `query [panels][depth][NR]`, scaled; `sums [panels][width][NR]` takes the output before the division.
 #[inline(always)]
-fn attend_generic<S: Simd>(s: S, columns: &mut Columns<'_>) -> ([f32; 32], [f32; 32]) {
+fn attend_generic<S: Simd>(
+    s: S,
+    keys: &Keys<'_>,
+    query: &[f32],
+    sums: &mut [f32],
+    scores: &mut [f32],
+) -> Softmax {
     // Not minus infinity: the difference of two of those would be NaN.
-    let (mut largest, mut totals, mut factors) = ([f32::MIN; 32], [0.0; 32], [0.0; 32]);
-    let mut limits = [0.0; 32];
-    for lane in 0..S::NR {
-        limits[lane] = columns.visible[lane] as f32;
-    }
-    let visible = &columns.visible[..S::NR];
-    let least = visible.iter().copied().min().unwrap_or(0);
-    let most = visible.iter().copied().max().unwrap_or(0);
-    for start in (0..most).step_by(BLOCK) {
-        let count = BLOCK.min(most - start);
-        let keys = panels::<S>(columns.keys, start, count, columns.depth);
-        products(s, keys, &columns.query, columns.depth, &mut columns.scores);
-        let scores = &mut columns.scores[..count * S::NR];
-        for lane in (0..S::NR).step_by(S::LANES) {
-            if start + count > least {
-                let limit = s.load(&limits[lane..]);
-                for (key, row) in scores.chunks_exact_mut(S::NR).enumerate() {
-                    let masked = s.splat(f32::NEG_INFINITY);
-                    let index = s.splat((start + key) as f32);
-                    let score = s.select_gt(limit, index, s.load(&row[lane..]), masked);
-                    s.store(&mut row[lane..], score);
-                }
+    let mut softmax = Softmax { largest: [f32::MIN; PANELS * 32], totals: [0.0; PANELS * 32] };
+    let most = keys.visible.last().copied().unwrap_or(0);
+    for start in (0..most).step_by(KEYS) {
+        for (panel, visible) in keys.visible.chunks_exact(S::NR).enumerate() {
+            let count = KEYS.min(visible[S::NR - 1].saturating_sub(start));
+            if count == 0 {
+                continue;
             }
-            let before = s.load(&largest[lane..]);
-            let mut now = before;
-            for row in scores.chunks_exact(S::NR) {
-                now = s.max(s.load(&row[lane..]), now);
+            let lanes = panel * S::NR..(panel + 1) * S::NR;
+            let right =
+                Right { data: &query[lanes.start * keys.depth..][..S::NR * keys.depth], stride: S::NR };
+            for row in (0..count).step_by(S::MR) {
+                let left = Left { data: &keys.keys[(start + row) * keys.depth..], row: keys.depth, step: 1 };
+                let out = &mut scores[row * S::NR..][..S::MR * S::NR];
+                s.strided_tile(left, right, keys.depth, &mut Stored(out));
             }
-            let factor = exp(s, s.sub(before, now));
-            let mut total = s.mul(s.load(&totals[lane..]), factor);
-            for row in scores.chunks_exact_mut(S::NR) {
-                let weight = exp(s, s.sub(s.load(&row[lane..]), now));
-                total = s.add(total, weight);
-                s.store(&mut row[lane..], weight);
+            let scores = &mut scores[..count * S::NR];
+            if start + count > visible[0] {
+                mask(s, start, visible, scores);
             }
-            s.store(&mut largest[lane..], now);
-            s.store(&mut totals[lane..], total);
-            s.store(&mut factors[lane..], factor);
+            let mut factors = [0.0; 32];
+            let (largest, totals) = (&mut softmax.largest[lanes.clone()], &mut softmax.totals[lanes.clone()]);
+            weigh(s, scores, largest, totals, &mut factors);
+            let sums = &mut sums[lanes.start * keys.width..][..S::NR * keys.width];
+            let right = Right { data: scores, stride: S::NR };
+            for (index, sums) in sums.chunks_exact_mut(S::MR * S::NR).enumerate() {
+                let data = &keys.values[start * keys.width + index * S::MR..];
+                let left = Left { data, row: 1, step: keys.width };
+                s.strided_tile(left, right, count, &mut Rescaled { sums, factors: &factors });
+            }
         }
-        accumulate(s, columns.values, (columns.count, start), scores, Some(&factors), &mut columns.sums);
     }
-    (largest, totals)
+    softmax
 }
 
-kernel!(fn attend_columns(columns: &mut Columns<'_>) -> ([f32; 32], [f32; 32]) = attend_generic);
+/// Scores of keys that a query does not see become minus infinity.
+#[inline(always)]
+fn mask<S: Simd>(s: S, start: usize, visible: &[usize], scores: &mut [f32]) {
+    let mut limits = [0.0; 32];
+    for (limit, visible) in limits.iter_mut().zip(visible) {
+        *limit = *visible as f32;
+    }
+    for (key, row) in scores.chunks_exact_mut(S::NR).enumerate() {
+        let index = s.splat((start + key) as f32);
+        for lane in (0..S::NR).step_by(S::LANES) {
+            let masked = s.splat(f32::NEG_INFINITY);
+            let score = s.select_gt(s.load(&limits[lane..]), index, s.load(&row[lane..]), masked);
+            s.store(&mut row[lane..], score);
+        }
+    }
+}
+
+/// Scores become exponentials; what was summed before is to be multiplied by `factors`.
+#[inline(always)]
+fn weigh<S: Simd>(s: S, scores: &mut [f32], largest: &mut [f32], totals: &mut [f32], factors: &mut [f32]) {
+    for lane in (0..S::NR).step_by(S::LANES) {
+        let before = s.load(&largest[lane..]);
+        let mut now = before;
+        for row in scores.chunks_exact(S::NR) {
+            now = s.max(s.load(&row[lane..]), now);
+        }
+        let factor = exp2(s, s.sub(before, now));
+        let mut total = s.mul(s.load(&totals[lane..]), factor);
+        for row in scores.chunks_exact_mut(S::NR) {
+            let weight = exp2(s, s.sub(s.load(&row[lane..]), now));
+            total = s.add(total, weight);
+            s.store(&mut row[lane..], weight);
+        }
+        s.store(&mut largest[lane..], now);
+        s.store(&mut totals[lane..], total);
+        s.store(&mut factors[lane..], factor);
+    }
+}
+
+/// Adds a tile to sums that are scaled before.
+struct Rescaled<'a> {
+    sums: &'a mut [f32],
+    factors: &'a [f32],
+}
+
+impl<S: Simd> TileRows<S> for Rescaled<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
+        for (j, new) in sums.iter().enumerate() {
+            let place = &mut self.sums[row * S::NR + j * S::LANES..];
+            let sum = s.fma(s.load(place), s.load(&self.factors[j * S::LANES..]), *new);
+            s.store(place, sum);
+        }
+    }
+}
+
+kernel!(
+    fn attend_panels(keys: &Keys<'_>, query: &[f32], sums: &mut [f32], scores: &mut [f32]) -> Softmax =
+        attend_generic
+);

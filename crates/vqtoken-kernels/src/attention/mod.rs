@@ -1,22 +1,20 @@
 //! Attention without materialised scores: softmax goes along block by block, forward and backward.
 //!
-//! Everything stands transposed: a block of queries lies across the lanes of vectors, and scores, their exponentials and
-//! the output are columns below it. So softmax needs no sums across lanes, and exponentials are already packed for the
-//! product with the values.
+//! Forward, everything stands transposed: a block of queries lies across the lanes of vectors, and scores, their
+//! exponentials and the output are columns below it. So softmax needs no sums across lanes, and exponentials are already
+//! packed for the product with the values. Backward, keys lie across the lanes, and no softmax is left to do.
 //!
 //! Source: Dao et al., FlashAttention (arXiv 2205.14135); Milakov and Gimelshein, Online normalizer calculation for
 //! softmax (arXiv 1805.02867).
 
 mod backward;
 mod forward;
-mod scores;
+mod head_gradients;
 mod single;
+mod tiles;
 
 pub use backward::{AttentionForward, AttentionGradients};
 
-use rayon::prelude::*;
-
-use crate::aligned::Aligned;
 use crate::errors::{check_equal, check_length};
 use crate::matrix::Matrix;
 use crate::{Kernels, ShapeError};
@@ -113,32 +111,6 @@ impl AttentionShape {
     fn key_head<'a>(&self, data: &'a [f32], batch: usize, head: usize) -> Matrix<'a> {
         let (start, stride) = self.place(batch, head, self.kv_heads, self.keys);
         Matrix::strided(&data[start.min(data.len())..], self.keys, self.head_dim, stride)
-    }
-}
-
-/// All heads of a tensor, packed for the left side of tiles.
-struct PackedHeads {
-    data: Aligned<f32>,
-    length: usize,
-}
-
-impl PackedHeads {
-    /// Packs the matrices that `head(index)` gives, all of `rows` rows and `depth` columns, into panels of `width` rows.
-    fn new<'a>(
-        count: usize,
-        (rows, depth, width): (usize, usize, usize),
-        head: impl Fn(usize) -> Matrix<'a> + Sync,
-    ) -> Self {
-        let length = rows.next_multiple_of(width) * depth;
-        let mut data = Aligned::zeros(count * length);
-        data.par_chunks_mut(length.max(1))
-            .enumerate()
-            .for_each(|(index, out)| head(index).pack_rows(width, 0..rows, 0..depth, out));
-        Self { data, length }
-    }
-
-    fn head(&self, index: usize) -> &[f32] {
-        &self.data[index * self.length..][..self.length]
     }
 }
 

@@ -4,16 +4,22 @@
 //! instruction set and calls the one that [`crate::Kernels`] stands for.
 
 mod portable;
+mod strided;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_512;
 
 pub(crate) use portable::Portable;
+pub(crate) use strided::{Left, Right};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_512::Avx512;
+
+/// Added to a number below 2^22 it leaves no bits for the fraction, and the whole number plus 127, the exponent's bias,
+/// in the lowest bits.
+pub(crate) const SHIFT: f32 = 12_583_039.0;
 
 /// The most lanes a vector has.
 pub(crate) const MAX_LANES: usize = 16;
@@ -26,6 +32,8 @@ pub(crate) trait Simd: Copy {
     const MR: usize;
     /// Columns of a tile, a multiple of `LANES`.
     const NR: usize;
+    /// Rows of a tile that is three vectors wide.
+    const WIDE_MR: usize;
     /// A vector.
     type F: Copy;
 
@@ -46,14 +54,17 @@ pub(crate) trait Simd: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The smaller, and `b` where either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// To the nearest whole number.
-    fn round(self, a: Self::F) -> Self::F;
-    /// `2^n` for whole `n` in -126..=127, zero for -127, infinity for 128; anything for NaN.
-    fn pow2(self, n: Self::F) -> Self::F;
+    /// The bits moved up to the exponent: `2^n` of [`SHIFT`]` + n` for whole `n` in -126..=127, zero for -127, infinity
+    /// for 128; anything for NaN.
+    fn to_exponent(self, a: Self::F) -> Self::F;
     /// `yes` where `a > b`, else `no`.
     fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
     /// The product of `left [K][MR]` and `right [K][NR]` over K; its rows are handed on in registers.
     fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>);
+    /// The same of sides that are not packed.
+    fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
+    /// The same of `WIDE_MR` rows and three vectors.
+    fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
 
     /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
     #[inline(always)]
@@ -106,7 +117,7 @@ pub(crate) trait TileRows<S: Simd> {
 }
 
 /// Writes a tile `[MR][NR]`.
-struct Stored<'a>(&'a mut [f32]);
+pub(crate) struct Stored<'a>(pub(crate) &'a mut [f32]);
 
 impl<S: Simd> TileRows<S> for Stored<'_> {
     #[inline(always)]

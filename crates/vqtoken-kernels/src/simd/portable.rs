@@ -1,6 +1,7 @@
 //! Eight numbers at a time in plain Rust; the compiler makes of them what the target's baseline has.
 
-use super::{Simd, TileRows, tile_rows};
+use super::strided::strided_tile;
+use super::{Left, Right, Simd, TileRows, tile_rows};
 
 /// The instruction set that every CPU has.
 #[derive(Clone, Copy)]
@@ -21,6 +22,7 @@ impl Simd for Portable {
     const LANES: usize = 8;
     const MR: usize = 4;
     const NR: usize = 8;
+    const WIDE_MR: usize = 2;
     type F = Vector;
 
     #[inline(always)]
@@ -76,14 +78,8 @@ impl Simd for Portable {
         each(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
-    fn round(self, a: Vector) -> Vector {
-        // Adding 1.5 * 2^23 leaves no bits for the fraction; holds for |a| < 2^22, which is all that `exp` asks for.
-        let shift = 12_582_912.0;
-        each(a, a, |a, _| (a + shift) - shift)
-    }
-    #[inline(always)]
-    fn pow2(self, n: Vector) -> Vector {
-        each(n, n, |n, _| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+    fn to_exponent(self, a: Vector) -> Vector {
+        each(a, a, |a, _| f32::from_bits(a.to_bits() << 23))
     }
     #[inline(always)]
     fn select_gt(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
@@ -98,5 +94,13 @@ impl Simd for Portable {
     #[inline(always)]
     fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
         tile_rows::<Self, 4, 1>(self, left, right, rows);
+    }
+    #[inline(always)]
+    fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 4, 1>(self, left, right, depth, rows);
+    }
+    #[inline(always)]
+    fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 2, 3>(self, left, right, depth, rows);
     }
 }

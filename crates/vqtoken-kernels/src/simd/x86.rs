@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, TileRows, tile_rows};
+use super::strided::strided_tile;
+use super::{Left, Right, Simd, TileRows, tile_rows};
 
 /// AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -22,6 +23,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const MR: usize = 6;
     const NR: usize = 16;
+    const WIDE_MR: usize = 3;
     type F = __m256;
 
     #[inline(always)]
@@ -88,17 +90,9 @@ impl Simd for Avx2 {
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
-    fn round(self, a: __m256) -> __m256 {
+    fn to_exponent(self, a: __m256) -> __m256 {
         // SAFETY: `self` proves the instructions.
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
-    }
-    #[inline(always)]
-    fn pow2(self, n: __m256) -> __m256 {
-        // SAFETY: `self` proves the instructions.
-        unsafe {
-            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
-        }
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(a))) }
     }
     #[inline(always)]
     fn select_gt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
@@ -108,5 +102,13 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
         tile_rows::<Self, 6, 2>(self, left, right, rows);
+    }
+    #[inline(always)]
+    fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 6, 2>(self, left, right, depth, rows);
+    }
+    #[inline(always)]
+    fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 3, 3>(self, left, right, depth, rows);
     }
 }

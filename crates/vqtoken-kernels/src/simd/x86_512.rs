@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, TileRows, tile_rows};
+use super::strided::strided_tile;
+use super::{Left, Right, Simd, TileRows, tile_rows};
 
 /// AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]
@@ -22,6 +23,7 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const MR: usize = 12;
     const NR: usize = 32;
+    const WIDE_MR: usize = 8;
     type F = __m512;
 
     #[inline(always)]
@@ -88,17 +90,9 @@ impl Simd for Avx512 {
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
-    fn round(self, a: __m512) -> __m512 {
+    fn to_exponent(self, a: __m512) -> __m512 {
         // SAFETY: `self` proves the instructions.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
-    }
-    #[inline(always)]
-    fn pow2(self, n: __m512) -> __m512 {
-        // SAFETY: `self` proves the instructions.
-        unsafe {
-            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
-        }
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(a))) }
     }
     #[inline(always)]
     fn select_gt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
@@ -108,5 +102,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>) {
         tile_rows::<Self, 12, 2>(self, left, right, rows);
+    }
+    #[inline(always)]
+    fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 12, 2>(self, left, right, depth, rows);
+    }
+    #[inline(always)]
+    fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
+        strided_tile::<Self, 8, 3>(self, left, right, depth, rows);
     }
 }

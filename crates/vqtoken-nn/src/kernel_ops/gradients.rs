@@ -173,9 +173,7 @@ impl Backward<Flex, 3> for LinearGradient {
         Self::of_x_and_weight(ops.state, &dy, [x, weight], grads);
         if let Some(node) = bias {
             let mut dbias = vec![0.0; outputs];
-            for row in slice(&dy).chunks_exact(outputs.max(1)) {
-                dbias.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
-            }
+            fitting(kernels().sum_rows(slice(&dy), outputs, &mut dbias));
             grads.register::<Flex>(node, tensor(dbias, [outputs].into()));
         }
     }

@@ -133,11 +133,8 @@ impl KernelOps for Flex {
         let [outputs, inputs] = matrix_dims(&weight);
         let rows = rows(&x);
         let mut y = vec![0.0; rows * outputs];
-        fitting(product((slice(&x), rows, inputs), (slice(&weight), outputs, inputs), &mut y));
-        if let Some(bias) = &bias {
-            y.chunks_exact_mut(outputs.max(1))
-                .for_each(|row| row.iter_mut().zip(slice(bias)).for_each(|(y, bias)| *y += bias));
-        }
+        let (left, right) = ((slice(&x), rows, inputs), (slice(&weight), outputs, inputs));
+        fitting(product(left, right, bias.as_ref().map(slice), &mut y));
         tensor(y, with_last(&x, outputs))
     }
 
@@ -186,14 +183,19 @@ impl KernelOps for Flex {
     }
 }
 
-/// `y [rows, outputs] = x [rows, inputs] weight [outputs, inputs]^T`.
+/// `y [rows, outputs] = x [rows, inputs] weight [outputs, inputs]^T + bias`.
 fn product(
     (x, rows, inputs): (&[f32], usize, usize),
     (weight, outputs, _): (&[f32], usize, usize),
+    bias: Option<&[f32]>,
     y: &mut [f32],
 ) -> Result<(), ShapeError> {
-    let weight = Matrix::new(weight, outputs, inputs)?;
-    kernels().matmul(Matrix::new(x, rows, inputs)?, weight.transposed(), y)
+    let x = Matrix::new(x, rows, inputs)?;
+    let weight = Matrix::new(weight, outputs, inputs)?.transposed();
+    match bias {
+        Some(bias) => kernels().matmul_bias(x, weight, bias, y),
+        None => kernels().matmul(x, weight, y),
+    }
 }
 
 /// Attention, and the logarithms of the sums of exponentials where the backward pass will need them.
