@@ -129,3 +129,17 @@ fn sum_of<S: Simd>(s: S, x: &[f32]) -> f32 {
 }
 
 kernel!(fn sum(x: &[f32]) -> f32 = sum_of);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_multiplied_on_every_instruction_set() {
+        for kernels in Kernels::available() {
+            for kind in [WeightKind::F32, WeightKind::Bf16, WeightKind::Int8] {
+                assert!(kernels.multiply(kind, 10) > 0, "{kernels:?} {kind:?}");
+            }
+        }
+    }
+}
