@@ -6,7 +6,7 @@ use crate::error::ModelError;
 use crate::video_llm::VideoLlm;
 
 /// Frames that go through the vision tower together; more would only take more memory.
-pub const FRAMES_AT_ONCE: usize = 4;
+pub const FRAMES_AT_ONCE: usize = 2;
 
 /// Frames that may wait, repeats among them, before their tokens are due.
 const MOST_WAITING: usize = 64;
