@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Chat, GenerationOptions, demo_clip, figures};
+use vqtoken::{Chat, GenerationOptions, figures};
 
 use super::record::Runs;
-use super::subject::{Subject, describe};
+use super::subject::{Subject, describe, video_or_demo};
 use crate::cli::stages::{Stages, peak_memory};
 use crate::cli::{EncodingArguments, output, pipeline};
 
@@ -26,16 +26,7 @@ pub(crate) struct AskArguments {
 
 pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
-    let folder;
-    let video = match &arguments.video {
-        Some(video) => video.clone(),
-        None => {
-            folder = tempfile::tempdir()?;
-            let video = folder.path().join("shapes.mp4");
-            demo_clip::write(&video)?;
-            video
-        }
-    };
+    let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
     let mut loading = Stages::default();
     let model = arguments.subject.load(&mut loading)?;
     let chat = Chat::new("Which way does the red circle move?");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use vqtoken::{Precision, Sampling, Video, VideoLlm, demo_clip};
+use vqtoken::{Precision, Sampling, Video, VideoLlm};
 
-use super::subject::Subject;
+use super::subject::{Subject, video_or_demo};
 use crate::cli::output;
 use crate::cli::stages::Stages;
 
@@ -27,16 +27,7 @@ pub(crate) struct DriftArguments {
 /// Tokens of the video and logits of a question in both precisions, one model after the other.
 pub(crate) fn run(arguments: &DriftArguments, json: bool) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
-    let folder;
-    let video = match &arguments.video {
-        Some(video) => video.clone(),
-        None => {
-            folder = tempfile::tempdir()?;
-            let video = folder.path().join("shapes.mp4");
-            demo_clip::write(&video)?;
-            video
-        }
-    };
+    let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
     let clip = Video::open(&video)?.sample(Sampling::Uniform(arguments.frames))?;
     let mut stages = Stages::default();
     let exact = arguments.subject.load_as(Precision::F32, &mut stages)?;

@@ -1,11 +1,12 @@
 //! Which model is measured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use vqtoken::{Precision, VideoLlm, builtin};
+use tempfile::TempDir;
+use vqtoken::{Precision, VideoLlm, builtin, demo_clip};
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
 
 use crate::cli::stages::Stages;
@@ -93,6 +94,19 @@ impl Subject {
         })?;
         spinner.finish_and_clear();
         Ok(model)
+    }
+}
+
+/// The video that was named, or the demonstration clip, which is there as long as the folder beside it is held.
+pub(super) fn video_or_demo(video: Option<&Path>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
+    match video {
+        Some(video) => Ok((video.to_owned(), None)),
+        None => {
+            let folder = tempfile::tempdir()?;
+            let video = folder.path().join("shapes.mp4");
+            demo_clip::write(&video)?;
+            Ok((video, Some(folder)))
+        }
     }
 }
 
