@@ -116,6 +116,8 @@ impl<'a> Filler<'a> {
     /// A tensor of the given shape; what goes wrong is kept for [`Self::finish`].
     fn stored(&mut self, name: &str, expected: &[usize]) -> Option<StoredTensor<'a>> {
         match self.weights.shape(name) {
+            // Packing may have missed it before.
+            None if self.missing.iter().any(|missing| missing == name) => {}
             None => self.missing.push(name.to_owned()),
             Some(found) if found != expected => self.fail(ModelError::TensorShape {
                 checkpoint: self.weights.checkpoint().to_owned(),
