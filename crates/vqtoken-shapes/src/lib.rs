@@ -1,5 +1,7 @@
 //! The moving-shapes video question set.
 mod backdrop;
+mod balance;
+mod data_set;
 mod error;
 mod geometry;
 mod look;
@@ -8,18 +10,28 @@ mod outline;
 mod patches;
 mod path;
 mod plan;
+mod question;
 mod random;
 mod render;
+mod report;
 mod scene;
 mod settings;
 mod story;
+mod tables;
+mod write;
 
+pub use balance::Balance;
+pub use data_set::{Clip, Part, clips};
 pub use error::ShapesError;
 pub use geometry::{Direction, Place, Point, Side};
 pub use look::{Colour, Look, Shape, Texture};
 pub use object::{Event, Happening, Object, Related, Relation};
 pub use patches::PatchLabel;
 pub use path::{Leg, Motion, Pace, Path};
+pub use question::{Question, Template, questions};
 pub use render::Renderer;
+pub use report::{Guesses, Report, report};
 pub use scene::{Background, Scene, State};
 pub use settings::{Difficulty, Settings};
+pub use tables::Row;
+pub use write::{Written, write_clip, write_data_set};

@@ -22,7 +22,7 @@ pub(crate) struct Layout {
     pub(crate) related: Vec<Related>,
 }
 
-/// Objects, their looks and their ways for `count` (1 to 6) objects.
+/// Objects, their looks and their ways for `count` (1 to 5) objects.
 pub(crate) fn layout(count: usize, lookalikes: f32, random: &mut Random) -> Layout {
     let mut made = 0;
     loop {

@@ -6,6 +6,7 @@
 pub(crate) struct Random(u64);
 
 impl Random {
+    #[cfg(test)]
     pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }

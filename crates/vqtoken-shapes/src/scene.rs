@@ -67,10 +67,10 @@ pub struct State {
 impl Scene {
     /// The scene of a seed. Settings must be sound (see [`Settings::check`]); others give a scene, but not a sensible one.
     pub fn generate(seed: u64, settings: &Settings) -> Scene {
-        let (least, most) = (settings.least_objects, settings.most_objects.min(6));
+        let (least, most) = (settings.least_objects, settings.most_objects.min(5));
         let mut random = Random::derived(seed, 1);
         let count = least + random.below((most + 1).saturating_sub(least).max(1));
-        let layout = plan::layout(count.clamp(1, 6), settings.lookalikes, &mut random);
+        let layout = plan::layout(count.clamp(1, 5), settings.lookalikes, &mut random);
         let background = if random.chance(settings.clutter) {
             Background::Cluttered
         } else if random.chance(0.5) {

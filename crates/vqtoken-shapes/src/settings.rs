@@ -48,7 +48,7 @@ pub enum Difficulty {
     Easy,
     /// One to five objects, a third of the backgrounds cluttered, some noise and shake.
     Normal,
-    /// Two to six objects that look alike more often, clutter nearly always, much noise and shake.
+    /// Three to five objects that look alike more often, clutter nearly always, much noise and shake.
     Hard,
 }
 
@@ -84,8 +84,8 @@ impl Settings {
             }
             Difficulty::Normal => normal,
             Difficulty::Hard => Settings {
-                least_objects: 2,
-                most_objects: 6,
+                least_objects: 3,
+                most_objects: 5,
                 clutter: 0.9,
                 noise: 8.0,
                 shake: 0.02,
@@ -98,11 +98,6 @@ impl Settings {
     /// Frames of a clip.
     pub fn frames(&self) -> usize {
         (self.seconds * self.fps).round().clamp(0.0, 1e6) as usize
-    }
-
-    /// The settings that decide what clip `i` is and how it looks; two data sets with equal ones can share clips.
-    pub(crate) fn of_clips(&self) -> Settings {
-        Settings { clips: 0, ..self.clone() }
     }
 
     /// Whether a data set can be made of these.
@@ -135,9 +130,9 @@ impl Settings {
         if self.quantizer > 51 {
             return refuse("quantizer", self.quantizer.to_string(), "0 to 51");
         }
-        if !(1..=self.most_objects).contains(&self.least_objects) || self.most_objects > 6 {
+        if !(1..=self.most_objects).contains(&self.least_objects) || self.most_objects > 5 {
             let got = format!("{} to {}", self.least_objects, self.most_objects);
-            return refuse("least_objects and most_objects", got, "1 to 6, in this order");
+            return refuse("least_objects and most_objects", got, "1 to 5, in this order");
         }
         for (what, value) in [("clutter", self.clutter), ("lookalikes", self.lookalikes)] {
             if !part(value) {
@@ -177,7 +172,7 @@ mod tests {
             ("size", Settings { size: 377, ..good.clone() }),
             ("quantizer", Settings { quantizer: 52, ..good.clone() }),
             ("least_objects", Settings { least_objects: 0, ..good.clone() }),
-            ("least_objects", Settings { most_objects: 7, ..good.clone() }),
+            ("least_objects", Settings { most_objects: 6, ..good.clone() }),
             ("clutter", Settings { clutter: -0.1, ..good.clone() }),
             ("noise", Settings { noise: f32::INFINITY, ..good.clone() }),
             ("shake", Settings { shake: 0.5, ..good.clone() }),

@@ -173,7 +173,8 @@ fn flicker(times: usize, cast: &Cast, random: &mut Random) -> Told {
 }
 
 fn resize(grows: bool, cast: &Cast, random: &mut Random) -> Told {
-    let (small, large) = (0.7 * cast.radius, 1.35 * cast.radius);
+    let base = cast.radius.max(0.075);
+    let (small, large) = (0.75 * base, 1.4 * base);
     let roomy = Cast { radius: large, ..*cast };
     let object = still(None, &roomy, random);
     let (start, end, happening) =
