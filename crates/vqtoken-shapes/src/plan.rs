@@ -43,22 +43,44 @@ pub(crate) fn layout(count: usize, lookalikes: f32, random: &mut Random) -> Layo
 fn stories(count: usize, random: &mut Random) -> Vec<Story> {
     let mut stories = Vec::new();
     let mut left = count;
-    if left >= 3 && random.chance(0.4) {
-        stories.push(turnwise(random));
+    let mut alike = None;
+    if left >= 3 && random.chance(0.5) {
+        let what = random.pick(&[Turnwise::Enter, Turnwise::Recolour, Turnwise::Start]);
+        stories.push(turnwise(what, random));
+        alike = Some(what);
         left -= 3;
     }
-    while left >= 2 && random.chance(0.6) {
+    while left >= 2 && alike != Some(Turnwise::Start) && random.chance(0.6) {
         let screened = stories.iter().any(|story| matches!(story, Story::Hide { .. } | Story::Pass { .. }));
         stories.push(pair(!screened, random));
         left -= 2;
     }
-    stories.extend((0..left).map(|_| solo(random)));
+    while left > 0 {
+        let story = solo(random);
+        if alike.is_none_or(|what| !confuses(story, what)) {
+            stories.push(story);
+            left -= 1;
+        }
+    }
     stories
 }
 
-fn turnwise(random: &mut Random) -> Story {
+/// Whether a story would make it doubtful which of three objects is the first or the last to do something.
+fn confuses(story: Story, what: Turnwise) -> bool {
+    match (what, story) {
+        (Turnwise::Enter, Story::Enter { .. }) => true,
+        (Turnwise::Recolour, Story::Flicker { .. }) => true,
+        (Turnwise::Recolour, Story::Turn { recolours, .. }) => recolours,
+        (Turnwise::Recolour, Story::Wander { recolours_at, .. }) => recolours_at.is_some(),
+        (Turnwise::Start, Story::Still { .. } | Story::Flicker { .. } | Story::Spin | Story::Resize { .. }) => false,
+        (Turnwise::Start, _) => true,
+        _ => false,
+    }
+}
+
+fn turnwise(what: Turnwise, random: &mut Random) -> Story {
     Story::Turnwise {
-        what: random.pick(&[Turnwise::Enter, Turnwise::Recolour, Turnwise::Start]),
+        what,
         sides: std::array::from_fn(|_| random.pick(&Side::ALL)),
         directions: std::array::from_fn(|_| random.pick(&Direction::ALL)),
     }
@@ -73,7 +95,7 @@ fn pair(screen: bool, random: &mut Random) -> Story {
         (Story::Collide { direction, after }, 3.0),
         (Story::Hide { direction }, 1.2 * screened),
         (Story::Pass { direction }, 0.6 * screened),
-        (Story::Relate { relation }, 2.5),
+        (Story::Relate { relation }, 4.0),
     ])
 }
 
@@ -91,18 +113,19 @@ fn solo(random: &mut Random) -> Story {
     let mut places = Place::ALL;
     random.shuffle(&mut places);
     let places = [places[0], places[1], places[2]];
-    let (turn, recolours, grows) = (turn(random), random.chance(0.6), random.chance(0.5));
-    let times = 1 + random.below(4);
+    let (turn, grows) = (turn(random), random.chance(0.5));
+    let recolours_at = random.chance(0.7).then(|| random.below(3));
+    let times = random.pick(&[1, 2, 2, 3, 3, 4, 4]);
     random.pick_weighted(&[
         (Story::Still { place }, 1.6),
-        (Story::Go { direction, gait }, 3.0),
-        (turn, 2.6),
-        (Story::Wander { places, recolours }, 2.6),
+        (Story::Go { direction, gait }, 3.8),
+        (turn, 4.2),
+        (Story::Wander { places, recolours_at }, 3.8),
         (Story::Bounce { side }, 0.9),
         (Story::Enter { side }, 0.5),
-        (Story::Leave { side }, 1.3),
+        (Story::Leave { side }, 1.9),
         (Story::Stop { direction }, 0.8),
-        (Story::Flicker { times }, 1.5),
+        (Story::Flicker { times }, 2.2),
         (Story::Spin, 0.45),
         (Story::Resize { grows }, 0.9),
     ])

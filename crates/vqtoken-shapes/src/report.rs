@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use crate::Scene;
 use crate::geometry::Place;
+use crate::object::Object;
 use crate::question::{Question, Template};
 use crate::random::mix;
+use crate::scene::State;
 
 /// Accuracies of guessers, in `[0, 1]`; chance is 0.2.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -94,7 +96,7 @@ struct Seen {
     cell: usize,
     /// How many objects are seen in the middle frame.
     count: usize,
-    /// Options that describe the subject as it is in the middle frame.
+    /// Options that describe the subject as it is in the middle frame, or any object where the question names none.
     fits: [bool; 5],
 }
 
@@ -109,11 +111,15 @@ impl Seen {
         });
         let fits = std::array::from_fn(|option| {
             let option = question.options[option].as_str();
-            subject.is_some_and(|(state, object)| {
-                option == state.colour.name()
-                    || option == object.look.shape.name()
-                    || Place::of(state.centre).is_some_and(|place| option == place.name())
-            })
+            let fits = |(state, object): (&State, &Object)| {
+                let (colour, shape) = (state.colour.name(), object.look.shape.name());
+                let place = Place::of(state.centre).map_or("", Place::name);
+                [colour, shape, place].contains(&option) || option == format!("the {colour} {shape}")
+            };
+            match question.subject {
+                Some(_) => subject.is_some_and(fits),
+                None => states.iter().zip(&scene.objects).filter(|(state, _)| state.visible > 0.1).any(fits),
+            }
         });
         let words = question.question.split([' ', '?']).filter(|word| !word.is_empty() && *word != "the");
         Seen {

@@ -120,7 +120,7 @@ pub struct Question {
     pub answer: usize,
     /// The answer's class within the template; data sets are balanced over these.
     pub class: usize,
-    /// Number of the object that is asked about, if it is one.
+    /// Number of the object that the question names; none where the object is what must be found out.
     pub subject: Option<usize>,
 }
 

@@ -42,7 +42,7 @@ fn when(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.by_shape(number).filter(|_| asker.always_seen(number)) else { return };
     let object = &asker.scene.objects[number];
     let [(time, _)] = object.recolours[..] else { return };
-    if !object.path.moves() || !(0.2..=0.8).contains(&time) {
+    if !object.path.moves() || !(0.15..=0.85).contains(&time) {
         return;
     }
     let Some(place) = Place::of(object.path.at(time)) else { return };
@@ -130,7 +130,7 @@ fn order(asker: &mut Asker<'_>, doing: Doing) {
         let wrong = if by_shape { asker.names.wrong_shapes(&[number]) } else { asker.names.wrong(&[number]) };
         let question = format!("Which object {} {word}?", doing.words());
         let class = scene.objects[number].look.shape as usize;
-        let asked = Asked { template, question, class, subject: Some(number) };
+        let asked = Asked { template, question, class, subject: None };
         // All that are in the scene are wrong options before any that are not.
         asker.add(asked, name, scene.objects.len() - 1, wrong);
     }

@@ -36,7 +36,7 @@ pub(crate) enum Story {
     Still { place: Option<Place> },
     Go { direction: Direction, gait: Gait },
     Turn { before: Option<Direction>, after: Option<Direction>, recolours: bool },
-    Wander { places: [Place; 3], recolours: bool },
+    Wander { places: [Place; 3], recolours_at: Option<usize> },
     Bounce { side: Side },
     Enter { side: Side },
     Leave { side: Side },

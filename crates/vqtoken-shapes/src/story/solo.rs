@@ -16,7 +16,7 @@ pub(super) fn stage(story: Story, cast: &Cast, number: usize, random: &mut Rando
         Story::Still { place } => (still(place, cast, random), vec![]),
         Story::Go { direction, gait } => (go(direction, gait, cast, random), vec![]),
         Story::Turn { before, after, recolours } => turn(before, after, recolours, cast, random)?,
-        Story::Wander { places, recolours } => wander(places, recolours, cast, random),
+        Story::Wander { places, recolours_at } => wander(places, recolours_at, cast, random),
         Story::Bounce { side } => bounce(side, cast, random)?,
         Story::Enter { side } => {
             let start = random.range(0.15, 0.4);
@@ -76,7 +76,7 @@ fn turn(
     cast: &Cast,
     random: &mut Random,
 ) -> Option<Told> {
-    let corner_time = random.range(0.38, 0.62);
+    let corner_time = beside_the_middle(random);
     let corner = anywhere(cast, 0.22, random);
     let mut leg = |course: Option<Direction>| {
         course.map_or([0.0, 0.0], |direction| times(direction.unit(), random.range(0.24, 0.34)))
@@ -101,16 +101,34 @@ fn turn(
     Some((object, events))
 }
 
-/// From place to place to place.
-fn wander(places: [Place; 3], recolours: bool, cast: &Cast, random: &mut Random) -> Told {
+/// A time that is not the middle of the clip, with two of eight frames before it and two after it.
+fn beside_the_middle(random: &mut Random) -> f32 {
+    0.5 + random.sign() * random.range(0.12, 0.21)
+}
+
+/// From place to place to place. The colour may change at any of the three; at the first and the last it stays for that
+/// a while.
+fn wander(places: [Place; 3], recolours_at: Option<usize>, cast: &Cast, random: &mut Random) -> Told {
     let [a, b, c] = places.map(|place| within(place, cast, random));
     let turn = random.range(0.4, 0.6);
-    let path = Path::from(a).line(turn, b, Pace::Steady).line(1.0, c, Pace::Steady);
+    let (leaves, turns, arrives, recolours) = match recolours_at {
+        Some(0) => (random.range(0.29, 0.34), 0.67, 1.0, Some(random.range(0.17, 0.21))),
+        Some(2) => (0.0, 0.33, random.range(0.66, 0.71), Some(random.range(0.79, 0.83))),
+        Some(_) => (0.0, turn, 1.0, Some(turn)),
+        None => (0.0, turn, 1.0, None),
+    };
+    let path = Path::from(a).rest(leaves).line(turns, b, Pace::Steady).line(arrives, c, Pace::Steady).rest(1.0);
     let mut object = cast.walks(path);
-    let mut events = vec![(turn, Happening::Turns)];
-    if recolours {
-        object.recolours.push((turn, cast.second));
-        events.push((turn, Happening::Recolours { to: cast.second }));
+    let mut events = vec![(turns, Happening::Turns)];
+    if leaves > 0.0 {
+        events.push((leaves, Happening::Starts));
+    }
+    if arrives < 1.0 {
+        events.push((arrives, Happening::Stops));
+    }
+    if let Some(time) = recolours {
+        object.recolours.push((time, cast.second));
+        events.push((time, Happening::Recolours { to: cast.second }));
     }
     (object, events)
 }
@@ -139,9 +157,10 @@ pub(super) fn enter(side: Side, start: f32, deep: f32, cast: &Cast, random: &mut
 }
 
 fn leave(side: Side, cast: &Cast, random: &mut Random) -> Told {
-    let end = random.range(0.6, 0.85);
-    let (outside, start) = across(side, random.range(0.32, 0.55), cast, random);
-    let path = Path::from(start).line(end, outside, Pace::Steady).rest(1.0);
+    let end = random.range(0.82, 0.93);
+    // Slow at first, so that it is still about the middle in the middle of the clip.
+    let (outside, start) = across(side, random.range(0.5, 0.78), cast, random);
+    let path = Path::from(start).line(end, outside, Pace::Quickening).rest(1.0);
     (cast.walks(path), vec![(end, Happening::Leaves { side })])
 }
 
