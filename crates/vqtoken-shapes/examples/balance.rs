@@ -3,10 +3,11 @@
 
 use std::io::Write;
 
-use vqtoken_shapes::{Scene, Settings, Question, Template, clips, report};
+use vqtoken_shapes::{Question, Scene, Settings, Template, clips, report};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let numbers: Vec<u64> = std::env::args().skip(1).map(|argument| argument.parse()).collect::<Result<_, _>>()?;
+    let numbers: Vec<u64> =
+        std::env::args().skip(1).map(|argument| argument.parse()).collect::<Result<_, _>>()?;
     let settings = Settings {
         clips: numbers.first().map_or(2000, |&clips| clips as usize),
         seed: numbers.get(1).copied().unwrap_or(0),
@@ -21,9 +22,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "| --- | --- | --- | --- | --- | --- | --- |")?;
     for template in Template::ALL {
         let guesses = report.templates.get(&template).copied().unwrap_or_default();
-        let example = asked.iter().map(|(_, question)| question).find(|question| question.template == template);
+        let example =
+            asked.iter().map(|(_, question)| question).find(|question| question.template == template);
         let example = example.map(|question| {
-            let options: Vec<String> = question.options.iter().enumerate().map(|(place, option)| if place == question.answer { format!("*{option}*") } else { option.clone() }).collect();
+            let options: Vec<String> = question
+                .options
+                .iter()
+                .enumerate()
+                .map(
+                    |(place, option)| {
+                        if place == question.answer { format!("*{option}*") } else { option.clone() }
+                    },
+                )
+                .collect();
             format!("{} {}", question.question, options.join(" / "))
         });
         writeln!(
@@ -48,6 +59,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         100.0 * all.position,
         100.0 * all.single_frame
     )?;
-    writeln!(out, "types {:?}\npositions {:?}\nclasses {:?}", report.types, report.positions, report.classes)?;
+    writeln!(
+        out,
+        "types {:?}\npositions {:?}\nclasses {:?}",
+        report.types, report.positions, report.classes
+    )?;
     Ok(())
 }

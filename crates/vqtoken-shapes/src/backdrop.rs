@@ -51,7 +51,10 @@ fn clutter(inks: &mut [Ink], side: usize, unit: f32, base: Ink, random: &mut Ran
         let angle = random.range(0.0, std::f32::consts::PI);
         // Blots are broad and soft, lines long and thin.
         let (half, soft) = if random.chance(0.5) {
-            ([unit * random.range(0.03, 0.14), unit * random.range(0.03, 0.14)], unit * random.range(0.004, 0.03))
+            (
+                [unit * random.range(0.03, 0.14), unit * random.range(0.03, 0.14)],
+                unit * random.range(0.004, 0.03),
+            )
         } else {
             ([unit * random.range(0.1, 0.6), unit * random.range(0.002, 0.008)], 1.0)
         };
@@ -82,7 +85,8 @@ fn blot(inks: &mut [Ink], side: usize, ink: Ink, centre: Point, angle: f32, half
     for y in span(centre[1]) {
         for x in span(centre[0]) {
             let at = turned([x as f32 - centre[0], y as f32 - centre[1]], -angle);
-            let outside = [(at[0].abs() - half[0] + corner).max(0.0), (at[1].abs() - half[1] + corner).max(0.0)];
+            let outside =
+                [(at[0].abs() - half[0] + corner).max(0.0), (at[1].abs() - half[1] + corner).max(0.0)];
             let part = ((corner - length(outside)) / soft + 0.5).clamp(0.0, 1.0);
             if part > 0.0 {
                 let place = y * side + x;
@@ -102,7 +106,8 @@ mod tests {
             for seed in 0..20 {
                 let bytes = paint(background, seed, 60, 50.0);
                 assert_eq!(bytes.len(), 60 * 60 * 3);
-                let spread = bytes.chunks_exact(3).map(|rgb| rgb.iter().max().unwrap() - rgb.iter().min().unwrap());
+                let spread =
+                    bytes.chunks_exact(3).map(|rgb| rgb.iter().max().unwrap() - rgb.iter().min().unwrap());
                 assert!(spread.max().unwrap() <= 20);
             }
         }

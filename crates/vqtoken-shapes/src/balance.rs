@@ -26,8 +26,9 @@ impl Balance {
         templates.sort_by(|a, b| self.total(*a).total_cmp(&self.total(*b)));
         let mut taken = Vec::new();
         // A template that is far ahead of the others waits for them.
-        let enough = 5.0 + 1.6 * self.chosen.keys().map(|&template| self.total(template)).sum::<f32>()
-            / self.chosen.len().max(1) as f32;
+        let enough = 5.0
+            + 1.6 * self.chosen.keys().map(|&template| self.total(template)).sum::<f32>()
+                / self.chosen.len().max(1) as f32;
         for template in templates {
             if taken.len() == most || self.total(template) > enough {
                 break;

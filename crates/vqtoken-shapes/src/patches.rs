@@ -27,7 +27,12 @@ impl Scene {
             .collect()
     }
 
-    fn patch_label(&self, states: &[State], [row, column]: [usize; 2], grid: [usize; 2]) -> Option<PatchLabel> {
+    fn patch_label(
+        &self,
+        states: &[State],
+        [row, column]: [usize; 2],
+        grid: [usize; 2],
+    ) -> Option<PatchLabel> {
         const POINTS: usize = 5;
         let spot = |index: usize, step: usize, count: usize| {
             (index as f32 + (2 * step + 1) as f32 / (2 * POINTS) as f32) / count as f32
@@ -37,7 +42,8 @@ impl Scene {
         let near: Vec<usize> = (0..states.len())
             .filter(|&number| {
                 let state = &states[number];
-                (state.centre[0] - x).abs() <= state.radius + wide && (state.centre[1] - y).abs() <= state.radius + high
+                (state.centre[0] - x).abs() <= state.radius + wide
+                    && (state.centre[1] - y).abs() <= state.radius + high
             })
             .collect();
         if near.is_empty() {
@@ -51,7 +57,8 @@ impl Scene {
                 counts[number] += 1;
             }
         }
-        let most = near.into_iter().max_by_key(|&number| counts[number]).filter(|&number| counts[number] > 0)?;
+        let most =
+            near.into_iter().max_by_key(|&number| counts[number]).filter(|&number| counts[number] > 0)?;
         Some(PatchLabel {
             object: most,
             shape: self.objects[most].look.shape,

@@ -108,7 +108,8 @@ impl Path {
         let mut start = 0.0;
         let mut end = [0.5, 0.5];
         for leg in &self.legs {
-            let part = if leg.until > start { ((time - start) / (leg.until - start)).clamp(0.0, 1.0) } else { 1.0 };
+            let part =
+                if leg.until > start { ((time - start) / (leg.until - start)).clamp(0.0, 1.0) } else { 1.0 };
             end = match leg.motion {
                 Motion::Rest => leg.from,
                 Motion::Line { to, pace } => plus(leg.from, times(minus(to, leg.from), pace.gone(part))),
@@ -144,7 +145,9 @@ impl Path {
     /// What is going on at `time`: a direction, or `None` for rest. The outer `None` is for arcs and oblique lines.
     pub fn course(&self, time: f32) -> Option<Option<Direction>> {
         match self.legs().find(|(_, leg)| time <= leg.until).map(|(_, leg)| leg) {
-            Some(Leg { motion: Motion::Line { to, .. }, from, .. }) => Direction::of(minus(*to, *from)).map(Some),
+            Some(Leg { motion: Motion::Line { to, .. }, from, .. }) => {
+                Direction::of(minus(*to, *from)).map(Some)
+            }
             Some(Leg { motion: Motion::Arc { .. }, .. }) => None,
             Some(Leg { motion: Motion::Rest, .. }) | None => Some(None),
         }

@@ -72,7 +72,10 @@ fn confuses(story: Story, what: Turnwise) -> bool {
         (Turnwise::Recolour, Story::Flicker { .. }) => true,
         (Turnwise::Recolour, Story::Turn { recolours, .. }) => recolours,
         (Turnwise::Recolour, Story::Wander { recolours_at, .. }) => recolours_at.is_some(),
-        (Turnwise::Start, Story::Still { .. } | Story::Flicker { .. } | Story::Spin | Story::Resize { .. }) => false,
+        (
+            Turnwise::Start,
+            Story::Still { .. } | Story::Flicker { .. } | Story::Spin | Story::Resize { .. },
+        ) => false,
         (Turnwise::Start, _) => true,
         _ => false,
     }
@@ -135,7 +138,8 @@ fn solo(random: &mut Random) -> Story {
 fn turn(random: &mut Random) -> Story {
     let recolours = random.chance(0.72);
     if recolours {
-        let courses = [None, Some(Direction::Left), Some(Direction::Right), Some(Direction::Up), Some(Direction::Down)];
+        let courses =
+            [None, Some(Direction::Left), Some(Direction::Right), Some(Direction::Up), Some(Direction::Down)];
         let before = random.pick(&courses);
         return Story::Turn { before, after: another(&courses, before, random), recolours };
     }
@@ -206,7 +210,9 @@ fn cast(stories: &[Story], count: usize, lookalikes: f32, random: &mut Random) -
 
 /// The number of the object that hides another one.
 fn screen(stories: &[Story]) -> Option<usize> {
-    alone(stories, |story| matches!(story, Story::Hide { .. } | Story::Pass { .. })).first().map(|first| first + 1)
+    alone(stories, |story| matches!(story, Story::Hide { .. } | Story::Pass { .. }))
+        .first()
+        .map(|first| first + 1)
 }
 
 /// The numbers of the first objects of some stories.
@@ -245,14 +251,15 @@ fn has_room(story: &Story, staged: &Staged, layout: &Layout) -> bool {
         Story::Turnwise { .. } => staged.objects.as_slice(),
         _ => &[],
     };
-    let pairs = among.iter().enumerate().flat_map(|(place, a)| among[place + 1..].iter().map(move |b| (a, b)));
+    let pairs =
+        among.iter().enumerate().flat_map(|(place, a)| among[place + 1..].iter().map(move |b| (a, b)));
     let with_others = staged.objects.iter().flat_map(|a| layout.objects.iter().map(move |b| (a, b)));
     pairs.chain(with_others).all(|(a, b)| stay_apart(a, b))
 }
 
 fn stay_apart(a: &Object, b: &Object) -> bool {
     const STEPS: usize = 33;
-    (0..=STEPS).map(|step| step as f32 / STEPS as f32).all(|time| {
-        apart(a.path.at(time), b.path.at(time)) >= a.radius_at(time) + b.radius_at(time) + GAP
-    })
+    (0..=STEPS)
+        .map(|step| step as f32 / STEPS as f32)
+        .all(|time| apart(a.path.at(time), b.path.at(time)) >= a.radius_at(time) + b.radius_at(time) + GAP)
 }

@@ -82,7 +82,8 @@ pub fn report(questions: &[(&Scene, &Question)]) -> Report {
 
 impl Guesses {
     fn from(questions: usize, hits: [usize; 4]) -> Guesses {
-        let [majority, blind, position, single_frame] = hits.map(|hits| hits as f32 / questions.max(1) as f32);
+        let [majority, blind, position, single_frame] =
+            hits.map(|hits| hits as f32 / questions.max(1) as f32);
         Guesses { questions, majority, blind, position, single_frame }
     }
 }
@@ -155,7 +156,8 @@ impl Memory {
             .iter()
             .enumerate()
             .map(|(place, option)| {
-                let found = keys(question, seen, place, option).map(|key| self.0.get(&key).copied().unwrap_or_default());
+                let found = keys(question, seen, place, option)
+                    .map(|key| self.0.get(&key).copied().unwrap_or_default());
                 let [plain, worded, position, cell, count, fits] =
                     found.map(|(right, offered)| ((right + 2.0) / (offered + 10.0)).ln());
                 // Evidence adds up as if independent, over the share that the option has anyway.

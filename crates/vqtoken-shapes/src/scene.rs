@@ -112,7 +112,8 @@ impl Scene {
         let mut random = Random::derived(self.seed, 2);
         let seconds = frame as f32 / self.fps;
         let mut axis = || {
-            let mut wave = |from, to| (std::f32::consts::TAU * (random.range(from, to) * seconds + random.unit())).sin();
+            let mut wave =
+                |from, to| (std::f32::consts::TAU * (random.range(from, to) * seconds + random.unit())).sin();
             self.shake * (0.6 * wave(0.5, 1.0) + 0.4 * wave(1.5, 2.5))
         };
         [axis(), axis()]
@@ -145,7 +146,8 @@ impl Scene {
         let inside = state.centre.iter().all(|&c| c - state.radius >= 0.0 && c + state.radius <= 1.0);
         let near: Vec<usize> = (number + 1..states.len())
             .filter(|&front| {
-                crate::geometry::apart(states[front].centre, state.centre) < states[front].radius + state.radius
+                crate::geometry::apart(states[front].centre, state.centre)
+                    < states[front].radius + state.radius
             })
             .collect();
         if inside && near.is_empty() {
@@ -160,9 +162,11 @@ impl Scene {
             }
             all += 1;
             let turned = turned(own, state.angle);
-            let point = [state.centre[0] + state.radius * turned[0], state.centre[1] + state.radius * turned[1]];
+            let point =
+                [state.centre[0] + state.radius * turned[0], state.centre[1] + state.radius * turned[1]];
             let shown = point.iter().all(|coordinate| (0.0..1.0).contains(coordinate));
-            seen += usize::from(shown && !near.iter().any(|&front| self.covers(front, &states[front], point)));
+            seen +=
+                usize::from(shown && !near.iter().any(|&front| self.covers(front, &states[front], point)));
         }
         seen as f32 / all.max(1) as f32
     }

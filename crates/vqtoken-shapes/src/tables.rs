@@ -43,11 +43,19 @@ impl Row {
 
     /// The entry of the JSON file with the options in the question, answered by a letter.
     pub(crate) fn choice(&self) -> Entry {
-        let options: String =
-            self.question.options.iter().zip('A'..).map(|(option, letter)| format!("{letter}. {option}\n")).collect();
+        let options: String = self
+            .question
+            .options
+            .iter()
+            .zip('A'..)
+            .map(|(option, letter)| format!("{letter}. {option}\n"))
+            .collect();
         let letter = char::from(b'A' + self.question.answer.min(4) as u8);
         self.entry(
-            format!("{}\n{options}Answer with the option's letter from the given choices directly.", self.question.question),
+            format!(
+                "{}\n{options}Answer with the option's letter from the given choices directly.",
+                self.question.question
+            ),
             letter.to_string(),
         )
     }

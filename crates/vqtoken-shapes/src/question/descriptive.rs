@@ -28,13 +28,15 @@ fn what_does(asker: &mut Asker<'_>) {
         let others = || asker.scene.objects.iter().enumerate().filter(|(other, _)| *other != number);
         let doubtful = asker.seen(number) < 2
             || (deed == Deed::Stops && others().any(|(other, _)| does(asker.scene, other, Deed::IsPushed)))
-            || (deed == Deed::Stands && asker.scene.objects.iter().any(|object| object.spin != 0.0 || object.growth != 1.0));
+            || (deed == Deed::Stands
+                && asker.scene.objects.iter().any(|object| object.spin != 0.0 || object.growth != 1.0));
         if doubtful {
             continue;
         }
         let look = object.look;
         if object.recolours.is_empty() && asker.random.chance(0.5) {
-            let mut wrong: Vec<String> = others().map(|(_, other)| other.look.colour.name().to_string()).collect();
+            let mut wrong: Vec<String> =
+                others().map(|(_, other)| other.look.colour.name().to_string()).collect();
             let must = wrong.len();
             wrong.extend(Colour::ALL.map(|colour| colour.name().to_string()));
             let question = format!("What colour is the object that {words}?");
@@ -42,7 +44,8 @@ fn what_does(asker: &mut Asker<'_>) {
             let asked = Asked { template: Template::Colour, question, class, subject: None };
             asker.add(asked, look.colour.name().into(), must, wrong);
         } else {
-            let mut wrong: Vec<String> = others().map(|(_, other)| other.look.shape.name().to_string()).collect();
+            let mut wrong: Vec<String> =
+                others().map(|(_, other)| other.look.shape.name().to_string()).collect();
             let must = wrong.len();
             wrong.extend(Shape::ALL.map(|shape| shape.name().to_string()));
             let question = format!("What shape is the object that {words}?");
@@ -128,8 +131,12 @@ fn colour(asker: &mut Asker<'_>, number: usize) {
         return;
     };
     // What it is at another time is the best wrong option.
-    let mut wrong: Vec<String> =
-        colours.iter().filter(|&&colour| colour != state.colour).take(1).map(|colour| colour.name().into()).collect();
+    let mut wrong: Vec<String> = colours
+        .iter()
+        .filter(|&&colour| colour != state.colour)
+        .take(1)
+        .map(|colour| colour.name().into())
+        .collect();
     let must = wrong.len();
     wrong.extend(Colour::ALL.map(|colour| colour.name().to_string()));
     let class = state.colour as usize;

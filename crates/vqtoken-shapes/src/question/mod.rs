@@ -211,7 +211,14 @@ impl<'a> Asker<'a> {
     }
 
     /// [`Asker::add`] for a template whose options are always the same five; the class is the place in the list.
-    fn add_of_five(&mut self, template: Template, question: String, class: usize, subject: Option<usize>, five: [&str; 5]) {
+    fn add_of_five(
+        &mut self,
+        template: Template,
+        question: String,
+        class: usize,
+        subject: Option<usize>,
+        five: [&str; 5],
+    ) {
         let Some(right) = five.get(class) else { return };
         let wrong = five.iter().filter(|option| *option != right).map(ToString::to_string).collect();
         self.add(Asked { template, question, class, subject }, (*right).to_string(), 4, wrong);

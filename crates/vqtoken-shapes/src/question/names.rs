@@ -33,7 +33,8 @@ impl<'a> Names<'a> {
     pub(super) fn by_colour(&self, number: usize) -> Option<String> {
         let object = &self.0.objects[number];
         let colour = object.look.colour;
-        let unique = self.others(number).all(|other| self.0.objects[other].colours().all(|other| other != colour));
+        let unique =
+            self.others(number).all(|other| self.0.objects[other].colours().all(|other| other != colour));
         (unique && object.recolours.is_empty()).then(|| format!("the {} object", colour.name()))
     }
 

@@ -24,7 +24,8 @@ fn before_and_after(asker: &mut Asker<'_>, number: usize) {
     if (legs.next(), legs.next(), legs.next()) != (Some(time), Some(1.0), None) {
         return;
     }
-    let (Some(before), Some(after)) = (object.path.course(0.5 * time), object.path.course(0.5 + 0.5 * time)) else {
+    let (Some(before), Some(after)) = (object.path.course(0.5 * time), object.path.course(0.5 + 0.5 * time))
+    else {
         return;
     };
     if before == after {
@@ -46,9 +47,9 @@ fn when(asker: &mut Asker<'_>, number: usize) {
         return;
     }
     let Some(place) = Place::of(object.path.at(time)) else { return };
-    let clear = [time - NEAR, time + NEAR].iter().all(|&near| {
-        Place::of(object.path.at(near)).is_none_or(|near| near == place)
-    });
+    let clear = [time - NEAR, time + NEAR]
+        .iter()
+        .all(|&near| Place::of(object.path.at(near)).is_none_or(|near| near == place));
     if !clear {
         return;
     }
@@ -110,8 +111,9 @@ fn order(asker: &mut Asker<'_>, doing: Doing) {
     if count < 3 {
         return;
     }
-    let times =
-        |number: usize| scene.events.iter().filter(|event| event.object == number && doing.is(event.happening)).count();
+    let times = |number: usize| {
+        scene.events.iter().filter(|event| event.object == number && doing.is(event.happening)).count()
+    };
     // Who does it twice is first and last at once; who moves from the start on has not started to.
     let doubtful = asker.numbers().any(|number| {
         times(number) > 1

@@ -76,8 +76,7 @@ fn pass(direction: Direction, a: &Cast, b: &Cast, first: usize, random: &mut Ran
     if !small.inside(start) || !small.inside(plus(start, way)) {
         return None;
     }
-    let objects =
-        vec![small.walks(Path::from(start).go(1.0, way)), screen.walks(Path::from(spot).rest(1.0))];
+    let objects = vec![small.walks(Path::from(start).go(1.0, way)), screen.walks(Path::from(spot).rest(1.0))];
     let passes = (time, Happening::PassesBehind { object: first + 1 });
     Some(Staged { objects, ..Staged::default() }.with(first, &[passes]))
 }

@@ -117,7 +117,8 @@ fn wander(places: [Place; 3], recolours_at: Option<usize>, cast: &Cast, random: 
         Some(_) => (0.0, turn, 1.0, Some(turn)),
         None => (0.0, turn, 1.0, None),
     };
-    let path = Path::from(a).rest(leaves).line(turns, b, Pace::Steady).line(arrives, c, Pace::Steady).rest(1.0);
+    let path =
+        Path::from(a).rest(leaves).line(turns, b, Pace::Steady).line(arrives, c, Pace::Steady).rest(1.0);
     let mut object = cast.walks(path);
     let mut events = vec![(turns, Happening::Turns)];
     if leaves > 0.0 {
