@@ -46,7 +46,7 @@ fn clutter(inks: &mut [Ink], side: usize, unit: f32, base: Ink, random: &mut Ran
         tiles(inks, side, unit, base, random);
     }
     for _ in 0..14 + random.below(22) {
-        let ink = tint(level(base) + random.range(-42.0, 42.0), random);
+        let ink = tint(level(base) + random.range(-34.0, 34.0), random);
         let centre = [random.range(0.0, side as f32), random.range(0.0, side as f32)];
         let angle = random.range(0.0, std::f32::consts::PI);
         // Blots are broad and soft, lines long and thin.
