@@ -37,7 +37,7 @@ impl Row {
             question.code().to_string(),
         ];
         cells.extend(question.options.iter().cloned());
-        cells.iter_mut().for_each(|cell| quote(cell));
+        cells.iter_mut().for_each(quote);
         cells.join(",") + "\n"
     }
 

@@ -14,8 +14,13 @@ fn small() -> Settings {
 fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for folder in [folder.to_path_buf(), folder.join("videos")] {
-        for entry in fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_file()) {
-            found.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap());
+        for entry in
+            fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_file())
+        {
+            found.insert(
+                entry.file_name().to_string_lossy().into_owned(),
+                fs::read(entry.path()).unwrap_or_default(),
+            );
         }
     }
     found
