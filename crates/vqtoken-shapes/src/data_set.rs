@@ -50,7 +50,7 @@ impl Part {
 /// A clip of a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
-    /// Its name: the file is `videos/{video}.mp4`.
+    /// Its name: the file is `videos/{video}.mp4`. Not a number, or table readers would drop its zeros.
     pub video: String,
     /// What it is for.
     pub part: Part,
@@ -92,7 +92,7 @@ pub fn clips(settings: &Settings) -> Result<Vec<Clip>, ShapesError> {
     let clips = offered.into_iter().enumerate().map(|(index, (scene, offered))| {
         let part = Part::of(&scene, settings);
         let questions = balances[part as usize].choose(offered, settings.questions);
-        Clip { video: format!("{index:06}"), part, scene, questions }
+        Clip { video: format!("clip-{index:06}"), part, scene, questions }
     });
     Ok(clips.collect())
 }

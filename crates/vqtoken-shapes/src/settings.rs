@@ -52,6 +52,24 @@ pub enum Difficulty {
     Hard,
 }
 
+impl std::str::FromStr for Difficulty {
+    type Err = ShapesError;
+
+    /// `easy`, `normal` or `hard`.
+    fn from_str(word: &str) -> Result<Difficulty, ShapesError> {
+        match word {
+            "easy" => Ok(Difficulty::Easy),
+            "normal" => Ok(Difficulty::Normal),
+            "hard" => Ok(Difficulty::Hard),
+            _ => Err(ShapesError::Settings {
+                what: "difficulty",
+                got: word.to_string(),
+                range: "easy, normal or hard",
+            }),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -155,9 +173,10 @@ mod tests {
 
     #[test]
     fn difficulties_are_usable() {
-        for difficulty in [Difficulty::Easy, Difficulty::Normal, Difficulty::Hard] {
-            Settings::at(difficulty).check().unwrap();
+        for word in ["easy", "normal", "hard"] {
+            Settings::at(word.parse().unwrap()).check().unwrap();
         }
+        assert!("Hard".parse::<Difficulty>().is_err());
         assert_eq!(Settings::default().frames(), 32);
     }
 

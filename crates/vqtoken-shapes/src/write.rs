@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! settings.json                      what it was made with
-//! videos/000000.mp4 ...              H.264
+//! videos/clip-000000.mp4 ...         H.264
 //! train.csv val.csv test.csv         NExT-QA's columns
 //! train.json val.json test.json      LLaVA-style, options in the question, answered by a letter
 //! train_open.json ...                LLaVA-style, answered in words

@@ -155,8 +155,10 @@ fn clips_decode_to_what_was_painted() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { clips: 1, size: 126, ..small() };
     write_data_set(&settings, folder.path(), |_, _| ()).unwrap();
-    let clip =
-        Video::open(folder.path().join("videos/000000.mp4")).unwrap().sample(Sampling::Uniform(8)).unwrap();
+    let clip = Video::open(folder.path().join("videos/clip-000000.mp4"))
+        .unwrap()
+        .sample(Sampling::Uniform(8))
+        .unwrap();
     assert_eq!(clip.decoded_frames, 32);
     let scene = Scene::of_clip(0, &settings);
     for (decoded, frame) in clip.frames.iter().zip([0, 4, 8, 13, 17, 22, 26, 31]) {
@@ -174,9 +176,9 @@ fn complete_clips_are_kept_and_broken_ones_made_anew() {
     write_data_set(&small(), folder.path(), |_, _| ()).unwrap();
     let before = bytes(folder.path());
     let videos = folder.path().join("videos");
-    fs::remove_file(videos.join("000001.mp4")).unwrap();
-    fs::write(videos.join("000002.mp4"), b"not a clip").unwrap();
-    fs::write(videos.join(".000003.mp4.1.part"), b"left behind").unwrap();
+    fs::remove_file(videos.join("clip-000001.mp4")).unwrap();
+    fs::write(videos.join("clip-000002.mp4"), b"not a clip").unwrap();
+    fs::write(videos.join(".clip-000003.mp4.1.part"), b"left behind").unwrap();
     fs::remove_file(folder.path().join("test.csv")).unwrap();
     let written = write_data_set(&small(), folder.path(), |_, _| ()).unwrap();
     assert_eq!(written.kept, 4);
@@ -201,9 +203,9 @@ fn another_data_set_is_not_touched() {
 
     let foreign = tempfile::tempdir().unwrap();
     fs::create_dir(foreign.path().join("videos")).unwrap();
-    fs::write(foreign.path().join("videos/000000.mp4"), "somebody's").unwrap();
+    fs::write(foreign.path().join("videos/clip-000000.mp4"), "somebody's").unwrap();
     assert!(matches!(write_data_set(&small(), foreign.path(), |_, _| ()), Err(ShapesError::NotOurs { .. })));
-    assert_eq!(fs::read(foreign.path().join("videos/000000.mp4")).unwrap(), b"somebody's");
+    assert_eq!(fs::read(foreign.path().join("videos/clip-000000.mp4")).unwrap(), b"somebody's");
 }
 
 #[test]
@@ -218,12 +220,12 @@ fn what_cannot_be_written_is_named_and_nothing_is_lost() {
     let folder = folder.path().join("set");
     fs::create_dir_all(folder.join("videos")).unwrap();
     write_data_set(&Settings { clips: 0, ..small() }, &folder, |_, _| ()).unwrap();
-    let blocked = folder.join("videos/000005.mp4");
+    let blocked = folder.join("videos/clip-000005.mp4");
     fs::create_dir(&blocked).unwrap();
     fs::write(blocked.join("full"), "").unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let error = pool.install(|| write_data_set(&small(), &folder, |_, _| ())).unwrap_err();
-    assert!(matches!(&error, ShapesError::Clip { clip, .. } if clip == "000005"), "{error}");
+    assert!(matches!(&error, ShapesError::Clip { clip, .. } if clip == "clip-000005"), "{error}");
     assert!(error.to_string().contains("000005") && !error.to_string().contains('\n'), "{error}");
     fs::remove_dir_all(&blocked).unwrap();
     assert_eq!(write_data_set(&small(), &folder, |_, _| ()).unwrap().kept, 5);

@@ -43,8 +43,7 @@ impl<'a> Names<'a> {
         self.full(number).or_else(|| self.by_shape(number))
     }
 
-    /// Names for wrong options, by the looks at the start: first of the other objects, then of absent ones. Says how many
-    /// are of the scene.
+    /// Names for wrong options, by the looks at the start: first of the other objects, then of absent ones.
     pub(super) fn wrong(&self, not: &[usize]) -> Vec<String> {
         self.looks(not).map(spoken).collect()
     }

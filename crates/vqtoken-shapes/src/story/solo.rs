@@ -58,7 +58,7 @@ fn go(direction: Direction, gait: Gait, cast: &Cast, random: &mut Random) -> Obj
     // The same play in both coordinates, with a little more across the way for the sake of room.
     let play = (cast.room() - long * gone.max(1.0 - gone)).max(0.0);
     let unit = direction.unit();
-    let mut centre = anywhere(cast, play.max(0.0) + 0.12, random);
+    let mut centre = anywhere(cast, play + 0.12, random);
     for axis in [0, 1] {
         if unit[axis] != 0.0 {
             centre[axis] = 0.5 + random.range(-play, play);
@@ -138,9 +138,9 @@ fn bounce(side: Side, cast: &Cast, random: &mut Random) -> Option<Told> {
     let touch = random.range(0.38, 0.62);
     let wall = side.point(cast.reach(), 0.5 + random.range(-0.25, 0.25));
     let drift = random.range(0.05, 0.16) * random.sign();
-    let along = times(side.outward().unit(), 1.0);
-    let along = [along[1] * drift, along[0] * drift];
-    let inward = times(side.outward().unit(), -1.0);
+    let outward = side.outward().unit();
+    let along = [outward[1] * drift, outward[0] * drift];
+    let inward = times(outward, -1.0);
     let start = minus(plus(wall, times(inward, random.range(0.28, 0.42))), along);
     let end = plus(plus(wall, times(inward, random.range(0.28, 0.42))), along);
     if !cast.inside(start) || !cast.inside(end) {
