@@ -1,0 +1,143 @@
+//! Questions as rows of NExT-QA's CSV and as LLaVA-style JSON.
+
+use serde::Serialize;
+
+use crate::question::Question;
+
+/// The columns of NExT-QA's multiple-choice files.
+pub(crate) const COLUMNS: &str = "video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n";
+
+/// A question with its place in a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Name of the clip: the file is `videos/{video}.mp4`.
+    pub video: String,
+    /// Frames of the clip.
+    pub frame_count: usize,
+    /// Side of the picture in pixels.
+    pub size: usize,
+    /// Number of the question within the clip.
+    pub qid: usize,
+    /// The question.
+    pub question: Question,
+}
+
+impl Row {
+    /// The line of the CSV file, with its end.
+    pub(crate) fn csv(&self) -> String {
+        let Row { video, frame_count, size, qid, question } = self;
+        let mut cells = vec![
+            video.clone(),
+            frame_count.to_string(),
+            size.to_string(),
+            size.to_string(),
+            question.question.clone(),
+            question.answer.to_string(),
+            qid.to_string(),
+            question.code().to_string(),
+        ];
+        cells.extend(question.options.iter().cloned());
+        cells.iter_mut().for_each(quote);
+        cells.join(",") + "\n"
+    }
+
+    /// The entry of the JSON file with the options in the question, answered by a letter.
+    pub(crate) fn choice(&self) -> Entry {
+        let options: String = self
+            .question
+            .options
+            .iter()
+            .zip('A'..)
+            .map(|(option, letter)| format!("{letter}. {option}\n"))
+            .collect();
+        let letter = char::from(b'A' + self.question.answer.min(4) as u8);
+        self.entry(
+            format!(
+                "{}\n{options}Answer with the option's letter from the given choices directly.",
+                self.question.question
+            ),
+            letter.to_string(),
+        )
+    }
+
+    /// The entry of the JSON file with the bare question, answered in words.
+    pub(crate) fn open(&self) -> Entry {
+        self.entry(
+            format!("{}\nAnswer the question using a single word or phrase.", self.question.question),
+            self.question.answer_text().to_string(),
+        )
+    }
+
+    fn entry(&self, asked: String, answer: String) -> Entry {
+        Entry {
+            id: format!("{}-{}", self.video, self.qid),
+            video: format!("videos/{}.mp4", self.video),
+            data_source: "shapes",
+            kind: self.question.code(),
+            conversations: [
+                Turn { from: "human", value: format!("<image>\n{asked}") },
+                Turn { from: "gpt", value: answer },
+            ],
+        }
+    }
+}
+
+/// An entry of a LLaVA-style file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry {
+    id: String,
+    video: String,
+    data_source: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    conversations: [Turn; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct Turn {
+    from: &'static str,
+    value: String,
+}
+
+/// In quotes if it must be (RFC 4180).
+fn quote(cell: &mut String) {
+    if cell.contains([',', '"', '\n', '\r']) {
+        *cell = format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::question::Template;
+
+    fn row() -> Row {
+        let question = Question {
+            template: Template::Direction,
+            question: "Which way, \"roughly\"?".into(),
+            options: ["left", "right", "up", "down", "it does not move"].map(String::from),
+            answer: 2,
+            class: 2,
+            subject: Some(0),
+        };
+        Row { video: "000007".into(), frame_count: 32, size: 378, qid: 1, question }
+    }
+
+    #[test]
+    fn rows_have_the_columns_of_the_heading() {
+        assert_eq!(
+            row().csv(),
+            "000007,32,378,378,\"Which way, \"\"roughly\"\"?\",2,1,MD,left,right,up,down,it does not move\n"
+        );
+        assert_eq!(COLUMNS.matches(',').count(), 12);
+    }
+
+    #[test]
+    fn entries_ask_and_answer() {
+        let entry = serde_json::to_value(row().choice()).unwrap();
+        assert_eq!(entry["conversations"][1]["value"], "C");
+        let asked = entry["conversations"][0]["value"].as_str().unwrap();
+        assert!(asked.starts_with("<image>\nWhich") && asked.contains("\nE. it does not move\n"), "{asked}");
+        assert_eq!(serde_json::to_value(row().open()).unwrap()["conversations"][1]["value"], "up");
+    }
+}

@@ -1,0 +1,236 @@
+//! A data set on disk.
+//!
+//! ```text
+//! settings.json                      what it was made with
+//! videos/clip-000000.mp4 ...         H.264
+//! train.csv val.csv test.csv         NExT-QA's columns
+//! train.json val.json test.json      LLaVA-style, options in the question, answered by a letter
+//! train_open.json ...                LLaVA-style, answered in words
+//! scenes.jsonl                       a line a clip: script, truth for every frame, templates of the questions
+//! ```
+//!
+//! Tables are written when all clips are there. Whatever stops the work, complete clips stay, and the next run goes on.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+use vqtoken_video::{Mp4Options, Mp4Writer, Video, VideoError};
+
+use crate::data_set::{Clip, Part, clips};
+use crate::question::Template;
+use crate::tables::{COLUMNS, Row};
+use crate::{Scene, Settings, ShapesError};
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Clips in the data set.
+    pub clips: usize,
+    /// Clips that were there already.
+    pub kept: usize,
+    /// Questions for training, validation and test.
+    pub questions: [usize; 3],
+}
+
+/// Writes a data set into a folder, or completes the one that is there. `progress` hears how many clips are done, of how
+/// many, after each; from several threads.
+///
+/// The same settings give the same bytes for any number of threads. A folder that holds a data set of the same scenes is
+/// gone on with: more clips, other parts and other numbers of questions are fine.
+///
+/// # Errors
+/// Settings out of range, a folder with another data set, anything that cannot be written.
+pub fn write_data_set(
+    settings: &Settings,
+    folder: &Path,
+    progress: impl Fn(usize, usize) + Sync,
+) -> Result<Written, ShapesError> {
+    let clips = clips(settings)?;
+    let videos = folder.join("videos");
+    claim(settings, folder, &videos)?;
+    let (done, kept) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    clips.par_iter().try_for_each(|clip| {
+        let path = videos.join(format!("{}.mp4", clip.video));
+        if is_complete(&path, &clip.scene) {
+            kept.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let written = write_clip(&path, &clip.scene, settings.quantizer);
+            written.map_err(|source| ShapesError::Clip { clip: clip.video.clone(), source })?;
+        }
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, clips.len());
+        Ok(())
+    })?;
+    let mut questions = [0; 3];
+    for part in Part::ALL {
+        let rows: Vec<Row> = clips.iter().filter(|clip| clip.part == part).flat_map(Clip::rows).collect();
+        questions[part as usize] = rows.len();
+        write_tables(folder, part, &rows)?;
+    }
+    write_file(&folder.join("scenes.jsonl"), |out| {
+        for clip in &clips {
+            serde_json::to_writer(&mut *out, &Line::of(clip))?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })?;
+    remove_parts(&videos);
+    Ok(Written { clips: clips.len(), kept: kept.into_inner(), questions })
+}
+
+/// Writes one scene as an H.264 MP4 file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_clip(path: &Path, scene: &Scene, quantizer: u8) -> Result<(), VideoError> {
+    let options = Mp4Options { quantizer, ..Mp4Options::default() };
+    let mut writer = Mp4Writer::create(path, scene.size, scene.size, f64::from(scene.fps), options)?;
+    let renderer = scene.renderer();
+    for frame in 0..scene.frames {
+        writer.push(&renderer.frame(frame)?)?;
+    }
+    writer.finish()
+}
+
+/// Makes sure that the folder is ours: new, or with the same settings of scenes.
+fn claim(settings: &Settings, folder: &Path, videos: &Path) -> Result<(), ShapesError> {
+    let path = folder.join("settings.json");
+    let here = serde_json::to_value(settings).unwrap_or_default();
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let refuse = |reason: String| ShapesError::NotOurs { path: path.clone(), reason };
+            let there: Settings = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+            let there = serde_json::to_value(there).unwrap_or_default();
+            compare(&path, &there, &here)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let foreign = fs::read_dir(videos).is_ok_and(|mut entries| entries.next().is_some());
+            if foreign {
+                let reason = "there are files in `videos`, but no such file beside it".into();
+                return Err(ShapesError::NotOurs { path, reason });
+            }
+        }
+        Err(source) => return Err(ShapesError::Write { path, source }),
+    }
+    fs::create_dir_all(videos).map_err(|source| ShapesError::Write { path: videos.into(), source })?;
+    write_file(&path, |out| {
+        serde_json::to_writer_pretty(&mut *out, &here)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Whether two settings make the same clips; what only concerns parts and questions may differ.
+fn compare(path: &Path, there: &Value, here: &Value) -> Result<(), ShapesError> {
+    const FREE: [&str; 4] = ["clips", "validation", "test", "questions"];
+    let names = here.as_object().into_iter().flat_map(|settings| settings.keys());
+    for name in names.filter(|name| !FREE.contains(&name.as_str())) {
+        if there[name] != here[name] {
+            let (there, here) = (there[name].to_string(), here[name].to_string());
+            return Err(ShapesError::OtherDataSet { path: path.into(), what: name.clone(), there, here });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the clip is there. Files get their names when they are complete, so the headers are enough.
+fn is_complete(path: &Path, scene: &Scene) -> bool {
+    Video::open(path).is_ok_and(|video| {
+        let info = video.info();
+        info.frames == Some(scene.frames) && (info.width, info.height) == (scene.size, scene.size)
+    })
+}
+
+fn write_tables(folder: &Path, part: Part, rows: &[Row]) -> Result<(), ShapesError> {
+    let name = part.name();
+    write_file(&folder.join(format!("{name}.csv")), |out| {
+        out.write_all(COLUMNS.as_bytes())?;
+        rows.iter().try_for_each(|row| out.write_all(row.csv().as_bytes()))
+    })?;
+    let choices: Vec<_> = rows.iter().map(Row::choice).collect();
+    let open: Vec<_> = rows.iter().map(Row::open).collect();
+    for (path, entries) in [(format!("{name}.json"), choices), (format!("{name}_open.json"), open)] {
+        write_file(&folder.join(path), |out| Ok(serde_json::to_writer_pretty(out, &entries)?))?;
+    }
+    Ok(())
+}
+
+/// Writes beside the file and gives it its name at the end.
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), ShapesError> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = File::create(&part).map(BufWriter::new).and_then(|mut out| {
+        write(&mut out)?;
+        out.flush()?;
+        fs::rename(&part, path)
+    });
+    written.map_err(|source| {
+        // Whether it can be removed or not, what matters to the user is why it could not be written.
+        let _ = fs::remove_file(&part);
+        ShapesError::Write { path: path.into(), source }
+    })
+}
+
+/// Removes what killed runs left behind; a data set that is complete needs none of it.
+fn remove_parts(videos: &Path) {
+    let paths = fs::read_dir(videos).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('.') && name.ends_with(".part")
+    };
+    for path in paths.filter(is_part) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A line of `scenes.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    video: &'a str,
+    part: Part,
+    #[serde(flatten)]
+    scene: &'a Scene,
+    /// For each object and each frame: x and y of the centre on the screen, visible part; ten-thousandths are enough.
+    tracks: Vec<Vec<[f64; 3]>>,
+    questions: Vec<LineQuestion>,
+}
+
+#[derive(Serialize)]
+struct LineQuestion {
+    qid: usize,
+    template: Template,
+    subject: Option<usize>,
+}
+
+impl<'a> Line<'a> {
+    fn of(clip: &'a Clip) -> Line<'a> {
+        let mut tracks = vec![Vec::with_capacity(clip.scene.frames); clip.scene.objects.len()];
+        for frame in 0..clip.scene.frames {
+            for (track, state) in tracks.iter_mut().zip(clip.scene.states(frame)) {
+                let values = [state.centre[0], state.centre[1], state.visible];
+                track.push(values.map(|value| (f64::from(value) * 1e4).round() / 1e4));
+            }
+        }
+        let questions = clip.questions.iter().enumerate();
+        let questions = questions.map(|(qid, question)| LineQuestion {
+            qid,
+            template: question.template,
+            subject: question.subject,
+        });
+        Line {
+            video: &clip.video,
+            part: clip.part,
+            scene: &clip.scene,
+            tracks,
+            questions: questions.collect(),
+        }
+    }
+}
