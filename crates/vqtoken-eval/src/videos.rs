@@ -65,7 +65,7 @@ impl VideoFolder {
         Ok(Self { by_name, other_names })
     }
 
-    /// How many names lead to a video.
+    /// Whether there is no video at all.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
