@@ -136,7 +136,10 @@ pub enum ReadError {
 
 /// A value from a file for a message: on one line, and not longer than 60 characters.
 pub(crate) fn shown(value: &str) -> String {
-    let mut short: String = value.chars().take(60).flat_map(char::escape_debug).collect();
+    let mut short = String::new();
+    for c in value.chars().take(60) {
+        if c.is_control() { short.extend(c.escape_default()) } else { short.push(c) }
+    }
     if value.chars().nth(60).is_some() {
         short.push('…');
     }

@@ -19,36 +19,29 @@ pub struct PublishedActivityNet {
     pub free_as_printed: f64,
 }
 
-/// The script's numbers for these samples. None if some type has no questions, where the script divides by zero.
-///
-/// `file_order` are the types as they follow one another in the answers file: see [`PublishedActivityNet::free_as_printed`].
-pub fn published_activitynet(
-    items: &[Item],
-    samples: &[Sample],
-    file_order: &[usize],
-) -> Option<PublishedActivityNet> {
+/// The script's numbers for these samples, the items in the order of the answers file. None if some type has no questions,
+/// where the script divides by zero.
+pub fn published_activitynet(items: &[Item], samples: &[Sample]) -> Option<PublishedActivityNet> {
     let mut order: Vec<usize> = Vec::new();
     let (mut counts, mut correct) = ([0usize; 9], [0usize; 9]);
-    for kind in file_order {
-        if !order.contains(kind) {
-            order.push(*kind);
+    for kind in items.iter().map(type_of) {
+        let kind = kind?;
+        if counts[kind] == 0 {
+            order.push(kind);
         }
-    }
-    for (item, kind) in items.iter().map(|item| (item, type_of(item))) {
-        let _ = item;
-        *counts.get_mut(kind?)? += 1;
+        counts[kind] += 1;
     }
     for sample in samples.iter().filter(|sample| sample.exact_match == Some(1.0)) {
-        *correct.get_mut(type_of(items.get(sample.doc_id)?)?)? += 1;
+        correct[type_of(items.get(sample.doc_id)?)?] += 1;
     }
     if counts.contains(&0) {
         return None;
     }
     let free: usize = correct[FIRST_FREE..].iter().sum();
-    let below: usize = order.iter().skip(FIRST_FREE).filter_map(|kind| counts.get(*kind)).sum();
+    let below: usize = order.iter().skip(FIRST_FREE).map(|kind| counts[*kind]).sum();
     Some(PublishedActivityNet {
         types: std::array::from_fn(|kind| correct[kind] as f64 / counts[kind] as f64),
-        all: correct.iter().sum::<usize>() as f64 / counts.iter().sum::<usize>() as f64,
+        all: correct.iter().sum::<usize>() as f64 / items.len() as f64,
         free_as_printed: free as f64 / below as f64,
     })
 }
