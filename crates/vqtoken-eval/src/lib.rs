@@ -52,7 +52,7 @@ pub use sample::Sample;
 pub use samples_file::{SamplesError, read_samples};
 pub use score::{
     Classes, Difference, Estimate, Facet, Failure, JudgeReport, PublishedActivityNet, Report, Score, Verdict,
-    clustered_mean, clustered_ratio, comparison_table, judge_report, paired_difference,
+    clustered_mean, clustered_ratio, clustered_share, comparison_table, judge_report, paired_difference,
     published_activitynet, read_predictions, read_verdicts, write_judge_requests,
 };
 pub use task::{Task, UnknownTask};

@@ -88,7 +88,7 @@ shapes  test
           questions  accuracy            95%
 all               5     20.00  [0.00, 55.93]
 type  CW          2     50.00              -
-type  TN          3      0.00   [0.00, 0.00]
+type  TN          3      0.00  [0.00, 84.19]
 answers: 1 right, 1 wrong, 2 unparsed (1 several, 1 declined, 0 empty, 0 unreadable), 1 failed
 chance: 25.00
 visual tokens: 32.20 on average, TokDense 0.621 [-0.492, 1.735]

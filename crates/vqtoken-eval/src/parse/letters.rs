@@ -34,6 +34,9 @@ const FILLERS: [&str; 18] = [
 ];
 /// Words that may follow a letter that is no other word.
 const FOLLOWERS: [&str; 8] = ["because", "since", "as", "and", "or", "which", "based", "from"];
+/// Words with which an answer says what is not right.
+const DENIALS: [&str; 9] =
+    ["not", "neither", "nor", "isn't", "wrong", "incorrect", "except", "can't", "cannot"];
 
 /// The whole answer is a letter, whatever stands around it.
 pub(super) fn whole(text: &str, options: usize) -> Option<Parsed> {
@@ -43,16 +46,24 @@ pub(super) fn whole(text: &str, options: usize) -> Option<Parsed> {
     }
 }
 
-/// The answer begins with a letter that a mark sets apart, or that the text of its option follows.
+/// The answer begins with a letter that a mark sets apart, or that the text of its option or a reason follows. Several if it
+/// goes on with other letters, or repeats the list of options.
 pub(super) fn leading(text: &str, options: &[String]) -> Option<Parsed> {
     let words = words(text);
     let first = words.first()?;
     let letter = first.letter()?;
-    if names_several(&words, 0, options.len()) {
+    let starts_line = |line: &str| {
+        let words = self::words(line);
+        words.first().filter(|word| is_closed(word)).and_then(Word::letter)
+    };
+    let other_line =
+        text.lines().skip(1).filter_map(starts_line).any(|other| !other.eq_ignore_ascii_case(&letter));
+    if names_several(&words, 0, options.len()) || (is_closed(first) && other_line) {
         return Some(Parsed::Several);
     }
-    let closed =
-        first.after.starts_with(['.', ')', ']', '}', ':']) || (first.ends_line && letter.is_uppercase());
+    let reason = words.get(1).is_some_and(|word| word.is("because") || word.is("since"));
+    let upper = letter.is_uppercase() && (first.ends_line || first.after.starts_with([',', ';']) || reason);
+    let closed = is_closed(first) || upper;
     let repeats = || {
         let option = option_of_letter(letter, options.len()).and_then(|index| options.get(index));
         option.is_some_and(|option| plain(text).get(1..) == Some(&plain(option)[..]))
@@ -70,6 +81,11 @@ pub(super) fn stated(text: &str, options: usize) -> Option<Parsed> {
         }
         let word = words.get(at)?;
         let letter = word.letter().filter(|letter| stands_apart(&words, at, *letter))?;
+        let denied = words.get(at + 1).is_some_and(|word| word.is("isn't"))
+            || words.get(at + 2).is_some_and(|word| words[at + 1].is("is") && is_denial(word));
+        if denied {
+            return None;
+        }
         let several = names_several(&words, at, options);
         Some(if several { Parsed::Several } else { of_letter(letter, options) })
     };
@@ -80,6 +96,9 @@ pub(super) fn stated(text: &str, options: usize) -> Option<Parsed> {
 /// Letters anywhere that are set apart; or an answer of nothing but letters and the words between them.
 pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
     let words = words(text);
+    if words.iter().any(is_denial) {
+        return None;
+    }
     let only_letters = words.iter().all(|word| {
         word.letter().is_some_and(char_is_upper)
             || word.is("and")
@@ -102,6 +121,15 @@ pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
         (0, _) => None,
         _ => Some(Parsed::Several),
     }
+}
+
+/// Whether a mark follows that makes a letter the name of an option.
+fn is_closed(word: &Word<'_>) -> bool {
+    word.after.starts_with(['.', ')', ']', '}', ':'])
+}
+
+fn is_denial(word: &Word<'_>) -> bool {
+    DENIALS.iter().any(|denial| word.is(denial))
 }
 
 fn char_is_upper(letter: char) -> bool {

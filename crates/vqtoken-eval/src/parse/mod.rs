@@ -1,8 +1,8 @@
 //! Which option a written answer means.
 //!
-//! In this order: the answer is nothing but a letter; it begins with a delimited letter ("B. ", "(b)"); it states one ("the
-//! answer is B"; of several statements the last); it is the text of one option; it holds letters that stand alone; it
-//! declines; it contains the text of exactly one option. Whatever is left is unreadable. Nothing is ever guessed: an
+//! In this order: the answer is nothing but a letter; it begins with a delimited letter ("B. ", "(b)") and no other line begins
+//! with another; it states one ("the answer is B"; of several statements the last); it is the text of one option; it holds
+//! letters that stand alone; it declines; it contains the text of exactly one option. Whatever is left is unreadable. Nothing is ever guessed: an
 //! answer that names several options or none counts as wrong and is reported as a class of its own.
 
 mod letters;
@@ -33,9 +33,11 @@ pub fn parse_choice(answer: &str, options: &[String]) -> Parsed {
     if text.is_empty() {
         return Parsed::Empty;
     }
-    letters::whole(text, options.len())
-        .or_else(|| letters::leading(text, options))
+    let leading = letters::leading(text, options);
+    let decided = letters::whole(text, options.len()).or(leading.filter(|parsed| *parsed != Parsed::Several));
+    decided
         .or_else(|| letters::stated(text, options.len()))
+        .or(leading)
         .or_else(|| texts::whole(text, options))
         .or_else(|| letters::standing_alone(text, options.len()))
         .or_else(|| texts::declined(text, options).then_some(Parsed::Declined))

@@ -48,6 +48,10 @@ fn a_letter_first() {
         ("B\nBecause the ball is dark.", Choice(1)),
         ("(C) because of the shape", Choice(2)),
         ("B. red", Choice(1)),
+        ("B, because it is dark", Choice(1)),
+        ("A because it is red", Choice(0)),
+        ("B - dark blue", Choice(1)),
+        ("C.\nC. a green circle", Choice(2)),
     ]);
 }
 
@@ -68,6 +72,10 @@ fn a_letter_stated() {
         ("The answer is A. No, wait: the answer is C.", Choice(2)),
         ("A car passes by. The answer is B.", Choice(1)),
         ("So the ball is blue. Therefore, the final answer is (D).", Choice(3)),
+        ("<answer>A</answer>", Choice(0)),
+        ("I think it's B.", Choice(1)),
+        ("Option B is not right; the answer is C", Choice(2)),
+        ("The answer isn't A. It should be option D.", Choice(3)),
     ]);
 }
 
@@ -95,7 +103,9 @@ fn several_options() {
         ("The answer is A or B.", Several),
         ("Both (A) and (C)", Several),
         ("red or blue", Several),
-        ("A. red\nB. dark blue", Choice(0)),
+        ("A. red\nB. dark blue", Several),
+        ("A. red\nB. dark blue\nThe answer is B.", Choice(1)),
+        ("A or B, I guess. The answer is A.", Choice(0)),
     ]);
     assert_eq!(parse_choice("yes", &options(&["yes", "no", "yes"])), Several);
 }
@@ -118,6 +128,9 @@ fn answers_without_an_option() {
         ("A man walks", Unreadable),
         ("...", Unreadable),
         ("42", Unreadable),
+        ("It is not B.", Unreadable),
+        ("Neither A nor B.", Unreadable),
+        ("Option B is wrong", Unreadable),
         ("reddish", Unreadable),
     ]);
 }

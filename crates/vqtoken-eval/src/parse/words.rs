@@ -19,7 +19,7 @@ impl Word<'_> {
 
     /// Whether a bracket, full stop or colon sets it apart.
     pub(super) fn is_delimited(&self) -> bool {
-        self.after.starts_with(['.', ')', ']', '}', ':', ',', ';', '!', '?', '*', '/'])
+        self.after.starts_with(['.', ')', ']', '}', ':', ',', ';', '!', '?', '*', '/', '<'])
             || self.before.ends_with(['(', '[', '{', '*', '/'])
     }
 

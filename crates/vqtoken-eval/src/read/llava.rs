@@ -19,11 +19,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
     for mut row in rows.iter() {
         let (id, file) = (row.text("id")?, row.text("video")?);
         let kind = row.optional_text("type");
-        keys.claim(&mut row, &id)?;
+        row.place.key = Some(id.clone());
         let video = Path::new(&file).with_extension("").to_string_lossy().into_owned();
         let turns = turns(&row)?;
         for (number, (question, answer)) in turns.iter().enumerate() {
             let id = if turns.len() == 1 { id.clone() } else { format!("{id}_{number}") };
+            keys.claim(&mut row, &id)?;
             let (question, expected) = question_and_answer(&row, question, answer)?;
             let labels = kind.iter().map(|kind| Label::new("type", kind)).collect();
             items.push(Item { id, video: video.clone(), question, expected, labels });

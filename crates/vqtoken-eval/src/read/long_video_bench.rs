@@ -16,8 +16,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
     let item = |mut row: Row<'_>| {
         let id = row.text("id")?;
         keys.claim(&mut row, &id)?;
-        let file = row.text("video_path").or_else(|_| row.text("video_id"))?;
-        let video = Path::new(&file).with_extension("").to_string_lossy().into_owned();
+        let video = match row.optional_text("video_path") {
+            Some(file) => Path::new(&file).with_extension("").to_string_lossy().into_owned(),
+            None => row.text("video_id")?,
+        };
         let options =
             if row.value("candidates").is_some() { row.texts("candidates")? } else { numbered(&row)? };
         let options = row.options(options)?;

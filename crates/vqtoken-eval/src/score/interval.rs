@@ -4,8 +4,11 @@
 //! `G / (G - 1) * sum of u_g^2 / n^2` (Liang and Zeger 1986, with the usual correction for few clusters; Miller,
 //! arXiv 2411.00640, recommends it for evaluations), and the interval `m ± 1.96 sd`. For a ratio `R` of two means the same with
 //! `u_g = sum of (s_i - R t_i) / mean(t)`, its linear part (the delta method).
+//!
+//! Where all answers are right, or all wrong, that variance is 0 though nothing is certain. The interval of a share then takes
+//! each video for one draw: up to `1 - 0.025^(1/G)` (Clopper and Pearson 1934).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -24,6 +27,20 @@ pub struct Estimate {
 /// The mean of scores, each with its cluster. None of none.
 pub fn clustered_mean<'a>(scores: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Estimate> {
     clustered_ratio(scores.into_iter().map(|(cluster, score)| (cluster, score, 1.0)))
+}
+
+/// The mean of scores that are 0 or 1, each with its cluster. None of none.
+pub fn clustered_share<'a>(scores: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Estimate> {
+    let scores: Vec<_> = scores.into_iter().collect();
+    let mean = clustered_mean(scores.iter().copied())?;
+    let clusters = scores.iter().map(|(cluster, _)| *cluster).collect::<BTreeSet<_>>().len();
+    let reach = 1.0 - 0.025f64.powf(1.0 / clusters as f64);
+    let interval = mean.interval.map(|[low, high]| match mean.value {
+        0.0 => [0.0, reach],
+        1.0 => [1.0 - reach, 1.0],
+        _ => [low.max(0.0), high.min(1.0)],
+    });
+    Some(Estimate { interval, ..mean })
 }
 
 /// The ratio of the mean of the first numbers to that of the second, each pair with its cluster. None of none, or where the
@@ -50,10 +67,9 @@ pub fn clustered_ratio<'a>(pairs: impl IntoIterator<Item = (&'a str, f64, f64)>)
 }
 
 impl Estimate {
-    /// Value and ends multiplied by 100, the ends not beyond 0 and 100.
+    /// Value and ends multiplied by 100.
     pub fn percent(self) -> Self {
-        let end = |end: f64| (100.0 * end).clamp(0.0, 100.0);
-        Self { value: 100.0 * self.value, interval: self.interval.map(|ends| ends.map(end)) }
+        Self { value: 100.0 * self.value, interval: self.interval.map(|ends| ends.map(|end| 100.0 * end)) }
     }
 }
 
@@ -91,6 +107,18 @@ mod tests {
         let thrice = once.iter().flat_map(|pair| [*pair; 3]);
         let (once, thrice) = (clustered_mean(once).unwrap(), clustered_mean(thrice).unwrap());
         assert!((reach(once) - reach(thrice)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_share_of_nothing_or_all_is_not_certain() {
+        // The rule of three: with 30 draws about 0 to 12%.
+        let names: Vec<String> = (0..30).map(|name| name.to_string()).collect();
+        let of = |score: f64| clustered_share(names.iter().map(|name| (name.as_str(), score))).unwrap();
+        let [low, high] = of(0.0).interval.unwrap();
+        assert!(low == 0.0 && (high - 0.115_703).abs() < 1e-6, "{high}");
+        assert_eq!(of(1.0).interval.unwrap(), [1.0 - high, 1.0]);
+        let ends = clustered_share([("a", 1.0), ("b", 0.0), ("c", 0.0)]).unwrap().interval.unwrap();
+        assert!(ends[0] == 0.0 && ends[1] < 1.0, "{ends:?}");
     }
 
     #[test]

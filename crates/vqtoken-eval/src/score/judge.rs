@@ -17,7 +17,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::interval::{Estimate, clustered_mean};
+use super::interval::{Estimate, clustered_mean, clustered_share};
 use crate::folder::write_whole;
 use crate::item::Item;
 use crate::read::rows::{Keys, Row, Rows, read_json, syntax};
@@ -149,7 +149,7 @@ pub fn judge_report(samples: &[Sample], verdicts: &BTreeMap<String, Option<Verdi
     }
     let none = Estimate { value: 0.0, interval: None };
     let yes = |verdict: Verdict| f64::from(u8::from(verdict.correct));
-    let accuracy = clustered_mean(judged.iter().map(|(video, verdict)| (*video, yes(*verdict))));
+    let accuracy = clustered_share(judged.iter().map(|(video, verdict)| (*video, yes(*verdict))));
     let score = clustered_mean(judged.iter().map(|(video, verdict)| (*video, verdict.score))).unwrap_or(none);
     let accuracy = accuracy.unwrap_or(none).percent();
     JudgeReport {

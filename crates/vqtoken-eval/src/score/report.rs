@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use vqtoken_core::tok_dense;
 
-use super::interval::{Estimate, clustered_mean, clustered_ratio};
+use super::interval::{Estimate, clustered_ratio, clustered_share};
 use crate::answer::PerStage;
 use crate::item::{Expected, Item};
 use crate::parse::Parsed;
@@ -215,7 +215,7 @@ fn is_blank(sample: &Sample) -> bool {
 }
 
 fn estimate(scored: &[Scored<'_>]) -> Estimate {
-    let mean = clustered_mean(scored.iter().map(|one| (one.video, one.score)));
+    let mean = clustered_share(scored.iter().map(|one| (one.video, one.score)));
     mean.unwrap_or(Estimate { value: 0.0, interval: None }).percent()
 }
 

@@ -39,12 +39,14 @@ impl fmt::Display for Report {
         if let Some(chance) = self.chance {
             writeln!(f, "chance: {chance:.2}")?;
         }
-        let dense = interval(self.tok_dense_interval, 3);
-        writeln!(
-            f,
-            "visual tokens: {:.2} on average, TokDense {:.3} {dense}",
-            self.tokens_mean, self.tok_dense
-        )?;
+        if self.tokens_mean > 0.0 {
+            let dense = interval(self.tok_dense_interval, 3);
+            writeln!(
+                f,
+                "visual tokens: {:.2} on average, TokDense {:.3} {dense}",
+                self.tokens_mean, self.tok_dense
+            )?;
+        }
         stages(f, "seconds", self.seconds_mean.named(), self.seconds_mean_total, 1.0)?;
         stages(f, "TFLOP", self.flops_mean.named(), self.flops_mean_total, 1e12)?;
         if self.without_answer > 0 {
