@@ -1,4 +1,5 @@
 //! Every benchmark's files, made up in small.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Runs that are broken off, resumed, and refused.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

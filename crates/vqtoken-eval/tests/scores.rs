@@ -1,4 +1,5 @@
 //! Reports, tables, comparisons, judges and other people's predictions.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
