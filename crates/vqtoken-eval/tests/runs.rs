@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -96,6 +96,8 @@ fn a_run_writes_one_line_a_question_in_the_layout_of_lmms_eval() {
     assert!(line["exact_match"].is_number() && line.get("failed").is_none());
     assert_eq!((&line["seconds"]["prefill"], &line["flops"]["vision"]), (&0.5.into(), &1e12.into()));
     assert_eq!(read_samples(&path, &items).unwrap(), samples);
+    let texts: BTreeSet<_> = samples.iter().map(|sample| &sample.filtered_resps).collect();
+    assert!(texts.len() > 4, "each question has its own seed: {texts:?}");
 }
 
 #[test]
