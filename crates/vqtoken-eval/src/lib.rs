@@ -1,0 +1,68 @@
+//! Benchmarks for video question answering: reading what their authors publish, asking, and scoring as they do.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//! use std::path::Path;
+//! use vqtoken_eval::{Answerer, Report, Run, Task, VideoFolder, Videos, run};
+//! # fn evaluate(model: &mut dyn Answerer) -> Result<(), Box<dyn std::error::Error>> {
+//!
+//! let (task, data) = (Task::NextQa, Path::new("nextqa"));
+//! let annotations = task.find(data, "val")?;
+//! let items = annotations.read(task)?;
+//! let (paths, missing) = VideoFolder::scan(data, Some(&annotations))?.locate(&items);
+//! let plan = Run {
+//!     task,
+//!     items: &items,
+//!     videos: Videos::At(&paths),
+//!     samples: Path::new("nextqa.jsonl"),
+//!     settings: "vqtoken 32",
+//!     seed: 0,
+//!     retry_failed: false,
+//! };
+//! let samples = run(&plan, model, &mut |_| ControlFlow::Continue(()))?;
+//! println!("{}", Report::new(task, plan.settings, &items, &samples, missing));
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod folder;
+mod grade;
+mod item;
+mod parse;
+mod prompt;
+mod read;
+mod run;
+mod sample;
+mod samples_file;
+mod score;
+mod task;
+mod videos;
+
+use std::io;
+use std::path::Path;
+
+pub use answer::{Answer, Answerer, Ask, PerStage};
+pub use item::{Expected, Item, Label, letter, option_of_letter};
+pub use parse::{Parsed, parse_choice};
+pub use prompt::prompt;
+pub use read::{Annotations, Place, ReadError};
+pub use run::{Progress, Run, Videos, run};
+pub use sample::Sample;
+pub use samples_file::{SamplesError, read_samples};
+pub use score::{
+    Classes, Difference, Estimate, Facet, Failure, JudgeReport, PublishedActivityNet, Report, Score, Verdict,
+    clustered_mean, clustered_ratio, clustered_share, comparison_table, judge_report, paired_difference,
+    published_activitynet, read_predictions, read_verdicts, write_judge_requests,
+};
+pub use task::{Task, UnknownTask};
+pub use videos::{MissingVideo, VideoFolder};
+
+/// Writes a result file in one step: it is there whole, or not at all.
+///
+/// # Errors
+///
+/// If the file cannot be written; an older one of that name is then still there.
+pub fn write_result(path: &Path, text: &str) -> io::Result<()> {
+    folder::write_whole(path, text)
+}

@@ -1,0 +1,56 @@
+//! Which option a written answer means.
+//!
+//! In this order: the answer is nothing but a letter; it begins with a delimited letter ("B. ", "(b)") and no other line begins
+//! with another; it states one ("the answer is B"; of several statements the last); it is the text of one option; it holds
+//! letters that stand alone; it declines; it contains the text of exactly one option. Whatever is left is unreadable. Nothing is ever guessed: an
+//! answer that names several options or none counts as wrong and is reported as a class of its own.
+
+mod letters;
+mod texts;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parsed {
+    /// One option, by its index.
+    Option(usize),
+    /// Several options.
+    Several,
+    /// That it cannot or will not say.
+    Declined,
+    /// Nothing.
+    Empty,
+    /// Something that is none of the options.
+    Unreadable,
+}
+
+/// Reads an answer to a question with these options.
+pub fn parse_choice(answer: &str, options: &[String]) -> Parsed {
+    let text = bare(answer);
+    if text.is_empty() {
+        return Parsed::Empty;
+    }
+    let leading = letters::leading(text, options);
+    let decided = letters::whole(text, options.len()).or(leading.filter(|parsed| *parsed != Parsed::Several));
+    decided
+        .or_else(|| letters::stated(text, options.len()))
+        .or(leading)
+        .or_else(|| texts::whole(text, options))
+        .or_else(|| letters::standing_alone(text, options.len()))
+        .or_else(|| texts::declined(text, options).then_some(Parsed::Declined))
+        .or_else(|| texts::contained(text, options))
+        .unwrap_or(Parsed::Unreadable)
+}
+
+/// The answer without what models put around it: blanks, quotes, marks for bold type, code or end of text.
+fn bare(answer: &str) -> &str {
+    let end = answer.trim().trim_end_matches("<|im_end|>").trim_end_matches("</s>");
+    let blank = |c: char| c.is_whitespace() || c.is_control() || "\"'`*_“”‘’$".contains(c);
+    end.trim_matches(blank)
+}
+
+#[cfg(test)]
+mod tests;

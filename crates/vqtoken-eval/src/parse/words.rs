@@ -1,0 +1,88 @@
+//! An answer as words with what stands around them.
+
+/// A run of letters and digits, and the marks around it that are not blanks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word<'a> {
+    pub(super) text: &'a str,
+    pub(super) before: &'a str,
+    pub(super) after: &'a str,
+    /// Whether nothing but blanks and marks follows on its line.
+    pub(super) ends_line: bool,
+}
+
+impl Word<'_> {
+    /// Its only letter, if it is one of A to Z in either case.
+    pub(super) fn letter(&self) -> Option<char> {
+        let mut chars = self.text.chars();
+        chars.next().filter(|first| first.is_ascii_alphabetic() && chars.next().is_none())
+    }
+
+    /// Whether a bracket, full stop or colon sets it apart.
+    pub(super) fn is_delimited(&self) -> bool {
+        self.after.starts_with(['.', ')', ']', '}', ':', ',', ';', '!', '?', '*', '/', '<'])
+            || self.before.ends_with(['(', '[', '{', '*', '/'])
+    }
+
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.text.eq_ignore_ascii_case(word)
+    }
+}
+
+/// The words of a text; an apostrophe or hyphen inside one belongs to it.
+pub(super) fn words(text: &str) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    let inside = |c: char| c.is_alphanumeric();
+    let mut before_from = text;
+    while let Some(start) = rest.find(inside) {
+        let from_start = &rest[start..];
+        let end = word_end(from_start);
+        let before = &before_from[..before_from.len() - from_start.len()];
+        let before = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        rest = &from_start[end..];
+        let after_end = rest.find(|c: char| c.is_whitespace() || inside(c)).unwrap_or(rest.len());
+        let line_end = rest.find('\n').unwrap_or(rest.len());
+        let ends_line = !rest[..line_end].contains(inside);
+        words.push(Word { text: &from_start[..end], before, after: &rest[..after_end], ends_line });
+        before_from = rest;
+    }
+    words
+}
+
+fn word_end(text: &str) -> usize {
+    let mut chars = text.char_indices().peekable();
+    while let Some((index, c)) = chars.next() {
+        let next_is_inside = chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
+        if !(c.is_alphanumeric() || (matches!(c, '\'' | '’' | '-') && next_is_inside)) {
+            return index;
+        }
+    }
+    text.len()
+}
+
+/// The words in lower case alone, for comparing texts.
+pub(super) fn plain(text: &str) -> Vec<String> {
+    words(text).iter().map(|word| word.text.to_lowercase().replace('’', "'")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_know_the_marks_around_them() {
+        let found = words("(b) It's A. red-hot,\nend");
+        let parts: Vec<_> =
+            found.iter().map(|word| (word.before, word.text, word.after, word.ends_line)).collect();
+        let expected = [
+            ("(", "b", ")", false),
+            ("", "It's", "", false),
+            ("", "A", ".", false),
+            ("", "red-hot", ",", true),
+            ("", "end", "", true),
+        ];
+        assert_eq!(parts, expected);
+        assert!(words(" ... ").is_empty());
+        assert_eq!(plain("The  Cat’s É-1"), ["the", "cat's", "é-1"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! What can be wrong with an annotation file.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A row of a file: its number, and its key once that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 1, without the header.
+    pub row: usize,
+    /// The key of the question.
+    pub key: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {}", self.row)?;
+        self.key.as_ref().map_or(Ok(()), |key| write!(f, " ({})", shown(key)))
+    }
+}
+
+/// Why annotations or predictions cannot be read. Each names the file, the row and its key, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refuses.
+    #[error("{path}: cannot be read ({source}): check that it exists and that you may read it", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// None of the formats that are read.
+    #[error("{path}: its extension is none of .csv, .json, .jsonl, .ndjson, .parquet: rename or convert it", path = path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not what its extension says, or damaged.
+    #[error("{path}: {at}: not valid {format} ({reason}): download it again or mend that place", path = path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The row or line.
+        at: String,
+        /// What it should be.
+        format: &'static str,
+        /// What the parser says, on one line.
+        reason: String,
+    },
+    /// No rows.
+    #[error("{path}: holds no questions: download it again, or choose another split", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column is not there, or is empty in this row.
+    #[error("{path}: {place}: `{column}` is missing or empty: fill it in, or remove the row", path = path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// The column or key.
+        column: String,
+    },
+    /// A value is of another kind.
+    #[error("{path}: {place}: `{column}` is {found} instead of {expected}: correct it", path = path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// The column or key.
+        column: String,
+        /// The value, shortened.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Too few or too many options.
+    #[error("{path}: {place}: {found} options, a choice has 2 to 26: add or remove options", path = path.display())]
+    Options {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// How many there are.
+        found: usize,
+    },
+    /// The right answer is none of the options.
+    #[error(
+        "{path}: {place}: answer {answer} is none of the {options} options, the first of which is 0 or A: correct it",
+        path = path.display()
+    )]
+    AnswerOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: Place,
+        /// The answer as written, shortened.
+        answer: String,
+        /// How many options there are.
+        options: usize,
+    },
+    /// Two rows have one key.
+    #[error("{path}: {place}: the same key as row {first}: remove one of the two, or give it another id", path = path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The second of them.
+        place: Place,
+        /// The row of the first.
+        first: usize,
+    },
+    /// A question without an answer, or the other way round.
+    #[error("{path}: nothing about {key}, which {other} has: take both files from the same split", path = path.display(), other = other.display())]
+    Unpaired {
+        /// The file that lacks it.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The file that has it.
+        other: PathBuf,
+    },
+    /// A folder without annotations of this benchmark.
+    #[error("{path}: no {looked} in it or three folders below: put one there, or name the file", path = path.display())]
+    NotFound {
+        /// The folder.
+        path: PathBuf,
+        /// The names that were looked for.
+        looked: String,
+    },
+}
+
+/// A value from a file for a message: on one line, and not longer than 60 characters.
+pub(crate) fn shown(value: &str) -> String {
+    let mut short = String::new();
+    for c in value.chars().take(60) {
+        if c.is_control() { short.extend(c.escape_default()) } else { short.push(c) }
+    }
+    if value.chars().nth(60).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_in_the_file() {
+        let place = Place { row: 3, key: Some("a\nb".repeat(99)) };
+        let error = ReadError::Missing { path: "x.csv".into(), place, column: "question".into() };
+        let message = error.to_string();
+        assert!(message.starts_with("x.csv: row 3 (a\\nb") && message.contains("`question` is missing"));
+        assert!(!message.contains('\n') && message.len() < 300, "{message}");
+    }
+}
