@@ -33,6 +33,11 @@ impl LanguageCache {
         self.layers.first().map_or(0, KvCache::len)
     }
 
+    /// Repeats what was read, `times` copies of each text one behind the other, which may then go on differently.
+    pub fn repeat(&mut self, times: usize) {
+        self.layers.iter_mut().for_each(|layer| layer.repeat(times));
+    }
+
     /// Whether nothing has been read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -70,13 +75,23 @@ impl LanguageModel {
     ///
     /// - embeddings, output: `[n, D]`
     pub fn forward(&self, embeddings: Tensor<2>, cache: &mut LanguageCache) -> Tensor<2> {
-        let [count, _] = embeddings.dims();
+        self.forward_batch(embeddings.unsqueeze::<3>(), cache).squeeze_dim(0)
+    }
+
+    /// Reads the next positions of several texts at once and returns their normalized hidden states. All have the same
+    /// length: what is put behind a shorter one to fill it up changes nothing before it.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[batch, n, D]`
+    pub fn forward_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
+        let [_, count, _] = embeddings.dims();
         let angles = self.rotary.angles(cache.len(), count);
-        let mut hidden = embeddings.unsqueeze::<3>();
+        let mut hidden = embeddings;
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
             hidden = layer.forward(hidden, &angles, cache);
         }
-        self.norm.forward(hidden.squeeze_dim(0))
+        self.norm.forward(hidden)
     }
 
     /// Logits of hidden states through the embedding table, for models that tie the two.

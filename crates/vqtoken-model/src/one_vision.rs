@@ -37,6 +37,12 @@ impl OneVision {
         }
     }
 
+    /// A model to be trained from nothing, whose tower [starts with waves](VisionTower::with_wave_positions) for positions.
+    pub fn untrained(config: &OneVisionConfig, device: &Device) -> Self {
+        let model = Self::new(config, device);
+        Self { vision_tower: model.vision_tower.clone().with_wave_positions(), ..model }
+    }
+
     /// Hidden states of the vision tower: `[T, 3, S, S]` to `[T, N, Dv]`.
     pub fn hidden_states(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.vision_tower.forward(pixels)
@@ -45,6 +51,12 @@ impl OneVision {
     /// The token grid: `[T, 3, S, S]` to `[T, N, D]`.
     pub fn token_grid(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.multi_modal_projector.forward(self.vision_tower.forward(pixels))
+    }
+
+    /// The tokens of square windows of pictures, `[T, 3, s, s]` to `[T, n, D]`; `corners` are the row and column of each one's
+    /// first patch in the whole grid.
+    pub fn token_windows(&self, pixels: Tensor<4>, corners: &[[usize; 2]]) -> Tensor<3> {
+        self.multi_modal_projector.forward(self.vision_tower.forward_windows(pixels, corners))
     }
 
     /// Visual tokens `[M, D]` of a codebook `[K, D]`: through the VQ-attention, or the bare codes if there is none.
@@ -79,6 +91,42 @@ impl OneVision {
     /// Reads the next embeddings `[n, D]` and returns their hidden states, `[n, D]`.
     pub fn read(&self, embeddings: Tensor<2>, cache: &mut LanguageCache) -> Tensor<2> {
         self.language_model.forward(embeddings, cache)
+    }
+
+    /// Reads the next embeddings `[batch, n, D]` of several texts of one length and returns their hidden states.
+    pub fn read_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
+        self.language_model.forward_batch(embeddings, cache)
+    }
+
+    /// Embeddings of ids, `[n, D]`.
+    pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
+        self.language_model.embed(ids)
+    }
+
+    /// The embedding that stands behind visual tokens, `[D]`.
+    pub fn image_newline(&self) -> Tensor<1> {
+        self.image_newline.val()
+    }
+
+    /// The projector alone: hidden states of the tower `[T, N, Dv]` to tokens `[T, N, D]`.
+    pub fn project(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.multi_modal_projector.forward(hidden)
+    }
+
+    /// Visual tokens of several clips with as many codes each: codebooks `[clips, K, D]` to `[clips, M, D]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`VqAttention::forward`].
+    pub fn visual_tokens_batch(
+        &self,
+        codebooks: Tensor<3>,
+        index_maps: &[IndexMap],
+    ) -> Result<Tensor<3>, ModelError> {
+        match &self.vq_attention {
+            Some(attention) => attention.forward_batch(codebooks, index_maps),
+            None => Ok(codebooks),
+        }
     }
 
     /// Logits of hidden states: `[n, D]` to `[n, vocabulary]`.

@@ -13,7 +13,7 @@ use vqtoken_nn::{PackLayers, Precision};
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
 use crate::chat::{Chat, ChatTemplate};
-use crate::checkpoint::{Filler, ModelFiles, Weights, randomize};
+use crate::checkpoint::{Filler, ModelFiles, Weights, is_unused_by_design, randomize};
 use crate::config::{OneVisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
 use crate::frame_encoder::{FRAMES_AT_ONCE, FrameEncoder};
@@ -472,17 +472,4 @@ fn refuse_more_layers_than_tensors(
             problem: format!("it speaks of {layers} layers, the weights are {} tensors", weights.len()),
         }),
     }
-}
-
-/// Tensors that public checkpoints hold and that no computation here needs.
-fn is_unused_by_design(name: &str, config: &OneVisionConfig) -> bool {
-    if let Some(rest) = name.strip_prefix("vision_tower.encoder.layers.") {
-        let layer = rest.split('.').next().and_then(|number| number.parse::<usize>().ok());
-        return layer.is_some_and(|layer| layer >= config.vision.layers);
-    }
-    ["vision_tower.post_layernorm.", "vision_tower.head.", "vision_tower.embeddings.position_ids"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || (config.text.tied && name == "lm_head.weight")
-        || name.ends_with(".rotary_emb.inv_freq")
 }

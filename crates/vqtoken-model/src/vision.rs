@@ -3,9 +3,11 @@
 //! Source: Zhai et al., 2023 (SigLIP); Dosovitskiy et al., 2021 (ViT). LLaVA-OneVision takes the hidden states
 //! without the tower's last normalization and pooling head.
 
+use std::f32::consts::TAU;
+
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use vqtoken_nn::{
     Activation, Embedding, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention,
     MultiHeadAttentionConfig, ops, pack_layers,
@@ -46,6 +48,28 @@ impl VisionTower {
         }
     }
 
+    /// The same tower with its positions set to sines and cosines of row and column, half of the features each: what a new
+    /// tower learns from sooner than from positions drawn at random.
+    pub fn with_wave_positions(mut self) -> Self {
+        const AMPLITUDE: f32 = 0.3;
+        // Wavelengths from two patches to more than the grid, in equal ratios.
+        const LONGEST: f32 = 64.0;
+        let weight = self.embeddings.position_embedding.weight.val();
+        let [positions, d] = weight.dims();
+        let (side, waves) = (positions.isqrt(), (d / 4).max(1));
+        let value = |position: usize, feature: usize| {
+            let axis = if feature < d / 2 { position / side } else { position % side };
+            let feature = feature % (d / 2).max(1);
+            let ratio = (feature % waves) as f32 / (waves - 1).max(1) as f32;
+            let angle = TAU * axis as f32 / (2.0 * (LONGEST / 2.0).powf(ratio));
+            AMPLITUDE * if feature < waves { angle.sin() } else { angle.cos() }
+        };
+        let values: Vec<f32> = (0..positions * d).map(|index| value(index / d, index % d)).collect();
+        let values = Tensor::from_data(TensorData::new(values, [positions, d]), &weight.device());
+        self.embeddings.position_embedding.weight = Param::from_tensor(values);
+        self
+    }
+
     /// Hidden states of the last layer.
     ///
     /// # Shapes
@@ -54,7 +78,37 @@ impl VisionTower {
     /// - output: `[T, N, Dv]`, `N` patches in rows from the top left
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         let patches = self.embeddings.patch_embedding.forward(pixels);
-        let mut hidden = patches + self.embeddings.position_embedding.weight.val().unsqueeze();
+        self.encode(patches, self.embeddings.position_embedding.weight.val().unsqueeze())
+    }
+
+    /// Hidden states of square windows of pictures, whose patches know where in the whole picture they are: a coarser grid
+    /// to train on.
+    ///
+    /// # Shapes
+    ///
+    /// - pixels: `[T, 3, s, s]`, one window each
+    /// - corners: row and column of each window's first patch in the whole grid, `[T]`
+    /// - output: `[T, n, Dv]`, a window's patches in rows from its top left
+    ///
+    /// # Panics
+    ///
+    /// Panics if a window reaches out of the grid, or there is not one corner for each.
+    pub fn forward_windows(&self, pixels: Tensor<4>, corners: &[[usize; 2]]) -> Tensor<3> {
+        let patches = self.embeddings.patch_embedding.forward(pixels);
+        let [windows, count, hidden] = patches.dims();
+        let [positions, _] = self.embeddings.position_embedding.weight.dims();
+        let (window, side) = (count.isqrt(), positions.isqrt());
+        assert_eq!(windows, corners.len(), "windows against corners");
+        let rows = corners.iter().flat_map(|&[top, left]| {
+            assert!(top.max(left) + window <= side, "a window of {window} patches at {top}, {left} of {side}");
+            (0..count).map(move |patch| ((top + patch / window) * side + left + patch % window) as u32)
+        });
+        let positions = self.embeddings.position_embedding.forward(&rows.collect::<Vec<_>>());
+        self.encode(patches, positions.reshape([windows, count, hidden]))
+    }
+
+    fn encode(&self, patches: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
+        let mut hidden = patches + positions;
         for layer in &self.encoder.layers {
             hidden = layer.forward(hidden);
         }

@@ -101,7 +101,7 @@ impl MultiHeadAttention {
     ///
     /// # Shapes
     ///
-    /// - x, residual, output: `[1, n, d_model]`
+    /// - x, residual, output: `[batch, n, d_model]`
     pub fn forward_causal(
         &self,
         x: Tensor<3>,

@@ -2,9 +2,10 @@
 
 use burn::tensor::{Tensor, assert_shape};
 
-/// Keys and values of one attention layer, `[1, positions, heads, head_dim]` each.
+/// Keys and values of one attention layer, `[batch, positions, heads, head_dim]` each.
 ///
-/// Room doubles when it runs out, so that writing a position costs constant time on average.
+/// Positions that come one by one find room that doubles when it runs out, so that each costs constant time on average;
+/// those that come together are kept as they are.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
     buffers: Option<(Tensor<4>, Tensor<4>)>,
@@ -26,12 +27,20 @@ impl KvCache {
     ///
     /// # Shapes
     ///
-    /// - key, value: `[1, new, heads, head_dim]`
-    /// - output: `[1, len, heads, head_dim]` twice
+    /// - key, value: `[batch, new, heads, head_dim]`
+    /// - output: `[batch, len, heads, head_dim]` twice
     pub fn extend(&mut self, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let [batch, new, heads, head_dim] = key.dims();
         assert_shape!(value, [batch, new, heads, head_dim]);
         let (start, end) = (self.length, self.length + new);
+        if new != 1 {
+            let (old_keys, old_values) = self.held().unzip();
+            let joined = |old: Option<Tensor<4>>, new| Tensor::cat(old.into_iter().chain([new]).collect(), 1);
+            let (keys, values) = (joined(old_keys, key), joined(old_values, value));
+            self.buffers = Some((keys.clone(), values.clone()));
+            self.length = end;
+            return (keys, values);
+        }
         let (keys, values) = match self.buffers.take() {
             Some((keys, values)) if end <= keys.dims()[1] => (keys, values),
             previous => {
@@ -42,11 +51,33 @@ impl KvCache {
         let written = [0..batch, start..end, 0..heads, 0..head_dim];
         let keys = keys.slice_assign(written.clone(), key);
         let values = values.slice_assign(written, value);
-        let all = [0..batch, 0..end, 0..heads, 0..head_dim];
-        let view = (keys.clone().slice(all.clone()), values.clone().slice(all));
-        self.buffers = Some((keys, values));
+        self.buffers = Some((keys.clone(), values.clone()));
         self.length = end;
-        view
+        (self.view(keys), self.view(values))
+    }
+
+    /// Repeats every entry of the batch, `times` copies one behind the other: what follows may then differ.
+    pub fn repeat(&mut self, times: usize) {
+        let repeated = |x: Tensor<4>| {
+            let [batch, positions, heads, head_dim] = x.dims();
+            x.unsqueeze_dim::<5>(1)
+                .expand([batch, times, positions, heads, head_dim])
+                .reshape([batch * times, positions, heads, head_dim])
+        };
+        self.buffers = self.held().map(|(keys, values)| (repeated(keys), repeated(values)));
+    }
+
+    /// Keys and values without the room behind them.
+    fn held(&self) -> Option<(Tensor<4>, Tensor<4>)> {
+        self.buffers.clone().map(|(keys, values)| (self.view(keys), self.view(values)))
+    }
+
+    fn view(&self, buffer: Tensor<4>) -> Tensor<4> {
+        let [batch, positions, heads, head_dim] = buffer.dims();
+        match positions == self.length {
+            true => buffer,
+            false => buffer.slice([0..batch, 0..self.length, 0..heads, 0..head_dim]),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use vqtoken_nn::{Pack, PackLayers, Precision};
 use super::layout::{enter, exit};
 use super::pack::pack_stored;
 use super::weights::{StoredTensor, Weights};
+use crate::config::OneVisionConfig;
 use crate::error::ModelError;
 
 /// The parts that turn frames into a token grid.
@@ -21,6 +22,8 @@ pub struct Filler<'a> {
     taken: BTreeSet<String>,
     missing: Vec<String>,
     failure: Option<ModelError>,
+    /// Beginnings of the names of parameters that stay as they were drawn.
+    left: Vec<String>,
     /// Of every tensor of the vision tower and the projector that was taken.
     checksums: BTreeMap<String, crc32fast::Hasher>,
     vision_checksum: crc32fast::Hasher,
@@ -36,9 +39,15 @@ impl<'a> Filler<'a> {
             taken: BTreeSet::new(),
             missing: Vec::new(),
             failure: None,
+            left: Vec::new(),
             checksums: BTreeMap::new(),
             vision_checksum: crc32fast::Hasher::new(),
         }
+    }
+
+    /// Leaves parameters whose names begin so as they were drawn: parts that are new, or begin anew.
+    pub fn leave(&mut self, prefixes: &[&str]) {
+        self.left.extend(prefixes.iter().map(|&prefix| prefix.to_owned()));
     }
 
     /// Packs every linear layer of `module` straight from where the checkpoint lies; [`Self::fill`] then does the rest.
@@ -168,6 +177,9 @@ impl ModuleMapper for Filler<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.lazy_shape();
         let name = self.path.join(".");
+        if self.left.iter().any(|prefix| name.starts_with(prefix)) {
+            return param;
+        }
         let values = match self.taken.contains(&name) {
             true => None,
             false => self.take(&name, shape.as_slice()),
@@ -183,4 +195,17 @@ impl ModuleMapper for Filler<'_> {
             None => param,
         }
     }
+}
+
+/// Tensors that public checkpoints hold and that no computation here needs.
+pub fn is_unused_by_design(name: &str, config: &OneVisionConfig) -> bool {
+    if let Some(rest) = name.strip_prefix("vision_tower.encoder.layers.") {
+        let layer = rest.split('.').next().and_then(|number| number.parse::<usize>().ok());
+        return layer.is_some_and(|layer| layer >= config.vision.layers);
+    }
+    ["vision_tower.post_layernorm.", "vision_tower.head.", "vision_tower.embeddings.position_ids"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || (config.text.tied && name == "lm_head.weight")
+        || name.ends_with(".rotary_emb.inv_freq")
 }

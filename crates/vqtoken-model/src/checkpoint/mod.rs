@@ -9,7 +9,8 @@ mod save;
 mod weights;
 
 pub use directory::ModelFiles;
-pub use fill::Filler;
+pub use fill::{Filler, is_unused_by_design};
+pub use layout::{enter, exit};
 pub use random::randomize;
 pub use save::save;
 pub use weights::Weights;

@@ -3,19 +3,25 @@
 use std::f32::consts::PI;
 
 use burn::module::Module;
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use vqtoken_core::{IndexMap, TokenHash};
+use burn::tensor::{Device, Tensor, TensorData};
+use vqtoken_core::{GridShape, IndexMap};
 use vqtoken_nn::{
     Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
 };
+
+use super::occupancy::Occupancy;
+use super::path_features::{PATH_FEATURES, path_features};
 
 const LAYER_NORM_EPSILON: f64 = 1e-6;
 
 /// Time, row and column.
 const AXES: usize = 3;
 
-/// Presence, centre (row, column) and spread (row, column) of a code in a time bin.
-const PATH_FEATURES: usize = 5;
+/// Taken off the score of a coordinate where a code never stands.
+const ABSENT: f32 = 1e4;
+
+/// What a code that stands nowhere is divided by.
+const SMALLEST_TOTAL: f32 = 1e-20;
 
 /// A code attends over the positions that the token hash gives it, receives its path over time bins, and attends to
 /// the other codes.
@@ -71,85 +77,112 @@ impl HashVqAttention {
     /// - codebook, output: `[K, D]`
     /// - index_map: `[T, H, W]`
     pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Tensor<2> {
-        let [codes, _] = codebook.dims();
-        let device = codebook.device();
-        let hash = TokenHash::new(index_map);
-        let paths = TensorData::new(hash.paths(self.bins), [codes, self.bins * PATH_FEATURES]);
+        self.forward_batch(codebook.unsqueeze(), std::slice::from_ref(index_map)).squeeze_dim(0)
+    }
 
-        let placed = codebook.clone()
-            + self.out_proj.forward(self.attend_positions(codebook, index_map))
-            + self.path.forward(Tensor::<2>::from_data(paths, &device));
-        let x = placed.unsqueeze::<3>();
+    /// Several clips at once.
+    ///
+    /// # Shapes
+    ///
+    /// - codebooks, output: `[clips, K, D]`
+    /// - index_maps: `[clips]`, each of the same `[T, H, W]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is not one map for each codebook, or maps differ in shape.
+    pub fn forward_batch(&self, codebooks: Tensor<3>, index_maps: &[IndexMap]) -> Tensor<3> {
+        let [clips, codes, d] = codebooks.dims();
+        assert_eq!(clips, index_maps.len(), "codebooks against index maps");
+        let paths: Vec<f32> = index_maps.iter().flat_map(|map| path_features(map, codes, self.bins)).collect();
+        let paths = TensorData::new(paths, [clips, codes, self.bins * PATH_FEATURES]);
+        let paths = Tensor::<3>::from_data(paths, &codebooks.device());
+
+        let positions = self.attend_positions(codebooks.clone().reshape([clips * codes, d]), index_maps);
+        let x = codebooks
+            + self.out_proj.forward(positions).reshape([clips, codes, d])
+            + self.path.forward(paths);
         let x = x.clone() + self.self_attn.forward(self.norm1.forward(x));
-        let x = x.clone() + self.feed_forward.forward(self.norm2.forward(x));
-        x.squeeze_dim(0)
+        x.clone() + self.feed_forward.forward(self.norm2.forward(x))
     }
 
     /// Per code and head, the mean of the features of its positions, weighted by a softmax over these positions.
     ///
+    /// A position's features are those of its time, its row and its column, so its score is a sum of three and its weight a
+    /// product of three: the sums over positions are taken axis by axis.
+    ///
     /// # Shapes
     ///
-    /// - codebook: `[K, D]`
-    /// - output: `[K, heads * features]`; zeros for a code that stands nowhere
-    fn attend_positions(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Tensor<2> {
-        let [codes, _] = codebook.dims();
-        let device = codebook.device();
-        let labels = index_map.labels();
-        let (positions, heads) = (labels.len(), self.heads);
-        let features = position_features(self.frequencies);
-
-        let place = TensorData::new(self.position_table(index_map), [positions, 1, features]);
-        let place = Tensor::<3>::from_data(place, &device);
-        let label_ids = labels.iter().map(|&label| i64::from(label)).collect::<Vec<_>>();
-        let label_ids = Tensor::<1, Int>::from_data(TensorData::new(label_ids, [positions]), &device);
-
-        let query = self.q_proj.forward(codebook) / (features as f64).sqrt();
-        let query = query.select(0, label_ids.clone()).reshape([positions, heads, features]);
-        let scores = (query * place.clone()).sum_dim(2).reshape([positions, heads]);
-        let highest = highest_of_each_code(&scores, labels, codes);
-        let weights = (scores - highest.select(0, label_ids.clone())).exp();
-
-        let total = Tensor::zeros([codes, heads], &device).select_assign(
-            0,
-            label_ids.clone(),
-            weights.clone(),
-            IndexingUpdateOp::Add,
-        );
-        let weighted =
-            (weights.reshape([positions, heads, 1]) * place).reshape([positions, heads * features]);
-        let sum = Tensor::zeros([codes, heads * features], &device).select_assign(
-            0,
-            label_ids,
-            weighted,
-            IndexingUpdateOp::Add,
-        );
-        // A code that stands somewhere has its highest score weighted by one, so the clamp only spares the others
-        // a division by zero.
-        let total = total.clamp_min(1.0).reshape([codes, heads, 1]);
-        (sum.reshape([codes, heads, features]) / total).reshape([codes, heads * features])
-    }
-
-    /// Features of every position, `[T * H * W, features]`: each coordinate in [0, 1] as it is, and the sines and
-    /// cosines of its multiples by powers of two of half a turn.
-    fn position_table(&self, index_map: &IndexMap) -> Vec<f32> {
-        let shape = index_map.shape();
-        let axis = |count: usize| -> Vec<Vec<f32>> {
-            (0..count).map(|i| self.coordinate_features((i as f32 + 0.5) / count as f32)).collect()
+    /// - codes: `[clips * K, D]`
+    /// - output: `[clips * K, heads * features]`; zeros for a code that stands nowhere
+    fn attend_positions(&self, codes: Tensor<2>, index_maps: &[IndexMap]) -> Tensor<2> {
+        let [rows, _] = codes.dims();
+        let device = codes.device();
+        let Some(GridShape { frames, height, width }) = index_maps.first().map(IndexMap::shape) else {
+            return Tensor::zeros([rows, self.heads * position_features(self.frequencies)], &device);
         };
-        let (times, rows, columns) = (axis(shape.frames), axis(shape.height), axis(shape.width));
-        let mut table = Vec::with_capacity(index_map.labels().len() * position_features(self.frequencies));
-        for time in &times {
-            for row in &rows {
-                for column in &columns {
-                    for coordinate in [time, row, column] {
-                        table.extend_from_slice(coordinate);
-                    }
-                }
-            }
-        }
-        table
+        let (heads, features) = (self.heads, coordinate_features(self.frequencies));
+        let occupancy = Occupancy::new(index_maps, rows / index_maps.len());
+        let query = self.q_proj.forward(codes) / (position_features(self.frequencies) as f64).sqrt();
+        let query = query.reshape([rows, heads, AXES, features]);
+        // Weights of an axis, and the features that they weigh with a one before them.
+        let axis = |index: usize, count: usize, occupied: Vec<f32>| {
+            let table = self.axis_table(count, &device);
+            let query = query.clone().slice([0..rows, 0..heads, index..index + 1, 0..features]);
+            let scores = query.reshape([rows * heads, features]).matmul(table.clone().transpose());
+            let absent = Tensor::<3>::from_data(TensorData::new(occupied, [rows, 1, count]), &device);
+            let scores = scores.reshape([rows, heads, count]) + (absent - 1.0) * ABSENT;
+            let highest = scores.clone().detach().max_dim(2);
+            let ones = Tensor::ones([count, 1], &device);
+            ((scores - highest).exp(), Tensor::cat(vec![ones, table], 1))
+        };
+        let (times, time_table) = axis(0, frames, occupancy.of_frames());
+        let (over_rows, row_table) = axis(1, height, occupancy.of_rows());
+        let (over_columns, column_table) = axis(2, width, occupancy.of_columns());
+
+        let wide = 1 + features;
+        // [rows, W, heads * wide]: what a cell of a column adds.
+        let column_values = (over_columns.unsqueeze_dim::<4>(3) * column_table.unsqueeze::<4>())
+            .permute([0, 2, 1, 3])
+            .reshape([rows, width, heads * wide]);
+        let cells = TensorData::new(occupancy.into_cells(), [rows, frames * height, width]);
+        let lines = Tensor::<3>::from_data(cells, &device).matmul(column_values);
+        // [rows * heads, H, T * wide]
+        let lines = lines
+            .reshape([rows, frames, height, heads, wide])
+            .permute([0, 3, 2, 1, 4])
+            .reshape([rows * heads, height, frames * wide]);
+        // [rows * heads, wide, H]
+        let row_values = (over_rows.unsqueeze_dim::<4>(3) * row_table.unsqueeze::<4>())
+            .permute([0, 1, 3, 2])
+            .reshape([rows * heads, wide, height]);
+        let planes = row_values.matmul(lines).reshape([rows * heads, wide, frames, wide]);
+        let times = times.reshape([rows * heads, 1, frames]);
+
+        let by_column = planes.clone().slice([0..rows * heads, 0..1, 0..frames, 0..wide]);
+        let by_column = by_column.reshape([rows * heads, frames, wide]);
+        let by_row = planes.slice([0..rows * heads, 1..wide, 0..frames, 0..1]);
+        let by_row = by_row.reshape([rows * heads, features, frames]);
+        let by_time = by_column.clone().slice([0..rows * heads, 0..frames, 0..1]).swap_dims(1, 2);
+        let time_table = time_table.slice([0..frames, 1..wide]).unsqueeze::<3>();
+
+        let column_sums = times.clone().matmul(by_column);
+        let row_sums = by_row.matmul(times.clone().swap_dims(1, 2)).swap_dims(1, 2);
+        let time_sums =
+            (times * by_time).reshape([rows * heads, frames]).matmul(time_table.squeeze_dim::<2>(0));
+        let total = column_sums.clone().slice([0..rows * heads, 0..1, 0..1]).clamp_min(SMALLEST_TOTAL);
+        let column_sums = column_sums.slice([0..rows * heads, 0..1, 1..wide]);
+        let sums = Tensor::cat(vec![time_sums.unsqueeze_dim::<3>(1), row_sums, column_sums], 2);
+        (sums / total).reshape([rows, heads * position_features(self.frequencies)])
     }
 
+    /// Features of every coordinate of an axis, `[count, features]`.
+    fn axis_table(&self, count: usize, device: &Device) -> Tensor<2> {
+        let table: Vec<f32> =
+            (0..count).flat_map(|i| self.coordinate_features((i as f32 + 0.5) / count as f32)).collect();
+        Tensor::from_data(TensorData::new(table, [count, coordinate_features(self.frequencies)]), device)
+    }
+
+    /// A coordinate in [0, 1] as it is, and the sines and cosines of its multiples by powers of two of half a turn.
     fn coordinate_features(&self, coordinate: f32) -> Vec<f32> {
         let waves = (0..self.frequencies).flat_map(|i| {
             let angle = PI * (1u64 << i.min(63)) as f32 * coordinate;
@@ -159,24 +192,14 @@ impl HashVqAttention {
     }
 }
 
-/// Features of a position.
-fn position_features(frequencies: usize) -> usize {
-    AXES * (1 + 2 * frequencies)
+/// Features of a coordinate.
+fn coordinate_features(frequencies: usize) -> usize {
+    1 + 2 * frequencies
 }
 
-/// The highest score of each code and head, `[K, heads]`, without gradient: a softmax does not change with it.
-fn highest_of_each_code(scores: &Tensor<2>, labels: &[u32], codes: usize) -> Tensor<2> {
-    let [_, heads] = scores.dims();
-    let values = scores.clone().detach().into_data();
-    let values: &[f32] = values.as_slice().unwrap_or_default();
-    let mut highest = vec![f32::MIN; codes * heads];
-    for (scores, &label) in values.chunks_exact(heads).zip(labels) {
-        let row = &mut highest[label as usize * heads..][..heads];
-        for (high, score) in row.iter_mut().zip(scores) {
-            *high = high.max(*score);
-        }
-    }
-    Tensor::from_data(TensorData::new(highest, [codes, heads]), &scores.device())
+/// Features of a position.
+fn position_features(frequencies: usize) -> usize {
+    AXES * coordinate_features(frequencies)
 }
 
 #[cfg(test)]

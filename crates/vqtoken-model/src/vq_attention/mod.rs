@@ -3,7 +3,9 @@
 //! Three kinds exist, and a checkpoint says which one it holds.
 
 mod hash;
+mod occupancy;
 mod paper;
+mod path_features;
 mod released;
 
 use burn::module::Module;
@@ -62,5 +64,30 @@ impl VqAttention {
             Self::Paper(module) => module.forward(codebook, index_map),
             Self::Hash(module) => Ok(module.forward(codebook, index_map)),
         }
+    }
+
+    /// Visual tokens of the codes of several clips, all with as many codes and index maps of one shape.
+    ///
+    /// # Shapes
+    ///
+    /// - codebooks: `[clips, K, D]`
+    /// - index_maps: `[clips]` of `[T, H, W]`
+    /// - output: `[clips, M, D]`
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::forward`].
+    pub fn forward_batch(
+        &self,
+        codebooks: Tensor<3>,
+        index_maps: &[IndexMap],
+    ) -> Result<Tensor<3>, ModelError> {
+        if let Self::Hash(module) = self {
+            return Ok(module.forward_batch(codebooks, index_maps));
+        }
+        let [clips, codes, d] = codebooks.dims();
+        let one = |clip: usize| codebooks.clone().slice([clip..clip + 1, 0..codes, 0..d]).squeeze_dim(0);
+        let all = (0..clips).map(|clip| self.forward(one(clip), &index_maps[clip]));
+        Ok(Tensor::stack(all.collect::<Result<Vec<Tensor<2>>, ModelError>>()?, 0))
     }
 }

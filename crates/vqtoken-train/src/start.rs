@@ -1,0 +1,129 @@
+//! The model that a run begins with.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, is_unused_by_design};
+use vqtoken_model::config::OneVisionConfig;
+use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
+use vqtoken_video::PixelSpec;
+
+use crate::config::{Part, TrainConfig};
+use crate::error::TrainError;
+use crate::words;
+
+/// A model with everything that belongs to it, its parameters unpacked and on a device with gradients.
+#[derive(Debug)]
+pub struct Start {
+    /// Its shape.
+    pub config: OneVisionConfig,
+    /// Its parameters.
+    pub model: OneVision,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The tokenizer's file.
+    pub tokenizer_json: Vec<u8>,
+    /// How a conversation becomes a prompt.
+    pub template: ChatTemplate,
+    /// How frames become pixels.
+    pub pixel_spec: PixelSpec,
+}
+
+impl Start {
+    /// Makes or loads the model that a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or damaged, or files do not belong together.
+    pub fn of(config: &TrainConfig) -> Result<Self, TrainError> {
+        let device = Device::flex().autodiff();
+        device.seed(config.seed);
+        let own_config = match &config.model.config {
+            Some(file) => Some(OneVisionConfig::parse(&file.display().to_string(), &read_text(file)?)?),
+            None => None,
+        };
+        match &config.model.start {
+            Some(directory) => Self::load(directory, own_config, &config.model.fresh, &device),
+            None => Self::new(config, own_config, &device),
+        }
+    }
+
+    fn new(
+        config: &TrainConfig,
+        own_config: Option<OneVisionConfig>,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let Some(mut own) = own_config else {
+            return Err(TrainError::Config {
+                file: "[model]".into(),
+                problem: "a new model needs config (a config.json)".to_owned(),
+            });
+        };
+        let (file, tokenizer_json) = match &config.model.tokenizer {
+            Some(file) => (
+                file.clone(),
+                std::fs::read(file)
+                    .map_err(|source| TrainError::Unreadable { path: file.clone(), source })?,
+            ),
+            None => ("the tokenizer learnt".into(), words::learn(&config.data, own.text.vocabulary)?),
+        };
+        let tokenizer = Tokenizer::from_bytes(&file, &tokenizer_json, own.text.vocabulary)?;
+        own.text.end_tokens = tokenizer.id(words::END).into_iter().collect();
+        let pixel_spec = PixelSpec { size: own.vision.image_size, ..PixelSpec::default() };
+        Ok(Self {
+            model: OneVision::untrained(&own, device),
+            config: own,
+            tokenizer,
+            tokenizer_json,
+            template: ChatTemplate::ChatMl,
+            pixel_spec,
+        })
+    }
+
+    /// The same with the parameters of a model that an earlier stage has written.
+    ///
+    /// # Errors
+    ///
+    /// If that model is damaged or has another shape.
+    pub fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
+        let device = Device::flex().autodiff();
+        Self::load(directory, Some(self.config), &[], &device)
+    }
+
+    fn load(
+        directory: &Path,
+        own_config: Option<OneVisionConfig>,
+        fresh: &[Part],
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
+        let config_file = directory.join("config.json").display().to_string();
+        let stored = OneVisionConfig::parse(&config_file, &files.config)?;
+        let mut config = own_config.unwrap_or_else(|| stored.clone());
+        config.text.end_tokens.clone_from(&stored.text.end_tokens);
+        let mut filler = Filler::new(&weights, device);
+        let mut left: Vec<Part> = fresh.to_vec();
+        if config.vq_attention != stored.vq_attention {
+            left.push(Part::VqAttention);
+        }
+        let prefixes: Vec<&str> = left.iter().flat_map(|part| part.prefixes()).copied().collect();
+        filler.leave(&prefixes);
+        let model = filler.fill(OneVision::new(&config, device));
+        filler.finish(|name| {
+            is_unused_by_design(name, &config) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+        })?;
+        let tokenizer_file = directory.join("tokenizer.json");
+        Ok(Self {
+            tokenizer: Tokenizer::from_bytes(&tokenizer_file, &files.tokenizer, config.text.vocabulary)?,
+            template: files.template.clone(),
+            pixel_spec: files.pixel_spec(config.vision.image_size)?,
+            tokenizer_json: files.tokenizer,
+            model,
+            config,
+        })
+    }
+}
+
+fn read_text(file: &Path) -> Result<String, TrainError> {
+    std::fs::read_to_string(file).map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })
+}

@@ -1,0 +1,64 @@
+//! A tokenizer for a small world: byte-level pairs learnt from the data's own texts, so that any text can still be written.
+
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, Tokenizer};
+use vqtoken_model::{Chat, ChatTemplate};
+use vqtoken_shapes::{Scene, questions};
+
+use crate::config::DataConfig;
+use crate::error::TrainError;
+
+/// What begins a message.
+pub const START: &str = "<|im_start|>";
+/// What ends one.
+pub const END: &str = "<|im_end|>";
+
+/// Scenes whose texts are read.
+const SCENES: usize = 2000;
+
+/// The bytes of a `tokenizer.json` with at most `vocabulary` entries.
+///
+/// # Errors
+///
+/// If there are no texts to learn from, or the vocabulary has no room for all bytes.
+pub fn learn(data: &DataConfig, vocabulary: usize) -> Result<Vec<u8>, TrainError> {
+    let bad = |problem: String| TrainError::Config { file: "the tokenizer".into(), problem };
+    let texts = texts(data)?;
+    if texts.is_empty() {
+        return Err(bad("there are no texts to learn it from: name one in [model], or give [data]".to_owned()));
+    }
+    let special = [START, END].map(|token| AddedToken::from(token, true));
+    let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()
+        .show_progress(false)
+        .vocab_size(vocabulary)
+        .special_tokens(special.to_vec())
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build()
+        .into();
+    let mut tokenizer = Tokenizer::new(BPE::default());
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    tokenizer.train(&mut trainer, texts.iter()).map_err(|error| bad(error.to_string()))?;
+    if tokenizer.get_vocab_size(true) > vocabulary {
+        return Err(bad(format!("a vocabulary of {vocabulary} has no room for all bytes: 300 is enough")));
+    }
+    Ok(tokenizer.to_string(true).map_err(|error| bad(error.to_string()))?.into_bytes())
+}
+
+fn texts(data: &DataConfig) -> Result<Vec<String>, TrainError> {
+    // The words around every question.
+    let prompt = ChatTemplate::ChatMl.render(&Chat::new("What?"), false)?;
+    let mut texts = vec![prompt.before; SCENES];
+    if let Some(settings) = &data.shapes {
+        for index in 0..SCENES {
+            let scene = Scene::of_clip(index, settings);
+            for question in questions(&scene) {
+                texts.push(question.question);
+                texts.extend(question.options);
+            }
+        }
+    }
+    Ok(texts)
+}
