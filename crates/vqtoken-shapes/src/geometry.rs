@@ -194,6 +194,23 @@ impl Place {
     }
 }
 
+/// Words for any point: those of [`Place`], and on the ground between the places the nearest side's. Agrees with
+/// [`Place::of`] wherever that has a name.
+pub(crate) fn whereabouts(point: Point) -> &'static str {
+    const BORDER: f32 = 0.5 * (Place::CORNER + Place::MIDDLE);
+    let third = |coordinate: f32| match coordinate - 0.5 {
+        low if low < -BORDER => 0,
+        high if high > BORDER => 2,
+        _ => 1,
+    };
+    let words = [
+        ["top left", "at the top", "top right"],
+        ["at the left", "in the middle", "at the right"],
+        ["bottom left", "at the bottom", "bottom right"],
+    ];
+    words[third(point[1])][third(point[0])]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +226,19 @@ mod tests {
         assert_eq!(Place::of([0.2, 0.9]), Some(Place::BottomLeft));
         assert_eq!(Place::of([0.6, 0.6]), None);
         assert_eq!(Place::of([0.5, 0.9]), None);
+    }
+
+    #[test]
+    fn every_point_has_words_and_places_keep_theirs() {
+        for step in 0..=10_000 {
+            let point = [(step % 101) as f32 / 100.0, (step / 101) as f32 / 99.0];
+            if let Some(place) = Place::of(point) {
+                assert_eq!(whereabouts(point), place.name(), "{point:?}");
+            }
+        }
+        assert_eq!(whereabouts([0.5, 0.1]), "at the top");
+        assert_eq!(whereabouts([0.9, 0.6]), "at the right");
+        assert_eq!(whereabouts([0.6, 0.6]), "in the middle");
     }
 
     #[test]

@@ -20,6 +20,7 @@
 
 mod backdrop;
 mod balance;
+mod caption;
 mod data_set;
 mod error;
 mod geometry;
@@ -40,6 +41,7 @@ mod tables;
 mod write;
 
 pub use balance::Balance;
+pub use caption::{CAPTION_PROMPT, caption};
 pub use data_set::{Clip, Part, clips};
 pub use error::ShapesError;
 pub use geometry::{Direction, Place, Point, Side};
@@ -47,7 +49,7 @@ pub use look::{Colour, Look, Shape, Texture};
 pub use object::{Event, Happening, Object, Related, Relation};
 pub use patches::PatchLabel;
 pub use path::{Leg, Motion, Pace, Path};
-pub use question::{Question, Template, questions};
+pub use question::{Question, Template, all_questions, questions};
 pub use render::Renderer;
 pub use report::{Guesses, Report, report};
 pub use scene::{Background, Scene, State};

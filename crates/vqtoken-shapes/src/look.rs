@@ -146,6 +146,13 @@ pub struct Look {
     pub colour: Colour,
 }
 
+impl std::fmt::Display for Look {
+    /// "red circle".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.colour.name(), self.shape.name())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

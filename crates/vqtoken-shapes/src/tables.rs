@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::caption::{CAPTION_PROMPT, caption};
+use crate::data_set::Clip;
 use crate::question::Question;
 
 /// The columns of NExT-QA's multiple-choice files.
@@ -43,42 +45,16 @@ impl Row {
 
     /// The entry of the JSON file with the options in the question, answered by a letter.
     pub(crate) fn choice(&self) -> Entry {
-        let options: String = self
-            .question
-            .options
-            .iter()
-            .zip('A'..)
-            .map(|(option, letter)| format!("{letter}. {option}\n"))
-            .collect();
-        let letter = char::from(b'A' + self.question.answer.min(4) as u8);
-        self.entry(
-            format!(
-                "{}\n{options}Answer with the option's letter from the given choices directly.",
-                self.question.question
-            ),
-            letter.to_string(),
-        )
+        self.entry(&self.question.choice_prompt(), self.question.answer_letter().to_string())
     }
 
     /// The entry of the JSON file with the bare question, answered in words.
     pub(crate) fn open(&self) -> Entry {
-        self.entry(
-            format!("{}\nAnswer the question using a single word or phrase.", self.question.question),
-            self.question.answer_text().to_string(),
-        )
+        self.entry(&self.question.open_prompt(), self.question.answer_text().to_string())
     }
 
-    fn entry(&self, asked: String, answer: String) -> Entry {
-        Entry {
-            id: format!("{}-{}", self.video, self.qid),
-            video: format!("videos/{}.mp4", self.video),
-            data_source: "shapes",
-            kind: self.question.code(),
-            conversations: [
-                Turn { from: "human", value: format!("<image>\n{asked}") },
-                Turn { from: "gpt", value: answer },
-            ],
-        }
+    fn entry(&self, asked: &str, answer: String) -> Entry {
+        Entry::new(&self.video, &self.qid.to_string(), self.question.code(), asked, answer)
     }
 }
 
@@ -91,6 +67,26 @@ pub(crate) struct Entry {
     #[serde(rename = "type")]
     kind: &'static str,
     conversations: [Turn; 2],
+}
+
+impl Entry {
+    fn new(video: &str, id: &str, kind: &'static str, asked: &str, answer: String) -> Entry {
+        Entry {
+            id: format!("{video}-{id}"),
+            video: format!("videos/{video}.mp4"),
+            data_source: "shapes",
+            kind,
+            conversations: [
+                Turn { from: "human", value: format!("<image>\n{asked}") },
+                Turn { from: "gpt", value: answer },
+            ],
+        }
+    }
+
+    /// The entry that asks for the caption of a clip.
+    pub(crate) fn caption(clip: &Clip) -> Entry {
+        Entry::new(&clip.video, "caption", "caption", CAPTION_PROMPT, caption(&clip.scene))
+    }
 }
 
 #[derive(Debug, Serialize)]

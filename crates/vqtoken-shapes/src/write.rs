@@ -6,6 +6,7 @@
 //! train.csv val.csv test.csv         NExT-QA's columns
 //! train.json val.json test.json      LLaVA-style, options in the question, answered by a letter
 //! train_open.json ...                LLaVA-style, answered in words
+//! train_captions.json ...            LLaVA-style, "Describe the video." answered by the clip's caption
 //! scenes.jsonl                       a line a clip: script, truth for every frame, templates of the questions
 //! ```
 //!
@@ -23,7 +24,7 @@ use vqtoken_video::{Mp4Options, Mp4Writer, Video, VideoError};
 
 use crate::data_set::{Clip, Part, clips};
 use crate::question::Template;
-use crate::tables::{COLUMNS, Row};
+use crate::tables::{COLUMNS, Entry, Row};
 use crate::{Scene, Settings, ShapesError};
 
 /// What was written.
@@ -67,9 +68,8 @@ pub fn write_data_set(
     })?;
     let mut questions = [0; 3];
     for part in Part::ALL {
-        let rows: Vec<Row> = clips.iter().filter(|clip| clip.part == part).flat_map(Clip::rows).collect();
-        questions[part as usize] = rows.len();
-        write_tables(folder, part, &rows)?;
+        let clips: Vec<&Clip> = clips.iter().filter(|clip| clip.part == part).collect();
+        questions[part as usize] = write_tables(folder, part, &clips)?;
     }
     write_file(&folder.join("scenes.jsonl"), |out| {
         for clip in &clips {
@@ -144,18 +144,25 @@ fn is_complete(path: &Path, scene: &Scene) -> bool {
     })
 }
 
-fn write_tables(folder: &Path, part: Part, rows: &[Row]) -> Result<(), ShapesError> {
+/// Writes the tables of a part; returns how many questions it has.
+fn write_tables(folder: &Path, part: Part, clips: &[&Clip]) -> Result<usize, ShapesError> {
     let name = part.name();
+    let rows: Vec<Row> = clips.iter().flat_map(|clip| clip.rows()).collect();
     write_file(&folder.join(format!("{name}.csv")), |out| {
         out.write_all(COLUMNS.as_bytes())?;
         rows.iter().try_for_each(|row| out.write_all(row.csv().as_bytes()))
     })?;
-    let choices: Vec<_> = rows.iter().map(Row::choice).collect();
-    let open: Vec<_> = rows.iter().map(Row::open).collect();
-    for (path, entries) in [(format!("{name}.json"), choices), (format!("{name}_open.json"), open)] {
-        write_file(&folder.join(path), |out| Ok(serde_json::to_writer_pretty(out, &entries)?))?;
+    let conversations: [(&str, Vec<Entry>); 3] = [
+        ("", rows.iter().map(Row::choice).collect()),
+        ("_open", rows.iter().map(Row::open).collect()),
+        ("_captions", clips.iter().map(|clip| Entry::caption(clip)).collect()),
+    ];
+    for (kind, entries) in conversations {
+        write_file(&folder.join(format!("{name}{kind}.json")), |out| {
+            Ok(serde_json::to_writer_pretty(out, &entries)?)
+        })?;
     }
-    Ok(())
+    Ok(rows.len())
 }
 
 /// Writes beside the file and gives it its name at the end.

@@ -4,7 +4,7 @@ use super::{Asked, Asker, Template};
 use crate::Scene;
 use crate::geometry::Place;
 use crate::look::{Colour, Shape};
-use crate::object::Happening;
+use crate::object::{Happening, Object};
 
 pub(super) fn ask(asker: &mut Asker<'_>) {
     for number in asker.numbers() {
@@ -33,27 +33,39 @@ fn what_does(asker: &mut Asker<'_>) {
         if doubtful {
             continue;
         }
-        let look = object.look;
-        if object.recolours.is_empty() && asker.random.chance(0.5) {
-            let mut wrong: Vec<String> =
-                others().map(|(_, other)| other.look.colour.name().to_string()).collect();
-            let must = wrong.len();
-            wrong.extend(Colour::ALL.map(|colour| colour.name().to_string()));
-            let question = format!("What colour is the object that {words}?");
-            let class = look.colour as usize;
-            let asked = Asked { template: Template::Colour, question, class, subject: None };
-            asker.add(asked, look.colour.name().into(), must, wrong);
-        } else {
-            let mut wrong: Vec<String> =
-                others().map(|(_, other)| other.look.shape.name().to_string()).collect();
-            let must = wrong.len();
-            wrong.extend(Shape::ALL.map(|shape| shape.name().to_string()));
-            let question = format!("What shape is the object that {words}?");
-            let class = look.shape as usize;
-            let asked = Asked { template: Template::Shape, question, class, subject: None };
-            asker.add(asked, look.shape.name().into(), must, wrong);
+        // A colour that changes is no answer; the shape is asked for instead.
+        let about_colour = if object.recolours.is_empty() { asker.either() } else { &[false] };
+        for &about_colour in about_colour {
+            if about_colour {
+                let question = format!("What colour is the object that {words}?");
+                let names = |object: &Object| object.look.colour.name();
+                picked_out(asker, number, Template::Colour, question, names, &Colour::ALL.map(Colour::name));
+            } else {
+                let question = format!("What shape is the object that {words}?");
+                let names = |object: &Object| object.look.shape.name();
+                picked_out(asker, number, Template::Shape, question, names, &Shape::ALL.map(Shape::name));
+            }
         }
     }
+}
+
+/// Asks for a word about an object that the question does not name; the words for the others are the best wrong options.
+fn picked_out(
+    asker: &mut Asker<'_>,
+    number: usize,
+    template: Template,
+    question: String,
+    word: impl Fn(&Object) -> &'static str,
+    all: &[&'static str],
+) {
+    let objects = &asker.scene.objects;
+    let right = word(&objects[number]);
+    let others = objects.iter().enumerate().filter(|(other, _)| *other != number);
+    let mut wrong: Vec<String> = others.map(|(_, other)| word(other).to_string()).collect();
+    let must = wrong.len();
+    wrong.extend(all.iter().map(ToString::to_string));
+    let class = all.iter().position(|one| *one == right).unwrap_or_default();
+    asker.add(Asked { template, question, class, subject: None }, right.into(), must, wrong);
 }
 
 /// What an object may be picked out by.
@@ -105,7 +117,7 @@ fn does(scene: &Scene, number: usize, deed: Deed) -> bool {
 fn shape(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.by_colour(number).filter(|_| asker.seen(number) >= 3) else { return };
     // One frame is enough for these: few of them.
-    if !asker.random.chance(0.2) {
+    if !asker.also(0.2) {
         return;
     }
     let shape = asker.scene.objects[number].look.shape;
@@ -121,27 +133,28 @@ fn shape(asker: &mut Asker<'_>, number: usize) {
 fn colour(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.by_shape(number) else { return };
     let colours: Vec<Colour> = asker.scene.objects[number].colours().collect();
-    let end = asker.random.chance(0.5);
-    let Some(state) = asker.at(number, end) else { return };
-    let question = if colours.len() > 1 {
-        format!("What colour is {name} at the {}?", if end { "end" } else { "start" })
-    } else if asker.random.chance(0.1) {
-        format!("What colour is {name}?")
-    } else {
-        return;
-    };
-    // What it is at another time is the best wrong option.
-    let mut wrong: Vec<String> = colours
-        .iter()
-        .filter(|&&colour| colour != state.colour)
-        .take(1)
-        .map(|colour| colour.name().into())
-        .collect();
-    let must = wrong.len();
-    wrong.extend(Colour::ALL.map(|colour| colour.name().to_string()));
-    let class = state.colour as usize;
-    let asked = Asked { template: Template::Colour, question, class, subject: Some(number) };
-    asker.add(asked, state.colour.name().into(), must, wrong);
+    for &end in asker.either() {
+        let Some(state) = asker.at(number, end) else { continue };
+        let question = if colours.len() > 1 {
+            format!("What colour is {name} at the {}?", if end { "end" } else { "start" })
+        } else if asker.also(0.1) {
+            format!("What colour is {name}?")
+        } else {
+            continue;
+        };
+        // What it is at another time is the best wrong option.
+        let mut wrong: Vec<String> = colours
+            .iter()
+            .filter(|&&colour| colour != state.colour)
+            .take(1)
+            .map(|colour| colour.name().into())
+            .collect();
+        let must = wrong.len();
+        wrong.extend(Colour::ALL.map(|colour| colour.name().to_string()));
+        let class = state.colour as usize;
+        let asked = Asked { template: Template::Colour, question, class, subject: Some(number) };
+        asker.add(asked, state.colour.name().into(), must, wrong);
+    }
 }
 
 fn count(asker: &mut Asker<'_>) {
@@ -151,7 +164,7 @@ fn count(asker: &mut Asker<'_>) {
     let count = asker.scene.objects.len();
     let middle = asker.scene.states(asker.scene.frames / 2);
     let at_once = middle.iter().filter(|state| state.visible > 0.0).count() == count;
-    if at_once && !asker.random.chance(0.2) {
+    if at_once && !asker.also(0.2) {
         return;
     }
     let question = match asker.random.below(2) {
@@ -164,19 +177,20 @@ fn count(asker: &mut Asker<'_>) {
 /// Of objects that are elsewhere in the middle of the clip, and seldom of those that stand.
 fn place(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.any(number) else { return };
-    let end = asker.random.chance(0.5);
-    let Some(place) = asker.at(number, end).and_then(|state| Place::of(state.centre)) else { return };
-    let path = &asker.scene.objects[number].path;
-    let elsewhere = Place::of(path.at(0.5)) != Some(place) && path.moves();
-    if !elsewhere && (path.moves() || !asker.random.chance(0.12)) {
-        return;
+    for &end in asker.either() {
+        let Some(place) = asker.at(number, end).and_then(|state| Place::of(state.centre)) else { continue };
+        let path = &asker.scene.objects[number].path;
+        let elsewhere = Place::of(path.at(0.5)) != Some(place) && path.moves();
+        if !elsewhere && !asker.everything && (path.moves() || !asker.random.chance(0.12)) {
+            continue;
+        }
+        let question = match (asker.random.below(2), end) {
+            (0, true) => format!("Where is {name} at the end?"),
+            (0, false) => format!("Where is {name} at the start?"),
+            (_, true) => format!("Where does {name} end up?"),
+            (_, false) => format!("Where does {name} begin?"),
+        };
+        let places = Place::ALL.map(Place::name);
+        asker.add_of_five(Template::Place, question, place as usize, Some(number), places);
     }
-    let question = match (asker.random.below(2), end) {
-        (0, true) => format!("Where is {name} at the end?"),
-        (0, false) => format!("Where is {name} at the start?"),
-        (_, true) => format!("Where does {name} end up?"),
-        (_, false) => format!("Where does {name} begin?"),
-    };
-    let places = Place::ALL.map(Place::name);
-    asker.add_of_five(Template::Place, question, place as usize, Some(number), places);
 }

@@ -1,11 +1,12 @@
 //! Questions about a scene, each with five options of which the script makes exactly one right.
 //!
-//! [`questions`] gives every question that a scene allows. They are not balanced: one scene has no say over how often an
-//! answer occurs in a data set. [`crate::Balance`] chooses.
+//! [`questions`] gives those from which [`crate::Balance`] chooses a data set's: one scene has no say over how often an
+//! answer occurs. Of what would come up too often, or is told by a single frame, there are few. [`all_questions`] gives
+//! every question that a scene allows, for training.
 
 mod causal;
 mod descriptive;
-mod motion;
+pub(crate) mod motion;
 mod names;
 mod temporal;
 
@@ -134,12 +135,51 @@ impl Question {
     pub fn answer_text(&self) -> &str {
         self.options.get(self.answer).map_or("", String::as_str)
     }
+
+    /// The right answer's letter, A to E.
+    pub fn answer_letter(&self) -> char {
+        char::from(b'A' + self.answer.min(4) as u8)
+    }
+
+    /// Multiple choice: the question, its options by letter, and what to answer with. Goes after the video; the answer is
+    /// [`Question::answer_letter`].
+    pub fn choice_prompt(&self) -> String {
+        let mut prompt = format!("{}\n", self.question);
+        for (letter, option) in ('A'..).zip(&self.options) {
+            prompt.extend([letter.to_string().as_str(), ". ", option, "\n"]);
+        }
+        prompt + "Answer with the option's letter from the given choices directly."
+    }
+
+    /// Open: the question, and what to answer with. Goes after the video; the answer is [`Question::answer_text`].
+    pub fn open_prompt(&self) -> String {
+        format!("{}\nAnswer the question using a single word or phrase.", self.question)
+    }
 }
 
-/// Every question that the scene allows, in random order (the same for the same scene). The objects in them are described
-/// without ambiguity and are seen well enough, and what is asked can be told from eight frames.
+/// The questions of a scene from which a balanced data set is chosen, in random order (the same for the same scene). The
+/// objects in them are described without ambiguity and are seen well enough, and what is asked can be told from eight frames.
 pub fn questions(scene: &Scene) -> Vec<Question> {
-    let mut asker = Asker::new(scene);
+    ask(Asker::new(scene, false))
+}
+
+/// Every question that the scene allows, each in one wording, in random order (the same for the same scene): a superset of
+/// what [`questions`] asks about, with the same care. Answers are not balanced, and many can be told from one frame.
+pub fn all_questions(scene: &Scene) -> Vec<Question> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut questions = ask(Asker::new(scene, true));
+    questions.retain(|question| seen.insert(question.question.clone()));
+    questions
+}
+
+/// The questions of [`Template::First`] and [`Template::Last`], by what is done.
+pub(crate) fn first_and_last(scene: &Scene) -> Vec<Question> {
+    let mut asker = Asker::new(scene, true);
+    temporal::first_and_last(&mut asker);
+    asker.questions
+}
+
+fn ask(mut asker: Asker<'_>) -> Vec<Question> {
     descriptive::ask(&mut asker);
     motion::ask(&mut asker);
     temporal::ask(&mut asker);
@@ -158,17 +198,33 @@ struct Asker<'a> {
     names: Names<'a>,
     /// States in eight evenly spaced frames, `[8][objects]`.
     samples: Vec<Vec<State>>,
+    /// Whether to leave nothing out.
+    everything: bool,
     random: Random,
     questions: Vec<Question>,
 }
 
 impl<'a> Asker<'a> {
-    fn new(scene: &'a Scene) -> Asker<'a> {
+    fn new(scene: &'a Scene, everything: bool) -> Asker<'a> {
         const SAMPLES: usize = 8;
         let last = scene.frames.max(2) - 1;
         let samples = (0..SAMPLES).map(|step| scene.states(step * last / (SAMPLES - 1))).collect();
         let random = Random::derived(scene.seed, 4);
-        Asker { scene, names: Names::of(scene), samples, random, questions: Vec::new() }
+        Asker { scene, names: Names::of(scene), samples, everything, random, questions: Vec::new() }
+    }
+
+    /// Whether to ask what is asked with this probability only.
+    fn also(&mut self, probability: f32) -> bool {
+        self.everything || self.random.chance(probability)
+    }
+
+    /// One of two, by chance, or both: `false` and `true`.
+    fn either(&mut self) -> &'static [bool] {
+        match (self.everything, self.random.chance(0.5)) {
+            (true, _) => &[false, true],
+            (false, false) => &[false],
+            (false, true) => &[true],
+        }
     }
 
     /// In how many of the eight frames the object is seen.

@@ -3,7 +3,7 @@
 use super::{Asked, Asker, COURSES, Template, course_class};
 use crate::geometry::apart;
 use crate::object::{Happening, Relation};
-use crate::path::{Motion, Pace};
+use crate::path::{Motion, Pace, Path};
 
 pub(super) fn ask(asker: &mut Asker<'_>) {
     for number in asker.numbers() {
@@ -22,7 +22,7 @@ fn direction(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.full(number).filter(|_| asker.seen(number) >= 3) else { return };
     let path = &asker.scene.objects[number].path;
     let course = path.direction().filter(|_| apart(path.at(0.0), path.at(1.0)) >= SHORTEST);
-    if path.moves() != course.is_some() || (!path.moves() && !asker.random.chance(0.5)) {
+    if path.moves() != course.is_some() || (!path.moves() && !asker.also(0.5)) {
         return;
     }
     let question = match asker.random.below(2) {
@@ -32,30 +32,37 @@ fn direction(asker: &mut Asker<'_>, number: usize) {
     asker.add_of_five(Template::Direction, question, course_class(course), Some(number), COURSES);
 }
 
-fn pace(asker: &mut Asker<'_>, number: usize) {
+/// The options for a pace.
+pub(crate) const PACES: [&str; 5] =
+    ["fast", "slowly", "faster and faster", "slower and slower", "it does not move"];
+
+/// The place in [`PACES`] of a path with a single leg; `None` for others, and for what is neither fast nor slow.
+pub(crate) fn pace_class(path: &Path) -> Option<usize> {
     /// Ways of a whole clip, in pictures' sides.
     const FAST: f32 = 0.5;
     const SLOW: f32 = 0.205;
-    let Some(name) = asker.names.full(number).filter(|_| asker.always_seen(number)) else { return };
-    let path = &asker.scene.objects[number].path;
     let mut legs = path.legs().map(|(_, leg)| leg);
-    let class = match (legs.next().map(|leg| (leg.from, leg.motion)), legs.next()) {
-        (Some((_, Motion::Rest)), None) => 4,
-        (Some((_, Motion::Line { pace: Pace::Quickening, .. })), None) => 2,
-        (Some((_, Motion::Line { pace: Pace::Slowing, .. })), None) => 3,
-        (Some((from, Motion::Line { to, .. })), None) if apart(from, to) >= FAST => 0,
-        (Some((from, Motion::Line { to, .. })), None) if apart(from, to) <= SLOW => 1,
-        _ => return,
-    };
-    if class == 4 && !asker.random.chance(0.5) {
+    match (legs.next().map(|leg| (leg.from, leg.motion)), legs.next()) {
+        (Some((_, Motion::Rest)), None) => Some(4),
+        (Some((_, Motion::Line { pace: Pace::Quickening, .. })), None) => Some(2),
+        (Some((_, Motion::Line { pace: Pace::Slowing, .. })), None) => Some(3),
+        (Some((from, Motion::Line { to, .. })), None) if apart(from, to) >= FAST => Some(0),
+        (Some((from, Motion::Line { to, .. })), None) if apart(from, to) <= SLOW => Some(1),
+        _ => None,
+    }
+}
+
+fn pace(asker: &mut Asker<'_>, number: usize) {
+    let Some(name) = asker.names.full(number).filter(|_| asker.always_seen(number)) else { return };
+    let Some(class) = pace_class(&asker.scene.objects[number].path) else { return };
+    if class == 4 && !asker.also(0.5) {
         return;
     }
-    let five = ["fast", "slowly", "faster and faster", "slower and slower", "it does not move"];
     let question = match asker.random.below(2) {
         0 => format!("How fast does {name} move?"),
         _ => format!("At what speed does {name} move?"),
     };
-    asker.add_of_five(Template::Pace, question, class, Some(number), five);
+    asker.add_of_five(Template::Pace, question, class, Some(number), PACES);
 }
 
 fn relation(asker: &mut Asker<'_>) {

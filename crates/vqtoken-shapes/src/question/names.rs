@@ -64,5 +64,5 @@ impl<'a> Names<'a> {
 }
 
 fn spoken(look: Look) -> String {
-    format!("the {} {}", look.colour.name(), look.shape.name())
+    format!("the {look}")
 }

@@ -10,6 +10,11 @@ pub(super) fn ask(asker: &mut Asker<'_>) {
         when(asker, number);
         how_often(asker, number);
     }
+    first_and_last(asker);
+}
+
+/// Of what several objects do one after the other.
+pub(super) fn first_and_last(asker: &mut Asker<'_>) {
     for doing in [Doing::ComesIn, Doing::ChangesColour, Doing::StartsToMove] {
         order(asker, doing);
     }
@@ -60,7 +65,7 @@ fn when(asker: &mut Asker<'_>, number: usize) {
 fn how_often(asker: &mut Asker<'_>, number: usize) {
     let Some(name) = asker.names.by_shape(number).filter(|_| asker.always_seen(number)) else { return };
     let times = asker.scene.objects[number].recolours.len();
-    if times == 0 && !asker.random.chance(0.2) {
+    if times == 0 && !asker.also(0.2) {
         return;
     }
     let question = match asker.random.below(2) {
