@@ -33,9 +33,9 @@ impl LanguageCache {
         self.layers.first().map_or(0, KvCache::len)
     }
 
-    /// Repeats what was read, `times` copies of each text one behind the other, which may then go on differently.
-    pub fn repeat(&mut self, times: usize) {
-        self.layers.iter_mut().for_each(|layer| layer.repeat(times));
+    /// What was read of these texts, in this order and as often as they are named: each may then go on differently.
+    pub fn select(&self, texts: &[usize]) -> Self {
+        Self { layers: self.layers.iter().map(|layer| layer.select(texts)).collect() }
     }
 
     /// Whether nothing has been read.

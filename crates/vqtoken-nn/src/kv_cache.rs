@@ -1,6 +1,6 @@
 //! Keys and values of the positions already read, so that a step costs one position.
 
-use burn::tensor::{Tensor, assert_shape};
+use burn::tensor::{Int, Tensor, TensorData, assert_shape};
 
 /// Keys and values of one attention layer, `[batch, positions, heads, head_dim]` each.
 ///
@@ -56,15 +56,15 @@ impl KvCache {
         (self.view(keys), self.view(values))
     }
 
-    /// Repeats every entry of the batch, `times` copies one behind the other: what follows may then differ.
-    pub fn repeat(&mut self, times: usize) {
-        let repeated = |x: Tensor<4>| {
-            let [batch, positions, heads, head_dim] = x.dims();
-            x.unsqueeze_dim::<5>(1)
-                .expand([batch, times, positions, heads, head_dim])
-                .reshape([batch * times, positions, heads, head_dim])
+    /// A cache of these entries of the batch, in this order and as often as they are named: what follows may then differ.
+    pub fn select(&self, entries: &[usize]) -> Self {
+        let selected = |x: Tensor<4>| {
+            let ids: Vec<i64> = entries.iter().map(|&entry| entry as i64).collect();
+            let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [entries.len()]), &x.device());
+            x.select(0, ids)
         };
-        self.buffers = self.held().map(|(keys, values)| (repeated(keys), repeated(values)));
+        let buffers = self.held().map(|(keys, values)| (selected(keys), selected(values)));
+        Self { buffers, length: self.length }
     }
 
     /// Keys and values without the room behind them.

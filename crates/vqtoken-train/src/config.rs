@@ -169,18 +169,22 @@ pub struct StageConfig {
 
 /// Single frames of moving shapes, rendered anew for every step.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct PatchesConfig {
     /// Side of the picture in patches: fewer than the tower's grid show the scene smaller, within a window of the grid.
     pub picture: Option<usize>,
     /// Side of the windows that pictures are cut into, in patches; whole pictures without it.
     pub window: Option<usize>,
     /// A patch belongs to an object that covers at least this share of it.
-    #[serde(default = "default_cover")]
     pub cover: f32,
     /// Weight of the place in the loss.
-    #[serde(default = "default_place")]
     pub place: f64,
+}
+
+impl Default for PatchesConfig {
+    fn default() -> Self {
+        Self { picture: None, window: None, cover: 0.3, place: 0.1 }
+    }
 }
 
 /// How a video reaches the language model, and what it is asked.
@@ -265,14 +269,6 @@ const fn default_validate() -> usize {
 
 const fn default_checkpoint() -> usize {
     500
-}
-
-fn default_cover() -> f32 {
-    0.3
-}
-
-fn default_place() -> f64 {
-    0.5
 }
 
 fn default_budgets() -> Vec<usize> {

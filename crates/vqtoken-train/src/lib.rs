@@ -1,24 +1,33 @@
 #![doc = include_str!("../README.md")]
 
 pub mod adamw;
+mod answers;
 pub mod checkpoint;
 pub mod config;
+pub mod data;
 pub mod draws;
 mod error;
+mod features;
 pub mod learner;
+mod llava_clips;
 pub mod losses;
 pub mod metrics;
 pub mod objective;
 pub mod patch_heads;
 mod patches;
+pub mod reading;
 mod run;
 mod schedule;
+mod shapes_clips;
 mod stage;
 mod start;
+mod text;
 mod words;
 
 pub use config::TrainConfig;
 pub use error::TrainError;
 pub use patches::Patches;
-pub use run::{MODEL, run};
+pub use llava_clips::LlavaClips;
+pub use run::{Folders, MODEL, run};
+pub use shapes_clips::ShapesClips;
 pub use stage::{CHECKPOINT, Event, METRICS};

@@ -1,53 +1,83 @@
 //! A whole run: the start, its stages one after the other, and the model that comes out.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use vqtoken_model::checkpoint;
+use burn::tensor::Device;
+use vqtoken_model::{Precision, VideoLlm, checkpoint};
 use vqtoken_nn::kernel_ops::in_pool;
 
-use crate::config::{StageConfig, TrainConfig};
+use crate::answers::Answers;
+use crate::config::{AnswersConfig, StageConfig, TrainConfig};
+use crate::data::{Clips, Use};
 use crate::error::TrainError;
+use crate::features::Features;
 use crate::learner::Learner;
+use crate::llava_clips::LlavaClips;
 use crate::objective::Objective;
 use crate::patch_heads::PatchHeads;
 use crate::patches::Patches;
-use crate::stage::{self, Outcome, Watcher};
+use crate::reading::Reader;
+use crate::shapes_clips::ShapesClips;
+use crate::stage::{self, Event, Outcome, Watcher};
 use crate::start::Start;
+use crate::text::Teacher;
 
 /// The folder of a stage's model, within that of the stage.
 pub const MODEL: &str = "model";
 
-/// Runs all stages of a configuration below `out`, each in a folder of its own, and returns the folder of the last stage's
-/// model; none if the watcher broke the run off. Stages that are done are not repeated.
+/// Where a run keeps things.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// What comes out: one folder for each stage.
+    pub out: PathBuf,
+    /// Features of clips, which several runs may share.
+    pub features: PathBuf,
+}
+
+/// Runs all stages of a configuration, each in a folder of its own, and returns the folder of the last stage's model; none if
+/// the watcher broke the run off. Stages that are done are not repeated.
 ///
 /// # Errors
 ///
-/// If there is an earlier run in `out` and `resume` is not given, or anything fails; what was computed is kept.
+/// If there is an earlier run in the folder and `resume` is not given, or anything fails; what was computed is kept.
 pub fn run(
     config: &TrainConfig,
-    out: &Path,
+    folders: &Folders,
     resume: bool,
-    watch: &mut (dyn FnMut(stage::Event<'_>) -> std::ops::ControlFlow<()> + Send),
+    watch: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 ) -> Result<Option<PathBuf>, TrainError> {
-    if !resume && config.stages.iter().any(|stage| out.join(&stage.name).exists()) {
-        return Err(TrainError::Exists { path: out.to_owned() });
+    if !resume && config.stages.iter().any(|stage| folders.out.join(&stage.name).exists()) {
+        return Err(TrainError::Exists { path: folders.out.clone() });
     }
-    in_pool(|| run_stages(config, out, watch))
+    // Kernels called from outside the pool would put this thread to sleep and wake it for each of them.
+    in_pool(|| run_stages(config, folders, watch))
 }
 
-fn run_stages(config: &TrainConfig, out: &Path, watch: &mut Watcher<'_>) -> Result<Option<PathBuf>, TrainError> {
+fn run_stages(
+    config: &TrainConfig,
+    folders: &Folders,
+    watch: &mut Watcher<'_>,
+) -> Result<Option<PathBuf>, TrainError> {
     let mut start = Start::of(config)?;
     let mut last = None;
     for stage in &config.stages {
-        let folder = out.join(&stage.name);
+        let folder = folders.out.join(&stage.name);
         let directory = folder.join(MODEL);
         if directory.exists() {
             start = start.replaced_by(&directory)?;
         } else {
-            let Some(learner) = run_stage(config, stage, &start, &folder, watch)? else {
-                return Ok(None);
+            fs::create_dir_all(&folder)
+                .map_err(|source| TrainError::Unwritable { path: folder.clone(), source })?;
+            let learner = match (&stage.patches, &stage.answers) {
+                (Some(_), _) => run_patches(config, stage, &start, &folder, watch)?,
+                (_, Some(answers)) => {
+                    run_answers(config, stage, answers, &start, &folder, &folders.features, watch)?
+                }
+                (None, None) => None,
             };
+            let Some(learner) = learner else { return Ok(None) };
             start.model = learner.model;
             checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
         }
@@ -56,39 +86,108 @@ fn run_stages(config: &TrainConfig, out: &Path, watch: &mut Watcher<'_>) -> Resu
     Ok(last)
 }
 
-fn run_stage(
+fn run_patches(
     config: &TrainConfig,
     stage: &StageConfig,
     start: &Start,
     folder: &Path,
     watch: &mut Watcher<'_>,
 ) -> Result<Option<Learner>, TrainError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
-    let device = burn::tensor::Device::flex().autodiff();
+    let device = Device::flex().autodiff();
     device.seed(config.seed);
-    let piece = stage.batch / stage.accumulate;
-    let mut learner = Learner { model: start.model.clone(), patch_heads: None };
-    let objective: Box<dyn Objective> = match (&stage.patches, &stage.answers) {
-        (Some(patches), _) => {
-            learner.patch_heads = Some(PatchHeads::new(start.config.text.hidden_size, &device));
-            let vision = &start.config.vision;
-            Box::new(Patches::new(
-                patches.clone(),
-                config.data.shapes.clone().unwrap_or_default(),
-                config.seed,
-                [vision.grid_side(), vision.patch_size],
-                start.pixel_spec.clone(),
-                piece,
-                &device,
-            ))
-        }
-        _ => {
-            return Err(TrainError::Config { file: folder.to_owned(), problem: "no objective".to_owned() });
+    let heads = PatchHeads::new(start.config.text.hidden_size, &device);
+    let learner = Learner { model: start.model.clone(), patch_heads: Some(heads) };
+    let vision = &start.config.vision;
+    let objective = Patches::new(
+        stage.patches.clone().unwrap_or_default(),
+        config.data.shapes.clone().unwrap_or_default(),
+        config.seed,
+        [vision.grid_side(), vision.patch_size],
+        start.pixel_spec.clone(),
+        stage.batch / stage.accumulate,
+        &device,
+    );
+    finish(stage, folder, learner, &objective, watch)
+}
+
+fn run_answers(
+    config: &TrainConfig,
+    stage: &StageConfig,
+    answers: &AnswersConfig,
+    start: &Start,
+    folder: &Path,
+    cache: &Path,
+    watch: &mut Watcher<'_>,
+) -> Result<Option<Learner>, TrainError> {
+    let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
+        (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
+        (None, settings) => {
+            Box::new(ShapesClips::new(&settings.clone().unwrap_or_default(), answers.mixture)?)
         }
     };
-    match stage::run(stage, folder, learner, objective.as_ref(), watch)? {
+    let features = match stage.rates.freeze_grid() {
+        true => {
+            let Some(features) = make_features(answers, start, folder, cache, clips.as_ref(), watch)? else {
+                return Ok(None);
+            };
+            Some(features)
+        }
+        false => None,
+    };
+    let reader = Reader {
+        reading: answers.reading,
+        frames: answers.frames,
+        budgets: answers.budgets.clone(),
+        features,
+        pixel_spec: start.pixel_spec.clone(),
+        device: Device::flex().autodiff(),
+    };
+    let teacher = Teacher::new(start.tokenizer.clone(), start.template.clone());
+    let piece = stage.batch / stage.accumulate;
+    let objective = Answers::new(answers.clone(), clips.as_ref(), reader, teacher, config.seed, piece);
+    let learner = Learner { model: start.model.clone(), patch_heads: None };
+    finish(stage, folder, learner, &objective, watch)
+}
+
+fn finish(
+    stage: &StageConfig,
+    folder: &Path,
+    learner: Learner,
+    objective: &dyn Objective,
+    watch: &mut Watcher<'_>,
+) -> Result<Option<Learner>, TrainError> {
+    match stage::run(stage, folder, learner, objective, watch)? {
         Outcome::Done(learner) => Ok(Some(*learner)),
         Outcome::Stopped => Ok(None),
     }
+}
+
+/// Computes the features of all clips that a stage reads and that are not there yet; none if the watcher broke off.
+fn make_features(
+    answers: &AnswersConfig,
+    start: &Start,
+    folder: &Path,
+    cache: &Path,
+    clips: &dyn Clips,
+    watch: &mut Watcher<'_>,
+) -> Result<Option<Features>, TrainError> {
+    // Inference runs on packed weights, which are read from a directory.
+    let frozen = tempfile::TempDir::new_in(folder)
+        .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
+    let directory = frozen.path().join(MODEL);
+    checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
+    let model = VideoLlm::load_as(&directory, Precision::F32)?;
+    let features = Features::new(cache, &model, clips, answers.frames, &answers.budgets);
+    let validated = answers.validation_clips.min(clips.count(Use::Validation));
+    let wanted = (0..validated).map(|index| clips.number(Use::Validation, index));
+    let learnt = (0..clips.count(Use::Training)).map(|index| clips.number(Use::Training, index));
+    let missing: Vec<usize> = wanted.chain(learnt).filter(|&number| !features.has(number)).collect();
+    for (done, &number) in missing.iter().enumerate() {
+        let event = Event::Preparing { what: "features of clips", done, total: missing.len() };
+        if watch(event).is_break() {
+            return Ok(None);
+        }
+        features.make(number, clips, &model)?;
+    }
+    Ok(Some(features))
 }

@@ -43,7 +43,13 @@ impl Start {
             None => None,
         };
         match &config.model.start {
-            Some(directory) => Self::load(directory, own_config, &config.model.fresh, &device),
+            Some(directory) => {
+                let start = Self::load(directory, own_config, &config.model.fresh, &device)?;
+                match config.model.fresh.contains(&Part::LanguageModel) {
+                    true => start.with_new_words(config),
+                    false => Ok(start),
+                }
+            }
             None => Self::new(config, own_config, &device),
         }
     }
@@ -59,15 +65,7 @@ impl Start {
                 problem: "a new model needs config (a config.json)".to_owned(),
             });
         };
-        let (file, tokenizer_json) = match &config.model.tokenizer {
-            Some(file) => (
-                file.clone(),
-                std::fs::read(file)
-                    .map_err(|source| TrainError::Unreadable { path: file.clone(), source })?,
-            ),
-            None => ("the tokenizer learnt".into(), words::learn(&config.data, own.text.vocabulary)?),
-        };
-        let tokenizer = Tokenizer::from_bytes(&file, &tokenizer_json, own.text.vocabulary)?;
+        let (tokenizer, tokenizer_json) = tokenizer(config, own.text.vocabulary)?;
         own.text.end_tokens = tokenizer.id(words::END).into_iter().collect();
         let pixel_spec = PixelSpec { size: own.vision.image_size, ..PixelSpec::default() };
         Ok(Self {
@@ -78,6 +76,15 @@ impl Start {
             template: ChatTemplate::ChatMl,
             pixel_spec,
         })
+    }
+
+    /// The same with the tokenizer that the configuration names, or one learnt from its data: for a language model that begins
+    /// anew.
+    fn with_new_words(mut self, config: &TrainConfig) -> Result<Self, TrainError> {
+        (self.tokenizer, self.tokenizer_json) = tokenizer(config, self.config.text.vocabulary)?;
+        self.config.text.end_tokens = self.tokenizer.id(words::END).into_iter().collect();
+        self.template = ChatTemplate::ChatMl;
+        Ok(self)
     }
 
     /// The same with the parameters of a model that an earlier stage has written.
@@ -122,6 +129,18 @@ impl Start {
             config,
         })
     }
+}
+
+/// The tokenizer of a new language model, and its file.
+fn tokenizer(config: &TrainConfig, vocabulary: usize) -> Result<(Tokenizer, Vec<u8>), TrainError> {
+    let (file, json) = match &config.model.tokenizer {
+        Some(file) => {
+            let read = std::fs::read(file);
+            (file.clone(), read.map_err(|source| TrainError::Unreadable { path: file.clone(), source })?)
+        }
+        None => ("the tokenizer learnt".into(), words::learn(&config.data, vocabulary)?),
+    };
+    Ok((Tokenizer::from_bytes(&file, &json, vocabulary)?, json))
 }
 
 fn read_text(file: &Path) -> Result<String, TrainError> {

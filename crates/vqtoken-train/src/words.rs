@@ -5,17 +5,19 @@ use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 use vqtoken_model::{Chat, ChatTemplate};
-use vqtoken_shapes::{Scene, questions};
+use vqtoken_shapes::{CAPTION_PROMPT, Scene, all_questions, caption};
 
 use crate::config::DataConfig;
+use crate::data::{Clips, Use};
 use crate::error::TrainError;
+use crate::llava_clips::LlavaClips;
 
 /// What begins a message.
 pub const START: &str = "<|im_start|>";
 /// What ends one.
 pub const END: &str = "<|im_end|>";
 
-/// Scenes whose texts are read.
+/// Scenes, or conversations, whose texts are read.
 const SCENES: usize = 2000;
 
 /// The bytes of a `tokenizer.json` with at most `vocabulary` entries.
@@ -51,12 +53,21 @@ fn texts(data: &DataConfig) -> Result<Vec<String>, TrainError> {
     // The words around every question.
     let prompt = ChatTemplate::ChatMl.render(&Chat::new("What?"), false)?;
     let mut texts = vec![prompt.before; SCENES];
+    if let Some(llava) = &data.llava {
+        let clips = LlavaClips::read(llava)?;
+        for index in 0..clips.count(Use::Training).min(SCENES) {
+            let turns = clips.validation(index).into_iter().flat_map(|conversation| conversation.turns);
+            texts.extend(turns.flat_map(|(question, answer)| [question, answer]));
+        }
+    }
     if let Some(settings) = &data.shapes {
         for index in 0..SCENES {
             let scene = Scene::of_clip(index, settings);
-            for question in questions(&scene) {
-                texts.push(question.question);
-                texts.extend(question.options);
+            texts.push(CAPTION_PROMPT.to_owned());
+            texts.push(caption(&scene));
+            for question in all_questions(&scene) {
+                texts.push(question.open_prompt());
+                texts.push(question.choice_prompt());
             }
         }
     }

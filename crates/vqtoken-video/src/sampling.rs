@@ -40,7 +40,7 @@ impl Sampling {
     ///
     /// # Errors
     /// [`VideoError::BadSampling`] when the clip would hold more than ten million frames.
-    pub(crate) fn indices(self, timestamps: &[f64]) -> Result<Vec<usize>, VideoError> {
+    pub fn indices(self, timestamps: &[f64]) -> Result<Vec<usize>, VideoError> {
         let frames = timestamps.len();
         if frames == 0 {
             return Ok(Vec::new());

@@ -1,0 +1,238 @@
+//! Answering questions about clips: the language model reads what stands for a clip once, then each question about it.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use vqtoken_model::OneVision;
+use vqtoken_model::language::LanguageCache;
+
+use crate::config::{AnswersConfig, Reading};
+use crate::data::{Clips, Conversation, Use};
+use crate::draws::Draws;
+use crate::error::TrainError;
+use crate::learner::Learner;
+use crate::losses::{argmax_rows, cross_entropy};
+use crate::objective::{Loss, Measures, Objective, Place};
+use crate::reading::Reader;
+use crate::text::{Lesson, Teacher};
+
+/// Clips that are validated together.
+const VALIDATION_BATCH: usize = 8;
+
+/// Cross-entropy of the answers' words, with a pull between tokens and codes where the grid is computed.
+pub struct Answers<'a> {
+    config: AnswersConfig,
+    clips: &'a dyn Clips,
+    reader: Reader,
+    teacher: Teacher,
+    seed: u64,
+    batch: usize,
+    device: Device,
+}
+
+/// The language model's loss on some lessons.
+#[derive(Default)]
+struct Read {
+    /// None where there are no lessons.
+    loss: Option<Tensor<1>>,
+    /// Answers of which every word is the likeliest, given the right ones before it.
+    right: usize,
+    answers: usize,
+}
+
+impl<'a> Answers<'a> {
+    /// The objective; `batch` clips a piece.
+    pub fn new(
+        config: AnswersConfig,
+        clips: &'a dyn Clips,
+        reader: Reader,
+        teacher: Teacher,
+        seed: u64,
+        batch: usize,
+    ) -> Self {
+        let device = reader.device.clone();
+        Self { config, clips, reader, teacher, seed, batch, device }
+    }
+
+    /// The clips of a piece: every epoch has all of them, in an order of its own.
+    fn numbers(&self, place: Place) -> Vec<usize> {
+        let count = self.clips.count(Use::Training);
+        let first = place.number() as usize * self.batch;
+        let mut order: Vec<usize> = Vec::new();
+        let mut known = None;
+        (first..first + self.batch)
+            .map(|index| {
+                let epoch = index / count;
+                if known != Some(epoch) {
+                    order = (0..count).collect();
+                    Draws::at(self.seed, "order", epoch as u64).shuffle(&mut order);
+                    known = Some(epoch);
+                }
+                self.clips.number(Use::Training, order[index % count])
+            })
+            .collect()
+    }
+
+    /// A place in the list of budgets. Under a price p a budget of K codes is drawn in proportion to exp(-p K): the
+    /// distribution that minimises the mean price of what is drawn for its entropy.
+    fn budget(&self, place: Place) -> usize {
+        let weights: Vec<f64> =
+            self.config.budgets.iter().map(|&codes| (-self.config.price * codes as f64).exp()).collect();
+        let mut left = Draws::at(self.seed, "budget", place.number()).unit() * weights.iter().sum::<f64>();
+        for (index, weight) in weights.iter().enumerate() {
+            if left < *weight {
+                return index;
+            }
+            left -= weight;
+        }
+        weights.len() - 1
+    }
+
+    fn lessons(&self, conversations: &[Vec<Conversation>]) -> Result<Vec<Vec<Lesson>>, TrainError> {
+        let visual = self.config.reading != Reading::Blind;
+        let of_clip = |conversations: &Vec<Conversation>| {
+            conversations.iter().map(|one| Ok(self.teacher.lesson(one, visual)?)).collect()
+        };
+        conversations.iter().map(of_clip).collect()
+    }
+
+    /// The loss on the lessons of each clip.
+    fn read(
+        &self,
+        model: &OneVision,
+        visual: Option<Tensor<3>>,
+        lessons: &[Vec<Lesson>],
+    ) -> Result<Read, TrainError> {
+        let clips = lessons.len();
+        let mut flat: Vec<(usize, &Lesson)> =
+            lessons.iter().enumerate().flat_map(|(clip, of_clip)| of_clip.iter().map(move |one| (clip, one))).collect();
+        flat.sort_by_key(|(_, lesson)| lesson.after.len());
+        let mut cache = model.new_cache();
+        if let Some(visual) = visual {
+            let [_, _, d] = visual.dims();
+            let before = flat.first().map_or(&[][..], |(_, lesson)| &lesson.before);
+            let mut parts = Vec::new();
+            if !before.is_empty() {
+                parts.push(model.embed(before).unsqueeze::<3>().expand([clips, before.len(), d]));
+            }
+            parts.push(visual);
+            parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
+            // What the language model says behind the video is of no interest, what it keeps of it is.
+            model.read_batch(Tensor::cat(parts, 1), &mut cache);
+        }
+        let mut read = Read::default();
+        let total: f32 = flat.iter().flat_map(|(_, lesson)| &lesson.weights).sum();
+        // Lessons of about one length together, so that little is filled up.
+        for group in flat.chunk_by(|(_, a), (_, b)| length_class(a) == length_class(b)) {
+            self.read_group(model, &cache, group, total, &mut read);
+        }
+        Ok(read)
+    }
+
+    fn read_group(
+        &self,
+        model: &OneVision,
+        cache: &LanguageCache,
+        group: &[(usize, &Lesson)],
+        total: f32,
+        read: &mut Read,
+    ) {
+        let length = group.iter().map(|(_, lesson)| lesson.after.len()).max().unwrap_or(0).max(2) - 1;
+        let mut ids = Vec::with_capacity(group.len() * length);
+        let (mut rows, mut targets, mut weights, mut of_lesson) = (vec![], vec![], vec![], vec![]);
+        for (number, (_, lesson)) in group.iter().enumerate() {
+            let inputs = lesson.after.len().saturating_sub(1);
+            ids.extend_from_slice(&lesson.after[..inputs]);
+            // Behind the end nothing is learnt, and what stands there cannot be seen from before it.
+            ids.resize((number + 1) * length, 0);
+            for (position, &weight) in lesson.weights.iter().enumerate().skip(1).filter(|(_, w)| **w > 0.0) {
+                rows.push((number * length + position - 1) as i64);
+                targets.push(lesson.after[position]);
+                weights.push(weight);
+                of_lesson.push(number);
+            }
+        }
+        let clips: Vec<usize> = group.iter().map(|(clip, _)| *clip).collect();
+        let mut cache = if cache.is_empty() { cache.clone() } else { cache.select(&clips) };
+        let embedded = model.embed(&ids);
+        let [_, d] = embedded.dims();
+        let hidden = model.read_batch(embedded.reshape([group.len(), length, d]), &mut cache);
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [targets.len()]), &self.device);
+        let logits = model.logits(hidden.reshape([group.len() * length, d]).select(0, rows));
+        let guesses = argmax_rows(&logits);
+        let mut right = vec![true; group.len()];
+        for ((guess, target), &number) in guesses.iter().zip(&targets).zip(&of_lesson) {
+            right[number] &= guess == target;
+        }
+        read.right += right.iter().filter(|right| **right).count();
+        read.answers += group.len();
+        let share = weights.iter().sum::<f32>() / total.max(f32::MIN_POSITIVE);
+        let loss = cross_entropy(logits, &targets, Some(&weights)) * share;
+        read.loss = Some(match read.loss.take() {
+            None => loss,
+            Some(sum) => sum + loss,
+        });
+    }
+}
+
+/// Lessons of one class differ in length by half at most.
+fn length_class(lesson: &Lesson) -> usize {
+    ((lesson.after.len().max(1) as f64).ln() / 1.5_f64.ln()) as usize
+}
+
+impl Objective for Answers<'_> {
+    fn loss(&self, learner: &Learner, place: Place) -> Result<Loss, TrainError> {
+        let numbers = self.numbers(place);
+        let budget = self.budget(place);
+        let mut draws = Draws::at(self.seed, "questions", place.number());
+        let conversations: Vec<Vec<Conversation>> = numbers
+            .iter()
+            .map(|&number| self.clips.conversations(number, self.config.questions, &mut draws))
+            .collect();
+        let visual = self.reader.read(&learner.model, self.clips, &numbers, budget)?;
+        let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
+        let mut measures = Measures::default()
+            .with("answers_right", read.right as f64 / read.answers.max(1) as f64)
+            .with("codes", self.config.budgets[budget] as f64);
+        let Some(mut loss) = read.loss else {
+            return Err(TrainError::Data { file: "the clips".into(), problem: "no questions about them".to_owned() });
+        };
+        if let Some(commitment) = visual.commitment {
+            measures = measures.with("commitment", f64::from(commitment.clone().into_scalar::<f32>()));
+            if self.config.commitment > 0.0 {
+                loss = loss + commitment * self.config.commitment;
+            }
+        }
+        Ok(Loss { value: loss, measures })
+    }
+
+    fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
+        let count = self.config.validation_clips.min(self.clips.count(Use::Validation));
+        let numbers: Vec<usize> = (0..count).map(|index| self.clips.number(Use::Validation, index)).collect();
+        let (mut losses, mut right, mut answers) = (Vec::new(), 0, 0);
+        for numbers in numbers.chunks(VALIDATION_BATCH) {
+            for (index, &codes) in self.config.budgets.iter().enumerate() {
+                // One budget stands for all where there are none.
+                if self.config.reading != Reading::Vqtoken && index + 1 < self.config.budgets.len() {
+                    continue;
+                }
+                let visual = self.reader.read(&learner.model, self.clips, numbers, index)?;
+                for (clip, &number) in numbers.iter().enumerate() {
+                    let conversations = self.clips.validation(number);
+                    if conversations.is_empty() {
+                        continue;
+                    }
+                    let tokens = visual.tokens.as_ref().map(|tokens| {
+                        let [_, m, d] = tokens.dims();
+                        tokens.clone().slice([clip..clip + 1, 0..m, 0..d])
+                    });
+                    let read = self.read(&learner.model, tokens, &self.lessons(&[conversations])?)?;
+                    right += read.right;
+                    answers += read.answers;
+                    let share = read.right as f64 / read.answers as f64;
+                    let loss = read.loss.map_or(0.0, |loss| f64::from(loss.into_scalar::<f32>()));
+                    losses.push(Measures::default().with(format!("right_{codes}"), share).with("loss", loss));
+                }
+            }
+        }
+        Ok(Measures::mean(&losses).with("answers_right", right as f64 / answers.max(1) as f64))
+    }
+}

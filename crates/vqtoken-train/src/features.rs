@@ -1,0 +1,148 @@
+//! What a frozen tower and projector make of a clip, computed once and kept on disk: its codes under every budget, and its
+//! pooled grid. One file a clip, so that a run that was broken off goes on where it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, pool_bilinear, quantize};
+use vqtoken_model::VideoLlm;
+
+use crate::checkpoint::write_whole;
+use crate::data::Clips;
+use crate::error::TrainError;
+
+/// A clip's codes under one budget.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Codes {
+    /// `[K, D]`
+    pub codebook: Codebook,
+    /// `[T, H, W]`
+    pub index_map: IndexMap,
+}
+
+/// The features of clips under one model.
+#[derive(Clone, Debug)]
+pub struct Features {
+    folder: PathBuf,
+    budgets: Vec<usize>,
+    frames: usize,
+}
+
+impl Features {
+    /// Features below `cache`, in a folder of their own for a model's tower, the clips' pictures and the frames looked at.
+    pub fn new(cache: &Path, model: &VideoLlm, clips: &dyn Clips, frames: usize, budgets: &[usize]) -> Self {
+        let tower = model.id().rsplit('@').next().unwrap_or_default();
+        let what = format!("{} {frames} {budgets:?}", clips.pictures());
+        let folder = cache.join(format!("{tower}-{frames}-{:08x}", crc32fast::hash(what.as_bytes())));
+        Self { folder, budgets: budgets.to_vec(), frames }
+    }
+
+    fn file(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{:03}", number / 1000)).join(format!("{number:06}.safetensors"))
+    }
+
+    /// Whether a clip's features are there.
+    pub fn has(&self, number: usize) -> bool {
+        self.file(number).exists()
+    }
+
+    /// Computes and keeps the features of a clip.
+    ///
+    /// # Errors
+    ///
+    /// If the clip cannot be read, or the file not written.
+    pub fn make(&self, number: usize, clips: &dyn Clips, model: &VideoLlm) -> Result<(), TrainError> {
+        let frames = clips.frames(number, self.frames)?;
+        let tokens = model.embed_pixels(&model.pixel_spec().pixels(&frames))?;
+        let grid = model.token_grid(frames.len(), tokens)?;
+        let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let pooled = pool_bilinear(&grid)?;
+        tensors.push(halves("pooled", vec![pooled.shape().len(), pooled.dim()], pooled.data()));
+        for &budget in &self.budgets {
+            let quantized = quantize(&grid, &model.quantizer(Budget::Fixed(budget)))?;
+            let (codes, map) = (&quantized.codebook, &quantized.index_map);
+            tensors.push(halves(&format!("codes.{budget}"), vec![codes.codes(), codes.dim()], codes.data()));
+            let GridShape { frames, height, width } = map.shape();
+            let labels = map.labels().iter().map(|&label| label as u8).collect();
+            tensors.push((format!("map.{budget}"), Dtype::U8, vec![frames, height, width], labels));
+        }
+        let file = self.file(number);
+        let bad = |problem: String| TrainError::Checkpoint { file: file.clone(), problem };
+        let views = tensors
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| bad(e.to_string()))?;
+                Ok((name.as_str(), view))
+            })
+            .collect::<Result<Vec<_>, TrainError>>()?;
+        let bytes = safetensors::serialize(views, None).map_err(|error| bad(error.to_string()))?;
+        let folder = file.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)
+            .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
+        write_whole(&file, &bytes)
+    }
+
+    /// A clip's codes under the budget of this place in the list.
+    ///
+    /// # Errors
+    ///
+    /// If they are not there or damaged.
+    pub fn codes(&self, number: usize, budget: usize) -> Result<Codes, TrainError> {
+        let budget = self.budgets[budget];
+        self.read(number, |tensors, bad| {
+            let codes = tensors.tensor(&format!("codes.{budget}")).map_err(|e| bad(e.to_string()))?;
+            let map = tensors.tensor(&format!("map.{budget}")).map_err(|e| bad(e.to_string()))?;
+            let &[frames, height, width] = map.shape() else {
+                return Err(bad("the index map is not three-dimensional".to_owned()));
+            };
+            let &[count, dim] = codes.shape() else {
+                return Err(bad("the codebook is not two-dimensional".to_owned()));
+            };
+            let labels = map.data().iter().map(|&label| u32::from(label)).collect();
+            let shape = GridShape { frames, height, width };
+            Ok(Codes {
+                codebook: Codebook::new(count, dim, from_halves(codes.data())).map_err(|e| bad(e.to_string()))?,
+                index_map: IndexMap::new(shape, count, labels).map_err(|e| bad(e.to_string()))?,
+            })
+        })
+    }
+
+    /// A clip's pooled tokens, `[M, D]`.
+    ///
+    /// # Errors
+    ///
+    /// If they are not there or damaged.
+    pub fn pooled(&self, number: usize) -> Result<Vec<f32>, TrainError> {
+        self.read(number, |tensors, bad| {
+            Ok(from_halves(tensors.tensor("pooled").map_err(|error| bad(error.to_string()))?.data()))
+        })
+    }
+
+    fn read<T>(
+        &self,
+        number: usize,
+        take: impl FnOnce(&SafeTensors<'_>, &dyn Fn(String) -> TrainError) -> Result<T, TrainError>,
+    ) -> Result<T, TrainError> {
+        let file = self.file(number);
+        let bad = |problem: String| TrainError::Checkpoint {
+            file: file.clone(),
+            problem: format!("{problem}: remove it, and it is made anew"),
+        };
+        let bytes =
+            fs::read(&file).map_err(|source| TrainError::Unreadable { path: file.clone(), source })?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
+        take(&tensors, &bad)
+    }
+}
+
+fn halves(name: &str, shape: Vec<usize>, values: &[f32]) -> (String, Dtype, Vec<usize>, Vec<u8>) {
+    let bytes = values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+    (name.to_owned(), Dtype::F16, shape, bytes)
+}
+
+fn from_halves(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+}

@@ -1,0 +1,217 @@
+//! What the language model reads in place of a clip, with gradients where parts of the way are trained.
+
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use rayon::prelude::*;
+use vqtoken_core::{Budget, GridShape, IndexMap, QuantizerConfig, TokenGrid, quantize};
+use vqtoken_model::OneVision;
+use vqtoken_video::PixelSpec;
+
+use crate::config::Reading;
+use crate::data::Clips;
+use crate::error::TrainError;
+use crate::features::{Codes, Features};
+use crate::losses::unit_rows;
+
+/// Visual tokens of some clips.
+#[derive(Debug)]
+pub struct Visual {
+    /// `[clips, M, D]`; none where the question alone is read.
+    pub tokens: Option<Tensor<3>>,
+    /// Mean squared distance of tokens to their codes, where tokens are computed.
+    pub commitment: Option<Tensor<1>>,
+}
+
+/// From clips to visual tokens.
+#[derive(Debug)]
+pub struct Reader {
+    /// What stands for a clip.
+    pub reading: Reading,
+    /// Frames of a clip.
+    pub frames: usize,
+    /// Numbers of codes that can be drawn.
+    pub budgets: Vec<usize>,
+    /// Kept features; none where the projector or the tower learns, and the grid has to be computed each time.
+    pub features: Option<Features>,
+    /// How frames become pixels.
+    pub pixel_spec: PixelSpec,
+    /// Where tensors go.
+    pub device: Device,
+}
+
+impl Reader {
+    /// Visual tokens of clips under the budget of this place in the list.
+    ///
+    /// # Errors
+    ///
+    /// If a clip or its features cannot be read.
+    pub fn read(
+        &self,
+        model: &OneVision,
+        clips: &dyn Clips,
+        numbers: &[usize],
+        budget: usize,
+    ) -> Result<Visual, TrainError> {
+        match (self.reading, &self.features) {
+            (Reading::Blind, _) => Ok(Visual { tokens: None, commitment: None }),
+            (Reading::Pooled, Some(features)) => {
+                let pooled = numbers.par_iter().map(|&number| features.pooled(number));
+                let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
+                let d = model.image_newline().dims()[0];
+                let tokens = pooled.first().map_or(0, |values| values.len() / d);
+                let data = TensorData::new(pooled.concat(), [numbers.len(), tokens, d]);
+                Ok(Visual { tokens: Some(Tensor::from_data(data, &self.device)), commitment: None })
+            }
+            (_, Some(features)) => {
+                let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
+                let codes = codes.collect::<Result<Vec<_>, _>>()?;
+                let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
+                Ok(Visual { tokens: Some(self.through(model, codebooks, &maps)?), commitment: None })
+            }
+            (_, None) => self.compute(model, clips, numbers, budget),
+        }
+    }
+
+    /// Codebooks as one tensor; a clip with fewer codes than the budget gets zeros for those that it does not have.
+    fn batch(&self, codes: &[Codes], budget: usize) -> Result<(Tensor<3>, Vec<IndexMap>), TrainError> {
+        let d = codes.first().map_or(0, |codes| codes.codebook.dim());
+        let mut values = Vec::with_capacity(codes.len() * budget * d);
+        let mut maps = Vec::with_capacity(codes.len());
+        for (index, codes) in codes.iter().enumerate() {
+            values.extend_from_slice(codes.codebook.data());
+            values.resize((index + 1) * budget * d, 0.0);
+            maps.push(with_codes(&codes.index_map, budget)?);
+        }
+        let data = TensorData::new(values, [codes.len(), budget, d]);
+        Ok((Tensor::from_data(data, &self.device), maps))
+    }
+
+    fn through(
+        &self,
+        model: &OneVision,
+        codebooks: Tensor<3>,
+        maps: &[IndexMap],
+    ) -> Result<Tensor<3>, TrainError> {
+        match self.reading {
+            Reading::Codebook => Ok(codebooks),
+            _ => Ok(model.visual_tokens_batch(codebooks, maps)?),
+        }
+    }
+
+    /// Visual tokens with gradients through the projector, the tower if it learns, and the means that the codes are.
+    fn compute(
+        &self,
+        model: &OneVision,
+        clips: &dyn Clips,
+        numbers: &[usize],
+        budget: usize,
+    ) -> Result<Visual, TrainError> {
+        let mut all = Vec::new();
+        let mut commitments = Vec::new();
+        let mut maps = Vec::new();
+        for &number in numbers {
+            let frames = clips.frames(number, self.frames)?;
+            let pixels = self.pixel_spec.pixels(&frames);
+            let shape = [frames.len(), 3, pixels.size, pixels.size];
+            let pixels = Tensor::from_data(TensorData::new(pixels.data, shape), &self.device);
+            let tokens = model.token_grid(pixels);
+            let [frames, patches, d] = tokens.dims();
+            let side = patches.isqrt();
+            let shape = GridShape { frames, height: side, width: side };
+            if self.reading == Reading::Pooled {
+                all.push(pooled(tokens, side));
+                continue;
+            }
+            let tokens = tokens.reshape([frames * patches, d]);
+            let values: Vec<f32> = tokens.clone().detach().into_data().try_to_vec().unwrap_or_default();
+            let wanted = self.budgets[budget];
+            let config = QuantizerConfig {
+                budget: Budget::Fixed(wanted.min(frames * patches)),
+                ..QuantizerConfig::default()
+            };
+            let map = quantize(&TokenGrid::new(shape, d, values)?, &config)?.index_map;
+            let map = with_codes(&map, wanted)?;
+            let unit = unit_rows(tokens);
+            let codes = code_means(unit.clone(), map.labels(), wanted);
+            commitments.push(commitment(unit, codes.clone(), map.labels()));
+            all.push(codes);
+            maps.push(map);
+        }
+        let tokens = Tensor::stack::<3>(all, 0);
+        let count = commitments.len();
+        let commitment = commitments.into_iter().reduce(|a, b| a + b).map(|sum| sum / count as f32);
+        let tokens = if maps.is_empty() { tokens } else { self.through(model, tokens, &maps)? };
+        Ok(Visual { tokens: Some(tokens), commitment })
+    }
+}
+
+/// The means of the unit tokens of each code, `[K, D]`, with gradients to the tokens: the assignment is a constant, the
+/// mean is not. Zeros for a code without tokens.
+///
+/// # Shapes
+///
+/// - unit: `[n, D]`
+/// - labels: `[n]`
+pub fn code_means(unit: Tensor<2>, labels: &[u32], codes: usize) -> Tensor<2> {
+    let device = unit.device();
+    let [_, d] = unit.dims();
+    let mut counts = vec![0.0_f32; codes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1.0);
+    let shares = counts.iter().map(|count| 1.0 / count.max(1.0)).collect();
+    let shares = Tensor::<2>::from_data(TensorData::new::<f32, _>(shares, [codes, 1]), &device);
+    let sums = Tensor::zeros([codes, d], &device).select_assign(0, ids(labels, &device), unit, IndexingUpdateOp::Add);
+    sums * shares
+}
+
+/// Mean over tokens of the squared distance to their codes, which are held: a pull of the tokens together.
+///
+/// # Shapes
+///
+/// - unit: `[n, D]`
+/// - codes: `[K, D]`
+/// - labels: `[n]`
+/// - output: `[1]`
+pub fn commitment(unit: Tensor<2>, codes: Tensor<2>, labels: &[u32]) -> Tensor<1> {
+    let device = unit.device();
+    let own = codes.detach().select(0, ids(labels, &device));
+    (unit - own).powi_scalar(2).sum_dim(1).mean()
+}
+
+fn ids(labels: &[u32], device: &Device) -> Tensor<1, Int> {
+    let ids: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    Tensor::from_data(TensorData::new(ids, [labels.len()]), device)
+}
+
+fn with_codes(map: &IndexMap, codes: usize) -> Result<IndexMap, TrainError> {
+    IndexMap::new(map.shape(), codes, map.labels().to_vec()).map_err(|error| TrainError::Checkpoint {
+        file: "an index map".into(),
+        problem: error.to_string(),
+    })
+}
+
+/// Every frame's grid bilinearly pooled to half its sides, `[T, N, D]` to `[T * ceil(H / 2) * ceil(W / 2), D]`: two linear
+/// maps, one for each axis, with the weights of LLaVA-OneVision's interpolation (`align_corners = false`).
+fn pooled(tokens: Tensor<3>, side: usize) -> Tensor<2> {
+    let [frames, _, d] = tokens.dims();
+    let half = side.div_ceil(2);
+    let weights = Tensor::<2>::from_data(
+        TensorData::new(interpolation(side, half), [half, side]),
+        &tokens.device(),
+    );
+    let rows = weights.clone().unsqueeze::<3>().expand([frames, half, side]);
+    let tokens = rows.matmul(tokens.reshape([frames, side, side * d]));
+    let columns = weights.unsqueeze::<3>().expand([frames * half, half, side]);
+    columns.matmul(tokens.reshape([frames * half, side, d])).reshape([frames * half * half, d])
+}
+
+/// `[half, side]`: each row the weights of the two neighbours of a pooled cell's centre.
+fn interpolation(side: usize, half: usize) -> Vec<f32> {
+    let mut weights = vec![0.0; half * side];
+    for cell in 0..half {
+        let centre = ((cell as f32 + 0.5) * side as f32 / half as f32 - 0.5).max(0.0);
+        let first = (centre.floor() as usize).min(side - 1);
+        let share = centre - first as f32;
+        weights[cell * side + first] += 1.0 - share;
+        weights[cell * side + (first + 1).min(side - 1)] += share;
+    }
+    weights
+}

@@ -1,0 +1,106 @@
+//! Moving shapes as they are rendered, without files.
+
+use vqtoken_shapes::{CAPTION_PROMPT, Clip, Part, Question, Settings, all_questions, caption, clips};
+use vqtoken_video::{Frame, Sampling};
+
+use crate::config::Mixture;
+use crate::data::{Clips, Conversation, Use};
+use crate::draws::Draws;
+use crate::error::TrainError;
+
+/// The training and validation parts of a moving-shapes data set.
+#[derive(Debug)]
+pub struct ShapesClips {
+    clips: Vec<Clip>,
+    training: Vec<usize>,
+    validation: Vec<usize>,
+    mixture: Mixture,
+    settings: Settings,
+}
+
+impl ShapesClips {
+    /// The clips of a data set; nothing is rendered yet.
+    ///
+    /// # Errors
+    ///
+    /// If the settings are out of range, or a part is empty.
+    pub fn new(settings: &Settings, mixture: Mixture) -> Result<Self, TrainError> {
+        let clips = clips(settings)?;
+        let part = |part: Part| -> Vec<usize> {
+            (0..clips.len()).filter(|&number| clips[number].part == part).collect()
+        };
+        let (training, validation) = (part(Part::Train), part(Part::Val));
+        if training.is_empty() || validation.is_empty() {
+            return Err(TrainError::Config {
+                file: "[data.shapes]".into(),
+                problem: format!("{} clips leave none to train on or to validate with", clips.len()),
+            });
+        }
+        Ok(Self { training, validation, clips, mixture, settings: settings.clone() })
+    }
+
+    fn part(&self, of: Use) -> &[usize] {
+        match of {
+            Use::Training => &self.training,
+            Use::Validation => &self.validation,
+        }
+    }
+
+    fn draw(&self, clip: &Clip, all: &[Question], draws: &mut Draws) -> Conversation {
+        let Mixture { caption: captions, open, choice } = self.mixture;
+        let drawn = draws.unit() * (captions + open + choice);
+        if drawn < captions || all.is_empty() {
+            return Conversation::single(CAPTION_PROMPT, caption(&clip.scene));
+        }
+        if drawn < captions + open {
+            let question = &all[draws.below(all.len())];
+            return Conversation::single(question.open_prompt(), question.answer_text());
+        }
+        // Half of them from those that are balanced against guessing.
+        let balanced = !clip.questions.is_empty() && draws.unit() < 0.5;
+        let from = if balanced { &clip.questions } else { all };
+        let mut question = from[draws.below(from.len())].clone();
+        let right = question.answer_text().to_owned();
+        draws.shuffle(&mut question.options);
+        question.answer = question.options.iter().position(|option| *option == right).unwrap_or(0);
+        choice_of(&question)
+    }
+}
+
+fn choice_of(question: &Question) -> Conversation {
+    Conversation::single(question.choice_prompt(), question.answer_letter().to_string())
+}
+
+impl Clips for ShapesClips {
+    fn count(&self, of: Use) -> usize {
+        self.part(of).len()
+    }
+
+    fn number(&self, of: Use, index: usize) -> usize {
+        self.part(of)[index]
+    }
+
+    fn frames(&self, number: usize, frames: usize) -> Result<Vec<Frame>, TrainError> {
+        let scene = &self.clips[number].scene;
+        let times: Vec<f64> = (0..scene.frames).map(|frame| frame as f64).collect();
+        let renderer = scene.renderer();
+        let indices = Sampling::Uniform(frames).indices(&times)?;
+        Ok(indices.into_iter().map(|index| renderer.frame(index)).collect::<Result<_, _>>()?)
+    }
+
+    fn conversations(&self, number: usize, count: usize, draws: &mut Draws) -> Vec<Conversation> {
+        let clip = &self.clips[number];
+        let all = all_questions(&clip.scene);
+        (0..count).map(|_| self.draw(clip, &all, draws)).collect()
+    }
+
+    fn validation(&self, number: usize) -> Vec<Conversation> {
+        self.clips[number].questions.iter().map(choice_of).collect()
+    }
+
+    fn pictures(&self) -> String {
+        // How many clips and questions there are does not change what a clip shows.
+        let settings = Settings { clips: 0, questions: 0, validation: 0.0, test: 0.0, ..self.settings.clone() };
+        serde_json::to_string(&settings).unwrap_or_default()
+    }
+}
