@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_shapes::Settings;
 
 use crate::adamw::AdamWSettings;
@@ -31,10 +32,12 @@ pub struct TrainConfig {
 pub struct ModelStart {
     /// A model directory in any public layout to go on from.
     pub start: Option<PathBuf>,
-    /// The `config.json` of a new model, or of the model that `start` becomes (with another VQ-attention, say).
+    /// The `config.json` of a new model, or of the model that `start` becomes where parts of it begin anew.
     pub config: Option<PathBuf>,
     /// The `tokenizer.json` of a new model; without one a tokenizer is learnt from the data's texts.
     pub tokenizer: Option<PathBuf>,
+    /// The VQ-attention that `start` gets, in place of its own if it has one.
+    pub vq_attention: Option<VqAttentionConfig>,
     /// Parts of `start` that begin anew; a VQ-attention that `start` does not have is new in any case.
     #[serde(default)]
     pub fresh: Vec<Part>,

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod objective;
 pub mod patch_heads;
 mod patches;
+pub mod plot;
 pub mod reading;
 mod run;
 mod schedule;

@@ -9,7 +9,7 @@ use vqtoken_model::{Precision, VideoLlm, checkpoint};
 use vqtoken_nn::kernel_ops::in_pool;
 
 use crate::answers::Answers;
-use crate::config::{AnswersConfig, StageConfig, TrainConfig};
+use crate::config::{AnswersConfig, Reading, StageConfig, TrainConfig};
 use crate::data::{Clips, Use};
 use crate::error::TrainError;
 use crate::features::Features;
@@ -119,6 +119,15 @@ fn run_answers(
     cache: &Path,
     watch: &mut Watcher<'_>,
 ) -> Result<Option<Learner>, TrainError> {
+    if answers.reading == Reading::Vqtoken && start.config.vq_attention.is_none() {
+        return Err(TrainError::Config {
+            file: "[model]".into(),
+            problem: format!(
+                "the model has no VQ-attention, which stage {:?} reads through: give one as vq_attention",
+                stage.name
+            ),
+        });
+    }
     let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
         (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
         (None, settings) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, is_unused_by_design};
-use vqtoken_model::config::OneVisionConfig;
+use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
 use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
 use vqtoken_video::PixelSpec;
 
@@ -44,7 +44,8 @@ impl Start {
         };
         match &config.model.start {
             Some(directory) => {
-                let start = Self::load(directory, own_config, &config.model.fresh, &device)?;
+                let wanted = Wanted { config: own_config, vq_attention: config.model.vq_attention.clone() };
+                let start = Self::load(directory, wanted, &config.model.fresh, &device)?;
                 match config.model.fresh.contains(&Part::LanguageModel) {
                     true => start.with_new_words(config),
                     false => Ok(start),
@@ -94,19 +95,22 @@ impl Start {
     /// If that model is damaged or has another shape.
     pub fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
         let device = Device::flex().autodiff();
-        Self::load(directory, Some(self.config), &[], &device)
+        Self::load(directory, Wanted { config: Some(self.config), vq_attention: None }, &[], &device)
     }
 
     fn load(
         directory: &Path,
-        own_config: Option<OneVisionConfig>,
+        wanted: Wanted,
         fresh: &[Part],
         device: &Device,
     ) -> Result<Self, TrainError> {
         let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
         let config_file = directory.join("config.json").display().to_string();
         let stored = OneVisionConfig::parse(&config_file, &files.config)?;
-        let mut config = own_config.unwrap_or_else(|| stored.clone());
+        let mut config = wanted.config.unwrap_or_else(|| stored.clone());
+        if wanted.vq_attention.is_some() {
+            config.vq_attention = wanted.vq_attention;
+        }
         config.text.end_tokens.clone_from(&stored.text.end_tokens);
         let mut filler = Filler::new(&weights, device);
         let mut left: Vec<Part> = fresh.to_vec();
@@ -129,6 +133,12 @@ impl Start {
             config,
         })
     }
+}
+
+/// What a loaded model shall be, where that is not what it was.
+struct Wanted {
+    config: Option<OneVisionConfig>,
+    vq_attention: Option<VqAttentionConfig>,
 }
 
 /// The tokenizer of a new language model, and its file.

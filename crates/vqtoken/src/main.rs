@@ -29,6 +29,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         Command::Show(arguments) => cli::show::run(arguments, options.json),
         Command::Inspect(arguments) => cli::inspect::run(arguments, options.json),
         Command::Demo(arguments) => cli::demo::run(arguments, options.json),
+        Command::Train(arguments) => cli::train::run_command(arguments, options.json),
         Command::Bench(arguments) => cli::bench::run(arguments, options.json),
     }
 }

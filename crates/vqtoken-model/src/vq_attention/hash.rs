@@ -205,7 +205,7 @@ fn position_features(frequencies: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vqtoken_core::GridShape;
+    use burn::tensor::Int;
 
     fn module(device: &Device) -> HashVqAttention {
         HashVqAttention::new(24, 4, 3, 5, 32, device)
@@ -243,6 +243,44 @@ mod tests {
                         let (a, b) = (permuted[new(code) * 24 + i], output[code * 24 + i]);
                         assert!((a - b).abs() < 1e-5, "code {code}, feature {i}: {a} and {b}");
                     }
+                }
+            }
+        }
+    }
+
+    /// Position by position, as the module's documentation has it.
+    #[test]
+    fn attention_over_positions_is_a_softmax_over_them() {
+        let device = Device::flex();
+        let module = module(&device);
+        let shape = GridShape { frames: 3, height: 4, width: 5 };
+        let (codes, maps) = (4, [map(shape, 4), map(GridShape { ..shape }, 3)]);
+        let maps = maps.map(|map| IndexMap::new(shape, codes, map.labels().to_vec()).unwrap());
+        let codebooks = codebook(2 * codes, &device);
+        let found: Vec<f32> =
+            module.attend_positions(codebooks.clone(), &maps).into_data().try_to_vec().unwrap();
+        let queries: Vec<f32> = module.q_proj.forward(codebooks).into_data().try_to_vec().unwrap();
+        let features = position_features(3);
+        let coordinate = |i: usize, count: usize| module.coordinate_features((i as f32 + 0.5) / count as f32);
+        for row in 0..2 * codes {
+            let cells = maps[row / codes].labels().iter().enumerate();
+            let places: Vec<Vec<f32>> = cells
+                .filter(|(_, label)| **label as usize == row % codes)
+                .map(|(i, _)| [coordinate(i / 20, 3), coordinate(i / 5 % 4, 4), coordinate(i % 5, 5)].concat())
+                .collect();
+            for head in 0..4 {
+                let start = (row * 4 + head) * features;
+                let query = &queries[start..start + features];
+                let score = |place: &Vec<f32>| -> f32 {
+                    let dot: f32 = query.iter().zip(place).map(|(q, p)| q * p).sum();
+                    (dot / (features as f32).sqrt()).exp()
+                };
+                let total: f32 = places.iter().map(score).sum();
+                for feature in 0..features {
+                    let sum: f32 = places.iter().map(|place| score(place) * place[feature]).sum();
+                    let expected = if places.is_empty() { 0.0 } else { sum / total };
+                    let found = found[start + feature];
+                    assert!((found - expected).abs() < 1e-5, "code {row}, head {head}: {found} is not {expected}");
                 }
             }
         }

@@ -10,6 +10,7 @@ pub(crate) mod pipeline;
 pub(crate) mod show;
 pub(crate) mod stages;
 pub(crate) mod token_file;
+pub(crate) mod train;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArguments),
     /// Write the project's own demonstration clip
     Demo(demo::DemoArguments),
+    /// Train a model as a configuration says
+    Train(train::TrainArguments),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }

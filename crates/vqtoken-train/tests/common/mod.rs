@@ -1,0 +1,64 @@
+//! A model so small that it is trained within seconds.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use vqtoken_train::config::TrainConfig;
+use vqtoken_train::{Event, Folders, TrainError, metrics, run};
+
+/// A `config.json` of the public layout: 8 x 8 patches a frame.
+pub const MODEL: &str = r#"{
+  "architectures": ["LlavaOnevisionForConditionalGeneration"], "model_type": "llava_onevision",
+  "projector_hidden_act": "gelu", "vision_feature_layer": -1, "vision_feature_select_strategy": "full",
+  "tie_word_embeddings": true,
+  "text_config": {"model_type": "qwen2", "hidden_act": "silu", "hidden_size": 48, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "vocab_size": 640,
+    "max_position_embeddings": 4096, "rms_norm_eps": 1e-06, "tie_word_embeddings": true,
+    "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}, "eos_token_id": [1]},
+  "vision_config": {"model_type": "siglip_vision_model", "hidden_act": "gelu_pytorch_tanh", "hidden_size": 32,
+    "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 112, "patch_size": 14,
+    "layer_norm_eps": 1e-06, "vision_use_head": false},
+  "vq_attention": {"kind": "hash", "heads": 2, "frequencies": 2, "bins": 8, "feed_forward": 64}
+}"#;
+
+/// A run in a folder that goes away with the test.
+pub struct Trial {
+    pub folder: tempfile::TempDir,
+}
+
+impl Trial {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), MODEL).unwrap();
+        Self { folder }
+    }
+
+    pub fn config(&self, text: &str) -> Result<TrainConfig, TrainError> {
+        TrainConfig::parse(&self.folder.path().join("run.toml"), text)
+    }
+
+    pub fn folders(&self, out: &str) -> Folders {
+        Folders { out: self.folder.path().join(out), features: self.folder.path().join("features") }
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, text: &str, out: &str) -> Result<PathBuf, TrainError> {
+        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        Ok(run(&self.config(text)?, &self.folders(out), true, go_on)?.unwrap())
+    }
+
+    /// The lines of a stage's log that are steps.
+    pub fn steps(&self, out: &str, stage: &str) -> Vec<Map<String, Value>> {
+        let log = self.folder.path().join(out).join(stage).join("metrics.jsonl");
+        let lines = metrics::read_lines(Path::new(&log)).unwrap();
+        lines.into_iter().filter(|line| !line.contains_key("validation")).collect()
+    }
+}
+
+/// The numbers of a log under a key.
+pub fn values(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
+    lines.iter().map(|line| line[key].as_f64().unwrap()).collect()
+}

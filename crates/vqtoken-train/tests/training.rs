@@ -1,0 +1,166 @@
+//! Small runs from beginning to end.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use common::{Trial, values};
+use vqtoken_model::VideoLlm;
+use vqtoken_train::{Event, TrainError, run};
+
+/// Ten clips of which eight are learnt from.
+fn answers(reading: &str, steps: usize, rest: &str) -> String {
+    format!(
+        r#"
+        seed = 3
+        [model]
+        config = "config.json"
+        [data.shapes]
+        clips = 10
+        seed = 0
+        size = 112
+        validation = 0.2
+        test = 0.0
+        [[stage]]
+        name = "answers"
+        steps = {steps}
+        batch = 4
+        warm_up = 10
+        weight_decay = 0.0
+        validate_every = {steps}
+        checkpoint_every = 5
+        {rest}
+        [stage.answers]
+        reading = "{reading}"
+        frames = 8
+        budgets = [6, 8]
+        questions = 6
+        mixture = {{ open = 1.0, choice = 0.0 }}
+        validation_clips = 2
+        "#
+    )
+}
+
+const RATES: &str = "rates = { vq_attention = 4e-3, language_model = 4e-3 }";
+
+#[test]
+fn a_model_overfits_eight_clips() {
+    let trial = Trial::new();
+    let model = trial.run(&answers("vqtoken", 240, RATES), "out").unwrap();
+    let right = values(&trial.steps("out", "answers"), "answers_right");
+    let last = right[right.len() - 20..].iter().sum::<f64>() / 20.0;
+    assert!(last > 0.97, "{last} of the answers are right at the end");
+    assert!(right[..10].iter().all(|&right| right < 0.5), "they were not learnt but known: {:?}", &right[..10]);
+    VideoLlm::load(model).unwrap();
+}
+
+#[test]
+fn every_reading_learns() {
+    for reading in ["codebook", "pooled", "blind"] {
+        let trial = Trial::new();
+        trial.run(&answers(reading, 30, RATES), "out").unwrap();
+        let losses = values(&trial.steps("out", "answers"), "loss");
+        assert!(losses[25..].iter().sum::<f64>() < 0.6 * losses[..5].iter().sum::<f64>(), "{reading}: {losses:?}");
+    }
+}
+
+#[test]
+fn gradients_reach_the_tower_through_the_means_that_codes_are() {
+    let trial = Trial::new();
+    let rates = "rates = { vision_tower = 1e-3, projector = 1e-3, vq_attention = 1e-3, language_model = 1e-3 }\naccumulate = 2";
+    let text = answers("vqtoken", 4, rates) + "commitment = 0.25\n";
+    let model = trial.run(&text, "out").unwrap();
+    let tower = |id: &str| id.rsplit('@').next().unwrap().to_owned();
+    let frozen = trial.run(&answers("vqtoken", 4, RATES), "frozen").unwrap();
+    let (model, frozen) = (VideoLlm::load(model).unwrap(), VideoLlm::load(frozen).unwrap());
+    assert_ne!(tower(model.id()), tower(frozen.id()), "the tower did not learn");
+    assert!(values(&trial.steps("out", "answers"), "commitment").iter().all(|&term| term > 0.0));
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_losses() {
+    let trial = Trial::new();
+    let text = answers("vqtoken", 14, RATES);
+    trial.run(&text, "whole").unwrap();
+    let mut seen = 0;
+    let killed = catch_unwind(AssertUnwindSafe(|| {
+        run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |event| {
+            if let Event::Step { step, .. } = event {
+                seen = step;
+                assert!(step < 8, "killed");
+            }
+            ControlFlow::Continue(())
+        })
+    }));
+    assert!(killed.is_err() && seen == 8);
+    assert_eq!(trial.steps("killed", "answers").len(), 8, "what was logged is kept");
+    let again = run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(again, Err(TrainError::Exists { .. })));
+
+    trial.run(&text, "killed").unwrap();
+    let (whole, killed) = (trial.steps("whole", "answers"), trial.steps("killed", "answers"));
+    assert_eq!(whole.len(), 14);
+    for key in ["step", "loss", "gradient_norm"] {
+        assert_eq!(values(&whole, key), values(&killed, key), "{key}");
+    }
+    let weights = |out: &str| {
+        std::fs::read(trial.folder.path().join(out).join("answers/model/model.safetensors")).unwrap()
+    };
+    assert!(weights("whole") == weights("killed"), "the models differ");
+}
+
+#[test]
+fn a_watcher_may_stop_and_a_later_run_goes_on() {
+    let trial = Trial::new();
+    let text = answers("vqtoken", 9, RATES);
+    let config = trial.config(&text).unwrap();
+    let stopped = run(&config, &trial.folders("out"), false, &mut |event| match event {
+        Event::Step { step: 3, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(stopped.unwrap().is_none());
+    trial.run(&text, "out").unwrap();
+    let steps = values(&trial.steps("out", "answers"), "step");
+    assert_eq!(steps, (1..=9).map(f64::from).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_tower_learns_from_labels_of_patches() {
+    let trial = Trial::new();
+    let text = r#"
+        [model]
+        config = "config.json"
+        [[stage]]
+        name = "tower"
+        steps = 60
+        batch = 4
+        warm_up = 5
+        clip = 5.0
+        rates = { vision_tower = 3e-3, projector = 3e-3 }
+        validate_every = 60
+        [stage.patches]
+        window = 4
+        [[stage]]
+        name = "whole"
+        steps = 2
+        batch = 2
+        rates = { projector = 1e-4 }
+        patches = {}
+    "#;
+    trial.run(text, "out").unwrap();
+    let losses = values(&trial.steps("out", "tower"), "loss");
+    assert!(losses[50..].iter().sum::<f64>() < 0.4 * losses[..10].iter().sum::<f64>(), "{losses:?}");
+    assert_eq!(trial.steps("out", "whole").len(), 2);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_loses_nothing() {
+    let trial = Trial::new();
+    let wild = "rates = { vq_attention = 1e30, language_model = 1e30 }\nclip = 1e30";
+    let error = trial.run(&answers("vqtoken", 20, wild), "out").unwrap_err();
+    assert!(matches!(error, TrainError::NotANumber { .. }), "{error}");
+    assert!(error.to_string().contains("answers") && !error.to_string().contains('\n'), "{error}");
+}
