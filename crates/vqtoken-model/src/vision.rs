@@ -100,7 +100,10 @@ impl VisionTower {
         let (window, side) = (count.isqrt(), positions.isqrt());
         assert_eq!(windows, corners.len(), "windows against corners");
         let rows = corners.iter().flat_map(|&[top, left]| {
-            assert!(top.max(left) + window <= side, "a window of {window} patches at {top}, {left} of {side}");
+            assert!(
+                top.max(left) + window <= side,
+                "a window of {window} patches at {top}, {left} of {side}"
+            );
             (0..count).map(move |patch| ((top + patch / window) * side + left + patch % window) as u32)
         });
         let positions = self.embeddings.position_embedding.forward(&rows.collect::<Vec<_>>());

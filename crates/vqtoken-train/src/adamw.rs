@@ -11,16 +11,29 @@ use burn::tensor::{Gradients, Tensor, TensorData};
 use rayon::prelude::*;
 use vqtoken_model::checkpoint::{enter, exit};
 
-/// Gradients by the names of their parameters, added up over the pieces of a step.
+/// Gradients by the names of their parameters.
 #[derive(Clone, Debug, Default)]
 pub struct GradientSum {
     sums: BTreeMap<String, Vec<f32>>,
 }
 
 impl GradientSum {
-    /// Adds the gradients that `module`'s parameters have in `gradients`.
-    pub fn add<M: Module>(&mut self, module: &M, gradients: &Gradients) {
+    /// Takes the gradients that `module`'s parameters have in `gradients`.
+    pub fn take<M: Module>(&mut self, module: &M, gradients: &Gradients) {
         module.visit(&mut Collector { path: Vec::new(), gradients, sums: &mut self.sums });
+    }
+
+    /// The sum of two.
+    pub fn plus(mut self, other: Self) -> Self {
+        for (name, gradient) in other.sums {
+            match self.sums.get_mut(&name) {
+                Some(sum) => sum.iter_mut().zip(&gradient).for_each(|(sum, x)| *sum += x),
+                None => {
+                    self.sums.insert(name, gradient);
+                }
+            }
+        }
+        self
     }
 
     /// The Euclidean norm of all gradients together.
@@ -53,12 +66,7 @@ impl ModuleVisitor for Collector<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = param.val().grad(self.gradients) else { return };
         let gradient: Vec<f32> = gradient.into_data().try_to_vec().unwrap_or_default();
-        match self.sums.get_mut(&self.path.join(".")) {
-            Some(sum) => sum.iter_mut().zip(&gradient).for_each(|(sum, x)| *sum += x),
-            None => {
-                self.sums.insert(self.path.join("."), gradient);
-            }
-        }
+        self.sums.insert(self.path.join("."), gradient);
     }
 }
 

@@ -102,8 +102,11 @@ impl<'a> Answers<'a> {
         lessons: &[Vec<Lesson>],
     ) -> Result<Read, TrainError> {
         let clips = lessons.len();
-        let mut flat: Vec<(usize, &Lesson)> =
-            lessons.iter().enumerate().flat_map(|(clip, of_clip)| of_clip.iter().map(move |one| (clip, one))).collect();
+        let mut flat: Vec<(usize, &Lesson)> = lessons
+            .iter()
+            .enumerate()
+            .flat_map(|(clip, of_clip)| of_clip.iter().map(move |one| (clip, one)))
+            .collect();
         flat.sort_by_key(|(_, lesson)| lesson.after.len());
         let mut cache = model.new_cache();
         if let Some(visual) = visual {
@@ -193,7 +196,10 @@ impl Objective for Answers<'_> {
             .with("answers_right", read.right as f64 / read.answers.max(1) as f64)
             .with("codes", self.config.budgets[budget] as f64);
         let Some(mut loss) = read.loss else {
-            return Err(TrainError::Data { file: "the clips".into(), problem: "no questions about them".to_owned() });
+            return Err(TrainError::Data {
+                file: "the clips".into(),
+                problem: "no questions about them".to_owned(),
+            });
         };
         if let Some(commitment) = visual.commitment {
             measures = measures.with("commitment", f64::from(commitment.clone().into_scalar::<f32>()));
@@ -207,32 +213,32 @@ impl Objective for Answers<'_> {
     fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
         let count = self.config.validation_clips.min(self.clips.count(Use::Validation));
         let numbers: Vec<usize> = (0..count).map(|index| self.clips.number(Use::Validation, index)).collect();
-        let (mut losses, mut right, mut answers) = (Vec::new(), 0, 0);
-        for numbers in numbers.chunks(VALIDATION_BATCH) {
-            for (index, &codes) in self.config.budgets.iter().enumerate() {
-                // One budget stands for all where there are none.
-                if self.config.reading != Reading::Vqtoken && index + 1 < self.config.budgets.len() {
-                    continue;
+        // One budget stands for all where there are no codes.
+        let codes = matches!(self.config.reading, Reading::Vqtoken | Reading::Codebook);
+        let budgets = if codes { self.config.budgets.len() } else { 1 };
+        let mut measures = Measures::default();
+        let (mut sum, mut all_right, mut all_answers) = (0.0, 0, 0);
+        for budget in 0..budgets {
+            let (mut right, mut answers) = (0, 0);
+            for numbers in numbers.chunks(VALIDATION_BATCH) {
+                let conversations: Vec<_> =
+                    numbers.iter().map(|&number| self.clips.validation(number)).collect();
+                let visual = self.reader.read(&learner.model, self.clips, numbers, budget)?;
+                let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
+                if let Some(loss) = read.loss {
+                    sum += f64::from(loss.into_scalar::<f32>()) * read.answers as f64;
                 }
-                let visual = self.reader.read(&learner.model, self.clips, numbers, index)?;
-                for (clip, &number) in numbers.iter().enumerate() {
-                    let conversations = self.clips.validation(number);
-                    if conversations.is_empty() {
-                        continue;
-                    }
-                    let tokens = visual.tokens.as_ref().map(|tokens| {
-                        let [_, m, d] = tokens.dims();
-                        tokens.clone().slice([clip..clip + 1, 0..m, 0..d])
-                    });
-                    let read = self.read(&learner.model, tokens, &self.lessons(&[conversations])?)?;
-                    right += read.right;
-                    answers += read.answers;
-                    let share = read.right as f64 / read.answers as f64;
-                    let loss = read.loss.map_or(0.0, |loss| f64::from(loss.into_scalar::<f32>()));
-                    losses.push(Measures::default().with(format!("right_{codes}"), share).with("loss", loss));
-                }
+                right += read.right;
+                answers += read.answers;
             }
+            if codes {
+                let name = format!("right_{}", self.config.budgets[budget]);
+                measures = measures.with(name, right as f64 / answers.max(1) as f64);
+            }
+            all_right += right;
+            all_answers += answers;
         }
-        Ok(Measures::mean(&losses).with("answers_right", right as f64 / answers.max(1) as f64))
+        let count = all_answers.max(1) as f64;
+        Ok(measures.with("answers_right", all_right as f64 / count).with("loss", sum / count))
     }
 }

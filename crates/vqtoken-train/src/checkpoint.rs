@@ -84,8 +84,7 @@ pub fn load(
         file: file.to_owned(),
         problem: format!("{problem}: remove the file to begin the stage anew"),
     };
-    let bytes =
-        fs::read(file).map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
+    let bytes = fs::read(file).map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
     let place = metadata.metadata().as_ref().and_then(|entries| entries.get(PROGRESS));
     let progress: Progress = place

@@ -142,7 +142,7 @@ pub struct StageConfig {
     pub steps: usize,
     /// Clips (or frames) of a step, over all its pieces.
     pub batch: usize,
-    /// Pieces that a step's batch is computed in, one after the other.
+    /// Pieces that a step's batch is computed in, at once where there are threads for them.
     #[serde(default = "one")]
     pub accumulate: usize,
     /// Steps in which the rates rise.

@@ -104,7 +104,8 @@ impl Features {
             let labels = map.data().iter().map(|&label| u32::from(label)).collect();
             let shape = GridShape { frames, height, width };
             Ok(Codes {
-                codebook: Codebook::new(count, dim, from_halves(codes.data())).map_err(|e| bad(e.to_string()))?,
+                codebook: Codebook::new(count, dim, from_halves(codes.data()))
+                    .map_err(|e| bad(e.to_string()))?,
                 index_map: IndexMap::new(shape, count, labels).map_err(|e| bad(e.to_string()))?,
             })
         })

@@ -27,8 +27,8 @@ mod words;
 
 pub use config::TrainConfig;
 pub use error::TrainError;
-pub use patches::Patches;
 pub use llava_clips::LlavaClips;
+pub use patches::Patches;
 pub use run::{Folders, MODEL, run};
 pub use shapes_clips::ShapesClips;
 pub use stage::{CHECKPOINT, Event, METRICS};

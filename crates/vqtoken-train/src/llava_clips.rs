@@ -1,6 +1,7 @@
 //! Conversations about videos in LLaVA's JSON: a list of `id, video, conversations`, a conversation being turns of `human`
 //! and `gpt`, as LLaVA-Video-178K publishes them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -46,6 +47,7 @@ impl LlavaClips {
         let rows: Vec<serde_json::Value> = serde_json::from_str(&text)
             .map_err(|error| bad(format!("it is no list of conversations: {error}")))?;
         let mut clips: Vec<(PathBuf, Vec<Conversation>)> = Vec::new();
+        let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         let mut missing: Vec<String> = Vec::new();
         for (number, row) in rows.into_iter().enumerate() {
             let at = |problem: String| bad(format!("row {}: {problem}", number + 1));
@@ -60,13 +62,17 @@ impl LlavaClips {
                 missing.push(format!("{} (row {})", path.display(), number + 1));
                 continue;
             }
-            match clips.iter_mut().find(|(known, _)| *known == path) {
+            let place = *places.entry(path.clone()).or_insert(clips.len());
+            match clips.get_mut(place) {
                 Some((_, conversations)) => conversations.push(conversation),
                 None => clips.push((path, vec![conversation])),
             }
         }
         if let Some(first) = missing.first() {
-            let problem = format!("{} videos are missing, the first is {first}: add them or leave their rows out", missing.len());
+            let problem = format!(
+                "{} videos are missing, the first is {first}: add them or leave their rows out",
+                missing.len()
+            );
             return Err(bad(problem));
         }
         if clips.is_empty() {
@@ -84,7 +90,10 @@ fn conversation(turns: &[Turn]) -> Result<Conversation, String> {
     }
     let pair = |[human, gpt]: &[Turn; 2]| {
         if human.from != "human" || gpt.from != "gpt" {
-            return Err(format!("turns of {:?} and {:?}, expected \"human\" and \"gpt\"", human.from, gpt.from));
+            return Err(format!(
+                "turns of {:?} and {:?}, expected \"human\" and \"gpt\"",
+                human.from, gpt.from
+            ));
         }
         let question = human.value.replace("<image>", "").replace("<video>", "").trim().to_owned();
         let answer = gpt.value.trim().to_owned();

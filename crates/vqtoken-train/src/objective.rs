@@ -82,7 +82,7 @@ impl Measures {
 }
 
 /// What a stage minimises. What it draws depends on the place alone, so that a resumed run goes on as an unbroken one.
-pub trait Objective {
+pub trait Objective: Sync {
     /// The loss of one piece of a step's batch.
     fn loss(&self, learner: &Learner, place: Place) -> Result<Loss, TrainError>;
 

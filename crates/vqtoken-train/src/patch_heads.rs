@@ -40,8 +40,9 @@ pub struct PatchGuesses {
 impl PatchHeads {
     /// Heads for tokens of `d` features.
     pub fn new(d: usize, device: &Device) -> Self {
-        let prototypes =
-            |classes| Initializer::Normal { mean: 0.0, std: (d as f64).sqrt().recip() }.init([classes, d], device);
+        let prototypes = |classes| {
+            Initializer::Normal { mean: 0.0, std: (d as f64).sqrt().recip() }.init([classes, d], device)
+        };
         Self {
             shapes: prototypes(SHAPES),
             colours: prototypes(COLOURS),
@@ -55,7 +56,8 @@ impl PatchHeads {
     pub fn forward(&self, tokens: Tensor<2>) -> PatchGuesses {
         let [_, d] = tokens.dims();
         let unit = unit_rows(tokens);
-        let compare = |prototypes: Tensor<2>| ops::linear(unit.clone(), unit_rows(prototypes), None) * SHARPNESS;
+        let compare =
+            |prototypes: Tensor<2>| ops::linear(unit.clone(), unit_rows(prototypes), None) * SHARPNESS;
         PatchGuesses {
             shapes: compare(self.shapes.val()),
             colours: compare(self.colours.val()),

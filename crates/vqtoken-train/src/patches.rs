@@ -185,9 +185,7 @@ fn cut_labels(
     [top, left]: [usize; 2],
     window: usize,
 ) -> Vec<Option<PatchLabel>> {
-    (0..window * window)
-        .map(|patch| labels[(top + patch / window) * side + left + patch % window])
-        .collect()
+    (0..window * window).map(|patch| labels[(top + patch / window) * side + left + patch % window]).collect()
 }
 
 impl Objective for Patches {

@@ -158,7 +158,12 @@ pub fn code_means(unit: Tensor<2>, labels: &[u32], codes: usize) -> Tensor<2> {
     labels.iter().for_each(|&label| counts[label as usize] += 1.0);
     let shares = counts.iter().map(|count| 1.0 / count.max(1.0)).collect();
     let shares = Tensor::<2>::from_data(TensorData::new::<f32, _>(shares, [codes, 1]), &device);
-    let sums = Tensor::zeros([codes, d], &device).select_assign(0, ids(labels, &device), unit, IndexingUpdateOp::Add);
+    let sums = Tensor::zeros([codes, d], &device).select_assign(
+        0,
+        ids(labels, &device),
+        unit,
+        IndexingUpdateOp::Add,
+    );
     sums * shares
 }
 
@@ -182,10 +187,8 @@ fn ids(labels: &[u32], device: &Device) -> Tensor<1, Int> {
 }
 
 fn with_codes(map: &IndexMap, codes: usize) -> Result<IndexMap, TrainError> {
-    IndexMap::new(map.shape(), codes, map.labels().to_vec()).map_err(|error| TrainError::Checkpoint {
-        file: "an index map".into(),
-        problem: error.to_string(),
-    })
+    IndexMap::new(map.shape(), codes, map.labels().to_vec())
+        .map_err(|error| TrainError::Checkpoint { file: "an index map".into(), problem: error.to_string() })
 }
 
 /// Every frame's grid bilinearly pooled to half its sides, `[T, N, D]` to `[T * ceil(H / 2) * ceil(W / 2), D]`: two linear
@@ -193,10 +196,8 @@ fn with_codes(map: &IndexMap, codes: usize) -> Result<IndexMap, TrainError> {
 fn pooled(tokens: Tensor<3>, side: usize) -> Tensor<2> {
     let [frames, _, d] = tokens.dims();
     let half = side.div_ceil(2);
-    let weights = Tensor::<2>::from_data(
-        TensorData::new(interpolation(side, half), [half, side]),
-        &tokens.device(),
-    );
+    let weights =
+        Tensor::<2>::from_data(TensorData::new(interpolation(side, half), [half, side]), &tokens.device());
     let rows = weights.clone().unsqueeze::<3>().expand([frames, half, side]);
     let tokens = rows.matmul(tokens.reshape([frames, side, side * d]));
     let columns = weights.unsqueeze::<3>().expand([frames * half, half, side]);

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use rayon::prelude::*;
 use vqtoken_model::{Precision, VideoLlm, checkpoint};
 use vqtoken_nn::kernel_ops::in_pool;
 
@@ -26,6 +27,9 @@ use crate::text::Teacher;
 
 /// The folder of a stage's model, within that of the stage.
 pub const MODEL: &str = "model";
+
+/// Clips whose features are computed between two looks at the watcher.
+const FEATURES_AT_ONCE: usize = 16;
 
 /// Where a run keeps things.
 #[derive(Clone, Debug)]
@@ -191,12 +195,12 @@ fn make_features(
     let wanted = (0..validated).map(|index| clips.number(Use::Validation, index));
     let learnt = (0..clips.count(Use::Training)).map(|index| clips.number(Use::Training, index));
     let missing: Vec<usize> = wanted.chain(learnt).filter(|&number| !features.has(number)).collect();
-    for (done, &number) in missing.iter().enumerate() {
-        let event = Event::Preparing { what: "features of clips", done, total: missing.len() };
-        if watch(event).is_break() {
+    for (index, numbers) in missing.chunks(FEATURES_AT_ONCE).enumerate() {
+        let done = index * FEATURES_AT_ONCE;
+        if watch(Event::Preparing { what: "features", done, total: missing.len() }).is_break() {
             return Ok(None);
         }
-        features.make(number, clips, &model)?;
+        numbers.par_iter().try_for_each(|&number| features.make(number, clips, &model))?;
     }
     Ok(Some(features))
 }

@@ -100,7 +100,8 @@ impl Clips for ShapesClips {
 
     fn pictures(&self) -> String {
         // How many clips and questions there are does not change what a clip shows.
-        let settings = Settings { clips: 0, questions: 0, validation: 0.0, test: 0.0, ..self.settings.clone() };
+        let settings =
+            Settings { clips: 0, questions: 0, validation: 0.0, test: 0.0, ..self.settings.clone() };
         serde_json::to_string(&settings).unwrap_or_default()
     }
 }

@@ -5,6 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
+use burn::module::Module;
+use burn::tensor::Device;
+use rayon::prelude::*;
+
 use crate::adamw::{AdamW, GradientSum};
 use crate::checkpoint::{self, Progress};
 use crate::config::StageConfig;
@@ -95,9 +99,10 @@ pub fn run(
         if progress.stage != description {
             return Err(TrainError::Checkpoint {
                 file,
-                problem: "it was made with another configuration of this stage: undo the change, or begin anew \
+                problem:
+                    "it was made with another configuration of this stage: undo the change, or begin anew \
                           in another folder"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
     }
@@ -155,7 +160,8 @@ pub fn run(
     Ok(Outcome::Done(Box::new(learner)))
 }
 
-/// One step of the optimizer: losses and gradients of all pieces, then one update.
+/// One step of the optimizer: losses and gradients of all pieces at once, each on a replica of the learner, then one update
+/// by their sum in the order of the pieces.
 fn step(
     stage: &StageConfig,
     learner: Learner,
@@ -164,20 +170,28 @@ fn step(
     step: usize,
     rate: f64,
 ) -> Result<(Learner, Measures), TrainError> {
-    let mut sum = GradientSum::default();
-    let mut all = Vec::new();
-    for piece in 0..stage.accumulate {
-        let place = Place { step, piece, pieces: stage.accumulate };
-        let loss = objective.loss(&learner, place)?;
-        let value = f64::from(loss.value.clone().into_scalar::<f32>());
-        if !value.is_finite() {
-            return Err(TrainError::NotANumber { stage: stage.name.clone(), step: step + 1, loss: value });
-        }
-        let scaled = loss.value / stage.accumulate as f32;
-        sum.add(&learner, &scaled.backward());
-        all.push(Measures::default().with("loss", value).with_all(&loss.measures));
-    }
-    let measures = Measures::mean(&all).with("gradient_norm", sum.norm());
+    let device = Device::flex().autodiff();
+    // Graphs that share parameters would wait for each other.
+    let replicas: Vec<(usize, Learner)> =
+        (0..stage.accumulate).map(|piece| (piece, learner.clone().fork(&device))).collect();
+    let gradients = replicas
+        .into_par_iter()
+        .map(|(piece, replica)| {
+            let place = Place { step, piece, pieces: stage.accumulate };
+            let loss = objective.loss(&replica, place)?;
+            let value = f64::from(loss.value.clone().into_scalar::<f32>());
+            if !value.is_finite() {
+                return Err(TrainError::NotANumber { stage: stage.name.clone(), step: step + 1, loss: value });
+            }
+            let mut gradients = GradientSum::default();
+            let share = loss.value / stage.accumulate as f32;
+            gradients.take(&replica, &share.backward());
+            Ok((gradients, Measures::default().with("loss", value).with_all(&loss.measures)))
+        })
+        .collect::<Result<Vec<_>, TrainError>>()?;
+    let (pieces, measures): (Vec<GradientSum>, Vec<Measures>) = gradients.into_iter().unzip();
+    let sum = pieces.into_iter().reduce(GradientSum::plus).unwrap_or_default();
+    let measures = Measures::mean(&measures).with("gradient_norm", sum.norm());
     let learner = optimizer.step(learner, &sum, &|name| rate * stage.rates.of(name).unwrap_or(0.0));
     Ok((learner, measures))
 }

@@ -98,12 +98,7 @@ impl Start {
         Self::load(directory, Wanted { config: Some(self.config), vq_attention: None }, &[], &device)
     }
 
-    fn load(
-        directory: &Path,
-        wanted: Wanted,
-        fresh: &[Part],
-        device: &Device,
-    ) -> Result<Self, TrainError> {
+    fn load(directory: &Path, wanted: Wanted, fresh: &[Part], device: &Device) -> Result<Self, TrainError> {
         let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
         let config_file = directory.join("config.json").display().to_string();
         let stored = OneVisionConfig::parse(&config_file, &files.config)?;

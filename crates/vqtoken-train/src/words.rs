@@ -29,7 +29,9 @@ pub fn learn(data: &DataConfig, vocabulary: usize) -> Result<Vec<u8>, TrainError
     let bad = |problem: String| TrainError::Config { file: "the tokenizer".into(), problem };
     let texts = texts(data)?;
     if texts.is_empty() {
-        return Err(bad("there are no texts to learn it from: name one in [model], or give [data]".to_owned()));
+        return Err(bad(
+            "there are no texts to learn it from: name one in [model], or give [data]".to_owned()
+        ));
     }
     let special = [START, END].map(|token| AddedToken::from(token, true));
     let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()

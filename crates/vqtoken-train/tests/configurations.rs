@@ -24,7 +24,10 @@ fn what_is_wrong_is_named() {
         (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("1e-3", "-1.0")), "above 0"),
         (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("{ language_model = 1e-3 }", "{}")), "nothing"),
         (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("\"a\"", "\"../a\"")), "folder"),
-        (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("batch = 2", "batch = 2\naccumulate = 3")), "equal pieces"),
+        (
+            format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("batch = 2", "batch = 2\naccumulate = 3")),
+            "equal pieces",
+        ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}{STAGE}{ANSWERS}"), "another stage"),
         (format!("{model}[data.shapes]\nfps = 0.0\n{STAGE}{ANSWERS}"), "fps"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [0]\n"), "budgets"),
@@ -66,7 +69,10 @@ fn malformed_conversations_are_named_with_their_row() {
         (format!("[{}]", row("here.mp4", &good[..1])), "row 1: 1 turns"),
         (format!("[{}]", row("here.mp4", &[good[1].clone(), good[0].clone()])), "\"human\""),
         (format!("[{}]", row("here.mp4", &[turn("human", "<image>"), good[1].clone()])), "no text"),
-        (format!("[{}, {}]", row("here.mp4", &good), row("gone.mp4", &good)), "1 videos are missing, the first is"),
+        (
+            format!("[{}, {}]", row("here.mp4", &good), row("gone.mp4", &good)),
+            "1 videos are missing, the first is",
+        ),
         ("[{\"conversations\": []}]".to_owned(), "has no video"),
     ] {
         std::fs::write(trial.folder.path().join("talk.json"), &rows).unwrap();

@@ -74,7 +74,8 @@ fn the_commitment_pulls_tokens_but_not_codes() {
     let codes = Tensor::<2>::from_data(TensorData::new(numbers(CODES * D, 3), [CODES, D]), &device);
     check("commitment", |tokens| commitment(unit_rows(tokens), codes.clone(), map.labels()));
     let codes = codes.require_grad();
-    let tokens = Tensor::<2>::from_data(TensorData::new(numbers(TOKENS * D, 1), [TOKENS, D]), &device).require_grad();
+    let tokens =
+        Tensor::<2>::from_data(TensorData::new(numbers(TOKENS * D, 1), [TOKENS, D]), &device).require_grad();
     let gradients = commitment(tokens.clone(), codes.clone(), map.labels()).backward();
     assert!(tokens.grad(&gradients).is_some() && codes.grad(&gradients).is_none());
 }

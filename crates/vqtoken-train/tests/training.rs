@@ -53,7 +53,11 @@ fn a_model_overfits_eight_clips() {
     let right = values(&trial.steps("out", "answers"), "answers_right");
     let last = right[right.len() - 20..].iter().sum::<f64>() / 20.0;
     assert!(last > 0.97, "{last} of the answers are right at the end");
-    assert!(right[..10].iter().all(|&right| right < 0.5), "they were not learnt but known: {:?}", &right[..10]);
+    assert!(
+        right[..10].iter().all(|&right| right < 0.5),
+        "they were not learnt but known: {:?}",
+        &right[..10]
+    );
     VideoLlm::load(model).unwrap();
 }
 
@@ -63,7 +67,10 @@ fn every_reading_learns() {
         let trial = Trial::new();
         trial.run(&answers(reading, 30, RATES), "out").unwrap();
         let losses = values(&trial.steps("out", "answers"), "loss");
-        assert!(losses[25..].iter().sum::<f64>() < 0.6 * losses[..5].iter().sum::<f64>(), "{reading}: {losses:?}");
+        assert!(
+            losses[25..].iter().sum::<f64>() < 0.6 * losses[..5].iter().sum::<f64>(),
+            "{reading}: {losses:?}"
+        );
     }
 }
 
@@ -97,7 +104,9 @@ fn a_run_that_was_killed_goes_on_to_the_same_losses() {
     }));
     assert!(killed.is_err() && seen == 8);
     assert_eq!(trial.steps("killed", "answers").len(), 8, "what was logged is kept");
-    let again = run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |_| ControlFlow::Continue(()));
+    let again = run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |_| {
+        ControlFlow::Continue(())
+    });
     assert!(matches!(again, Err(TrainError::Exists { .. })));
 
     trial.run(&text, "killed").unwrap();

@@ -93,7 +93,8 @@ impl HashVqAttention {
     pub fn forward_batch(&self, codebooks: Tensor<3>, index_maps: &[IndexMap]) -> Tensor<3> {
         let [clips, codes, d] = codebooks.dims();
         assert_eq!(clips, index_maps.len(), "codebooks against index maps");
-        let paths: Vec<f32> = index_maps.iter().flat_map(|map| path_features(map, codes, self.bins)).collect();
+        let paths: Vec<f32> =
+            index_maps.iter().flat_map(|map| path_features(map, codes, self.bins)).collect();
         let paths = TensorData::new(paths, [clips, codes, self.bins * PATH_FEATURES]);
         let paths = Tensor::<3>::from_data(paths, &codebooks.device());
 
@@ -147,10 +148,11 @@ impl HashVqAttention {
         let cells = TensorData::new(occupancy.into_cells(), [rows, frames * height, width]);
         let lines = Tensor::<3>::from_data(cells, &device).matmul(column_values);
         // [rows * heads, H, T * wide]
-        let lines = lines
-            .reshape([rows, frames, height, heads, wide])
-            .permute([0, 3, 2, 1, 4])
-            .reshape([rows * heads, height, frames * wide]);
+        let lines = lines.reshape([rows, frames, height, heads, wide]).permute([0, 3, 2, 1, 4]).reshape([
+            rows * heads,
+            height,
+            frames * wide,
+        ]);
         // [rows * heads, wide, H]
         let row_values = (over_rows.unsqueeze_dim::<4>(3) * row_table.unsqueeze::<4>())
             .permute([0, 1, 3, 2])
@@ -266,7 +268,9 @@ mod tests {
             let cells = maps[row / codes].labels().iter().enumerate();
             let places: Vec<Vec<f32>> = cells
                 .filter(|(_, label)| **label as usize == row % codes)
-                .map(|(i, _)| [coordinate(i / 20, 3), coordinate(i / 5 % 4, 4), coordinate(i % 5, 5)].concat())
+                .map(|(i, _)| {
+                    [coordinate(i / 20, 3), coordinate(i / 5 % 4, 4), coordinate(i % 5, 5)].concat()
+                })
                 .collect();
             for head in 0..4 {
                 let start = (row * 4 + head) * features;
@@ -280,7 +284,10 @@ mod tests {
                     let sum: f32 = places.iter().map(|place| score(place) * place[feature]).sum();
                     let expected = if places.is_empty() { 0.0 } else { sum / total };
                     let found = found[start + feature];
-                    assert!((found - expected).abs() < 1e-5, "code {row}, head {head}: {found} is not {expected}");
+                    assert!(
+                        (found - expected).abs() < 1e-5,
+                        "code {row}, head {head}: {found} is not {expected}"
+                    );
                 }
             }
         }

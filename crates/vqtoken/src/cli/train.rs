@@ -36,8 +36,7 @@ pub(crate) fn run_command(arguments: &TrainArguments, json: bool) -> anyhow::Res
     let name = arguments.config.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let features = arguments.features.clone().unwrap_or_else(|| out.with_file_name("features"));
-    fs::create_dir_all(&out)
-        .map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", out.display()))?;
+    fs::create_dir_all(&out).map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", out.display()))?;
     let folders = Folders { out: out.clone(), features };
     let mut screen = Screen { bar: None, json };
     let model = run(&config, &folders, arguments.resume, &mut |event| {
