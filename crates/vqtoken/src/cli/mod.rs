@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod bench;
+pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod inspect;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArguments),
     /// Write the project's own demonstration clip
     Demo(demo::DemoArguments),
+    /// Make a data set of videos with questions
+    Data(data::DataArguments),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }
