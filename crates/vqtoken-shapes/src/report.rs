@@ -23,13 +23,13 @@ pub struct Guesses {
     /// How many questions.
     pub questions: usize,
     /// Takes the option that is most often right in the template.
-    pub majority: f32,
+    pub majority: f64,
     /// Takes the option that is most often right where it is offered in the template, given the words of the question.
-    pub blind: f32,
+    pub blind: f64,
     /// Takes the place in the list that is most often right.
-    pub position: f32,
+    pub position: f64,
     /// Sees the middle frame: where the object in question is, its colour, how many objects are there.
-    pub single_frame: f32,
+    pub single_frame: f64,
 }
 
 /// What [`report`] finds.
@@ -99,7 +99,7 @@ pub fn report(questions: &[(&Scene, &Question)]) -> Report {
 impl Guesses {
     fn from(questions: usize, hits: [usize; 4]) -> Guesses {
         let [majority, blind, position, single_frame] =
-            hits.map(|hits| hits as f32 / questions.max(1) as f32);
+            hits.map(|hits| hits as f64 / questions.max(1) as f64);
         Guesses { questions, majority, blind, position, single_frame }
     }
 }
