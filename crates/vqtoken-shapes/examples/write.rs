@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let written = write_data_set(&settings, folder.as_ref(), |_, _| ())?;
     let milliseconds = start.elapsed().as_millis() as f64 / (written.clips - written.kept).max(1) as f64;
-    writeln!(std::io::stdout(), "{written:?}: {milliseconds:.0} ms a clip")?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} clips, {milliseconds:.0} ms each\n\n{}", written.clips, written.report)?;
     Ok(())
 }

@@ -5,8 +5,12 @@
 //! eyes.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
 
 use crate::Scene;
+use crate::data_set::Clip;
 use crate::geometry::Place;
 use crate::object::Object;
 use crate::question::{Question, Template};
@@ -14,22 +18,22 @@ use crate::random::mix;
 use crate::scene::State;
 
 /// Accuracies of guessers, in `[0, 1]`; chance is 0.2.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Guesses {
     /// How many questions.
     pub questions: usize,
     /// Takes the option that is most often right in the template.
-    pub majority: f32,
+    pub majority: f64,
     /// Takes the option that is most often right where it is offered in the template, given the words of the question.
-    pub blind: f32,
+    pub blind: f64,
     /// Takes the place in the list that is most often right.
-    pub position: f32,
+    pub position: f64,
     /// Sees the middle frame: where the object in question is, its colour, how many objects are there.
-    pub single_frame: f32,
+    pub single_frame: f64,
 }
 
 /// What [`report`] finds.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// All questions together.
     pub all: Guesses,
@@ -41,6 +45,17 @@ pub struct Report {
     pub positions: [usize; 5],
     /// How often each answer class of each template is right.
     pub classes: BTreeMap<Template, BTreeMap<usize, usize>>,
+    /// A question of each template with its options, the right one between asterisks.
+    pub examples: BTreeMap<Template, String>,
+}
+
+impl Report {
+    /// [`report`] over all questions of a data set.
+    pub fn of(clips: &[Clip]) -> Report {
+        let asked =
+            clips.iter().flat_map(|clip| clip.questions.iter().map(|question| (&clip.scene, question)));
+        report(&asked.collect::<Vec<_>>())
+    }
 }
 
 /// How well questions can be guessed. A few thousand are needed for figures that mean something.
@@ -64,6 +79,7 @@ pub fn report(questions: &[(&Scene, &Question)]) -> Report {
     for (_, question) in questions {
         report.templates.entry(question.template).or_default().questions += 1;
         *report.types.entry(question.code()).or_default() += 1;
+        report.examples.entry(question.template).or_insert_with(|| example(question));
         *report.classes.entry(question.template).or_default().entry(question.class).or_default() += 1;
         if let Some(count) = report.positions.get_mut(question.answer) {
             *count += 1;
@@ -83,8 +99,59 @@ pub fn report(questions: &[(&Scene, &Question)]) -> Report {
 impl Guesses {
     fn from(questions: usize, hits: [usize; 4]) -> Guesses {
         let [majority, blind, position, single_frame] =
-            hits.map(|hits| hits as f32 / questions.max(1) as f32);
+            hits.map(|hits| hits as f64 / questions.max(1) as f64);
         Guesses { questions, majority, blind, position, single_frame }
+    }
+}
+
+fn example(question: &Question) -> String {
+    let mark = |(place, option): (usize, &String)| match place == question.answer {
+        true => format!("*{option}*"),
+        false => option.clone(),
+    };
+    let options: Vec<String> = question.options.iter().enumerate().map(mark).collect();
+    format!("{} {}", question.question, options.join(" / "))
+}
+
+impl fmt::Display for Report {
+    /// A table in Markdown, in percent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Below this, learnt guessers know little and figures jump about.
+        const ENOUGH: usize = 5000;
+        let cells = |guesses: &Guesses| {
+            let Guesses { questions, majority, blind, single_frame, .. } = guesses;
+            let [majority, blind, middle] = [majority, blind, single_frame].map(|share| 100.0 * share);
+            format!("{questions} | {majority:.1} | {blind:.1} | {middle:.1}")
+        };
+        writeln!(f, "| template | type | questions | majority | blind | middle frame | example |")?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- | --- |")?;
+        for (template, guesses) in &self.templates {
+            let example = self.examples.get(template).map_or("", String::as_str);
+            writeln!(f, "| {template:?} | {} | {} | {example} |", template.code(), cells(guesses))?;
+        }
+        writeln!(f, "| all | | {} | |", cells(&self.all))?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "Right guesses in percent; chance is 20. Majority takes the option that is most often right in the template."
+        )?;
+        writeln!(
+            f,
+            "Blind also knows the words of the question. Middle frame also sees, without error, where the object in question"
+        )?;
+        writeln!(
+            f,
+            "is in the middle of the clip, its look, and how many objects are there. Each is learnt on one half of the clips and"
+        )?;
+        writeln!(f, "measured on the other, both ways.")?;
+        if self.all.questions < ENOUGH {
+            writeln!(f)?;
+            writeln!(
+                f,
+                "These are few questions: figures of single templates mean little below {ENOUGH} questions in all."
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -128,6 +128,9 @@ impl Settings {
         let refuse = |what: &'static str, got: String, range: &'static str| {
             Err(ShapesError::Settings { what, got, range })
         };
+        if self.clips > 1_000_000 {
+            return refuse("clips", self.clips.to_string(), "at most 1000000");
+        }
         if !part(self.validation) || !part(self.test) || !part(self.validation + self.test) {
             let got = format!("{} and {}", self.validation, self.test);
             return refuse("validation and test", got, "parts of the clips, 0 to 1, and 1 at most together");
@@ -183,7 +186,8 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         let good = Settings::default();
-        let cases: [(&str, Settings); 11] = [
+        let cases: [(&str, Settings); 12] = [
+            ("clips", Settings { clips: 1_000_001, ..good.clone() }),
             ("validation", Settings { validation: 0.6, test: 0.6, ..good.clone() }),
             ("seconds", Settings { seconds: f32::NAN, ..good.clone() }),
             ("fps", Settings { fps: 0.0, ..good.clone() }),

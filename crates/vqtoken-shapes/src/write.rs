@@ -7,6 +7,7 @@
 //! train.json val.json test.json      LLaVA-style, options in the question, answered by a letter
 //! train_open.json ...                LLaVA-style, answered in words
 //! train_captions.json ...            LLaVA-style, "Describe the video." answered by the clip's caption
+//! report.json report.md              what can be guessed without watching, see [`crate::Report`]
 //! scenes.jsonl                       a line a clip: script, truth for every frame, templates of the questions
 //! ```
 //!
@@ -24,11 +25,12 @@ use vqtoken_video::{Mp4Options, Mp4Writer, Video, VideoError};
 
 use crate::data_set::{Clip, Part, clips};
 use crate::question::Template;
+use crate::report::Report;
 use crate::tables::{COLUMNS, Entry, Row};
 use crate::{Scene, Settings, ShapesError};
 
 /// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
     /// Clips in the data set.
     pub clips: usize,
@@ -36,6 +38,8 @@ pub struct Written {
     pub kept: usize,
     /// Questions for training, validation and test.
     pub questions: [usize; 3],
+    /// What can be guessed without watching.
+    pub report: Report,
 }
 
 /// Writes a data set into a folder, or completes the one that is there. `progress` hears how many clips are done, of how
@@ -78,8 +82,11 @@ pub fn write_data_set(
         }
         Ok(())
     })?;
+    let report = Report::of(&clips);
+    write_file(&folder.join("report.json"), |out| Ok(serde_json::to_writer_pretty(out, &report)?))?;
+    write_file(&folder.join("report.md"), |out| write!(out, "{report}"))?;
     remove_parts(&videos);
-    Ok(Written { clips: clips.len(), kept: kept.into_inner(), questions })
+    Ok(Written { clips: clips.len(), kept: kept.into_inner(), questions, report })
 }
 
 /// Writes one scene as an H.264 MP4 file.

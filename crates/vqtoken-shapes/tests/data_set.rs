@@ -107,7 +107,7 @@ fn files_read_back_and_bytes_are_the_same_for_any_number_of_threads() {
     let (one, four) = (bytes(folders[0].path()), bytes(folders[1].path()));
     assert_eq!(one.keys().collect::<Vec<_>>(), four.keys().collect::<Vec<_>>());
     assert!(one == four);
-    assert_eq!(one.len(), 6 + 3 * 4 + 2);
+    assert_eq!(one.len(), 6 + 3 * 4 + 4);
 
     let folder = folders[0].path();
     let planned = clips(&small()).unwrap();

@@ -30,6 +30,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         Command::Inspect(arguments) => cli::inspect::run(arguments, options.json),
         Command::Demo(arguments) => cli::demo::run(arguments, options.json),
         Command::Train(arguments) => cli::train::run_command(arguments, options.json),
+        Command::Data(arguments) => cli::data::run(arguments, options.json),
         Command::Bench(arguments) => cli::bench::run(arguments, options.json),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod bench;
+pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod inspect;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArguments),
     /// Train a model as a configuration says
     Train(train::TrainArguments),
+    /// Make a data set of videos with questions
+    Data(data::DataArguments),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }
