@@ -29,6 +29,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         Command::Show(arguments) => cli::show::run(arguments, options.json),
         Command::Inspect(arguments) => cli::inspect::run(arguments, options.json),
         Command::Demo(arguments) => cli::demo::run(arguments, options.json),
+        Command::Eval(arguments) => cli::eval::run(arguments, options.json),
         Command::Bench(arguments) => cli::bench::run(arguments, options.json),
     }
 }

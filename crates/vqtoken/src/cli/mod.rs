@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod encode;
+pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod output;
 pub(crate) mod pipeline;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArguments),
     /// Write the project's own demonstration clip
     Demo(demo::DemoArguments),
+    /// Score a model on a benchmark, or make the tables of the paper
+    Eval(eval::EvalArguments),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }
