@@ -103,6 +103,8 @@ pub struct Answer {
 /// One question as it is put to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
+    /// Which run of the [pass](crate::pass()) asks, from 0.
+    pub run: usize,
     /// The question.
     pub item: &'a Item,
     /// Its video; none where the run asks blindly.
@@ -117,6 +119,8 @@ pub struct Ask<'a> {
 pub trait Answerer {
     /// Answers one question. An error is kept with the question, and the run goes on with the next one.
     ///
-    /// The answer may depend on nothing but `ask` and the model, or a resumed run would differ from an unbroken one.
+    /// The answer may depend on nothing but `ask` and the model, or a resumed run would differ from an unbroken one. Questions
+    /// about one video come one after the other, and within these the questions of one run, so that what was made of a
+    /// video may be kept for the next question.
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>>;
 }

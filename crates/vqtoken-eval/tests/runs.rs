@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use common::{Folder, choice};
 use proptest::prelude::*;
 use vqtoken_eval::{
-    Answer, Answerer, Ask, Item, Parsed, PerStage, Progress, Run, Sample, SamplesError, Task, Videos,
+    Answer, Answerer, Ask, Item, Parsed, PerStage, Progress, Run, Sample, SamplesError, Task, Videos, pass,
     read_samples, run,
 };
 
@@ -21,11 +21,14 @@ use vqtoken_eval::{
 struct Oracle {
     fails: Vec<String>,
     asked: Vec<String>,
+    /// Run and video of every question.
+    order: Vec<(usize, String)>,
 }
 
 impl Answerer for Oracle {
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
         self.asked.push(ask.item.id.clone());
+        self.order.push((ask.run, ask.item.video.clone()));
         if self.fails.contains(&ask.item.id) {
             return Err("the video\nis damaged".into());
         }
@@ -216,6 +219,47 @@ fn a_file_that_is_written_to_is_in_use() {
     })
     .unwrap();
     assert!(matches!(inner, Some(Err(SamplesError::InUse { .. }))));
+}
+
+#[test]
+fn runs_of_a_pass_advance_video_by_video_and_equal_runs_alone() {
+    let folder = Folder::new();
+    let mut items = items();
+    // A question about the first video at the very end does not bring it back later.
+    items[19].video = "v0".into();
+    let (a, b, c) = (folder.path("a.jsonl"), folder.path("b.jsonl"), folder.path("c.jsonl"));
+    let alone = plan(&items, &a);
+    let expected = run(&alone, &mut Oracle::default(), &mut to_the_end).unwrap();
+
+    let (second, third) = (Run { samples: &b, ..alone }, Run { samples: &c, settings: "other", ..alone });
+    let mut oracle = Oracle::default();
+    let broken = pass(&[second, third], &mut oracle, &mut |_, states| match states
+        .iter()
+        .map(|state| state.done)
+        .sum::<usize>()
+    {
+        10 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    // Four questions about the first video and three about the second in each run, of which the last three are left.
+    assert_eq!(broken.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [6, 4]);
+    let visits = |oracle: &Oracle| {
+        let mut visits = oracle.order.clone();
+        visits.dedup();
+        visits.iter().map(|(run, video)| format!("{run}{video}")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(visits(&oracle), "0v0 1v0 0v1");
+
+    let mut rest = Oracle::default();
+    let samples = pass(&[second, third], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(visits(&rest), "0v1 1v1 0v2 1v2 0v3 1v3 0v4 1v4 0v5 1v5 0v6 1v6");
+    assert_eq!((rest.asked.len(), &samples[0]), (30, &expected));
+    assert_eq!(lines(&a), lines(&b));
+    let other = |sample: &Sample| Sample { settings: "other".into(), ..sample.clone() };
+    assert_eq!(samples[1], expected.iter().map(other).collect::<Vec<_>>());
+
+    let refused = pass(&[second, second], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(refused, SamplesError::InUse { .. }), "{refused}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         Command::Demo(arguments) => cli::demo::run(arguments, options.json),
         Command::Train(arguments) => cli::train::run_command(arguments, options.json),
         Command::Data(arguments) => cli::data::run(arguments, options.json),
+        Command::Eval(arguments) => cli::eval::run(arguments, options.json),
         Command::Bench(arguments) => cli::bench::run(arguments, options.json),
     }
 }

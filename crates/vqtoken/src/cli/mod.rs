@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod encode;
+pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod output;
 pub(crate) mod pipeline;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Train(train::TrainArguments),
     /// Make a data set of videos with questions
     Data(data::DataArguments),
+    /// Score a model on a benchmark, or make the tables of the paper
+    Eval(eval::EvalArguments),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }

@@ -1,0 +1,131 @@
+//! The frames of a video and their tokens, each computed once, when a reading first asks for it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use vqtoken::{Clip, Sampling, TokenGrid, Video};
+use vqtoken_model::FrameEncoder;
+
+use super::super::output;
+use super::ablation::SEED;
+use super::models::Subject;
+use super::random::Random;
+use super::reading::{Condition, Reading};
+
+/// A decoded video.
+pub(super) struct Frames {
+    clip: Clip,
+    /// Seconds that decoding took.
+    decode: f64,
+    /// For each tower the tokens of each frame, where they are known.
+    towers: Vec<Vec<Option<FrameTokens>>>,
+}
+
+struct FrameTokens {
+    /// `[H * W, D]`.
+    tokens: Vec<f32>,
+    pixels: f64,
+    vision: f64,
+}
+
+/// A token grid, and the seconds that it took.
+pub(super) struct Seen {
+    pub(super) grid: TokenGrid,
+    pub(super) decode: f64,
+    pub(super) pixels: f64,
+    pub(super) vision: f64,
+}
+
+impl Frames {
+    /// Decodes `count` frames, evenly over the video.
+    pub(super) fn decode(path: &Path, count: usize, towers: usize) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let clip = Video::open(path)?.sample(Sampling::Uniform(count))?;
+        let decode = start.elapsed().as_secs_f64();
+        for damage in &clip.damage {
+            output::note(format_args!("warning: {}: {damage}", path.display()));
+        }
+        let towers = (0..towers).map(|_| clip.frames.iter().map(|_| None).collect()).collect();
+        Ok(Self { clip, decode, towers })
+    }
+
+    /// The token grid that a reading is made from.
+    pub(super) fn see(&mut self, subject: &Subject, reading: &Reading, video: &str) -> anyhow::Result<Seen> {
+        let order = order(reading, self.clip.frames.len(), video);
+        self.embed(subject, &order)?;
+        let known = &self.towers[subject.tower];
+        let frames: Vec<&FrameTokens> = order.iter().filter_map(|&frame| known[frame].as_ref()).collect();
+        let tokens = frames.iter().flat_map(|frame| &frame.tokens).copied().collect();
+        Ok(Seen {
+            grid: subject.model.token_grid(frames.len(), tokens)?,
+            decode: self.decode,
+            pixels: frames.iter().map(|frame| frame.pixels).sum(),
+            vision: frames.iter().map(|frame| frame.vision).sum(),
+        })
+    }
+
+    /// Computes the tokens of those of these frames that have none.
+    fn embed(&mut self, subject: &Subject, frames: &[usize]) -> anyhow::Result<()> {
+        let known = &mut self.towers[subject.tower];
+        let mut missing: Vec<usize> =
+            frames.iter().copied().filter(|&frame| known[frame].is_none()).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        let mut encoder = FrameEncoder::new(&subject.model, 0.0);
+        let (mut tokens, mut pixels, mut vision) = (Vec::new(), 0.0, 0.0);
+        for (place, &frame) in missing.iter().enumerate() {
+            if encoder.take(self.clip.frames[frame].clone()) || place + 1 == missing.len() {
+                let start = Instant::now();
+                let values = encoder.pixels();
+                pixels += start.elapsed().as_secs_f64();
+                let start = Instant::now();
+                tokens.extend(encoder.encode_pixels(&values)?);
+                vision += start.elapsed().as_secs_f64();
+            }
+        }
+        let count = missing.len().max(1);
+        let (pixels, vision) = (pixels / count as f64, vision / count as f64);
+        let length = (tokens.len() / count).max(1);
+        for (frame, tokens) in missing.iter().zip(tokens.chunks_exact(length)) {
+            known[*frame] = Some(FrameTokens { tokens: tokens.to_vec(), pixels, vision });
+        }
+        Ok(())
+    }
+}
+
+/// Which of the decoded frames a reading sees, in its order.
+fn order(reading: &Reading, decoded: usize, video: &str) -> Vec<usize> {
+    let mut order = match reading.condition {
+        Condition::SingleFrame => vec![decoded / 2],
+        _ if reading.frames >= decoded => (0..decoded).collect(),
+        _ if reading.frames == 1 => vec![0],
+        // As frames are sampled from a video: ends included, rounded down.
+        _ => (0..reading.frames).map(|frame| frame * (decoded - 1) / (reading.frames - 1)).collect(),
+    };
+    if reading.condition == Condition::Shuffled {
+        Random::new(SEED, video).shuffle(&mut order);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reading::What;
+    use super::*;
+
+    #[test]
+    fn readings_see_their_frames() {
+        let mut reading = Reading::new(What::Pooled, 8);
+        assert_eq!(order(&reading, 32, "a"), [0, 4, 8, 13, 17, 22, 26, 31]);
+        assert_eq!(order(&reading, 3, "a"), [0, 1, 2]);
+        reading.condition = Condition::SingleFrame;
+        assert_eq!(order(&reading, 32, "a"), [16]);
+        assert_eq!(order(&reading, 1, "a"), [0]);
+        reading.condition = Condition::Shuffled;
+        let mut shuffled = order(&reading, 32, "a");
+        assert_ne!(shuffled, order(&reading, 32, "b"));
+        assert_eq!(shuffled, order(&reading, 32, "a"));
+        shuffled.sort_unstable();
+        assert_eq!(shuffled, [0, 4, 8, 13, 17, 22, 26, 31]);
+    }
+}

@@ -1,0 +1,88 @@
+//! `vqtoken eval`: a benchmark's questions, in one or several readings of its videos.
+
+mod ablation;
+mod answerer;
+mod data;
+mod flops;
+mod frames;
+mod judge;
+mod models;
+mod paper;
+mod progress;
+mod random;
+mod reading;
+mod task;
+mod visual;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use vqtoken_eval::{Run, Sample, Videos, pass};
+
+use answerer::{Evaluator, Trial};
+use data::Benchmark;
+use models::Subject;
+use progress::Bar;
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct EvalArguments {
+    #[command(subcommand)]
+    command: Option<EvalCommand>,
+
+    #[command(flatten)]
+    task: task::TaskArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum EvalCommand {
+    /// Make the tables of the paper, and what it leaves out, on one benchmark
+    Paper(paper::PaperArguments),
+}
+
+pub(crate) fn run(arguments: &EvalArguments, json: bool) -> anyhow::Result<()> {
+    match &arguments.command {
+        Some(EvalCommand::Paper(arguments)) => paper::run(arguments, json),
+        None => task::run(&arguments.task, json),
+    }
+}
+
+/// A trial and the file where its samples are kept.
+struct Planned {
+    trial: Trial,
+    samples: PathBuf,
+}
+
+/// Asks all questions in all trials, in one pass over the videos.
+fn ask(
+    benchmark: &Benchmark,
+    subjects: &[Subject],
+    planned: &[Planned],
+    videos: Videos<'_>,
+    retry_failed: bool,
+) -> anyhow::Result<Vec<Vec<Sample>>> {
+    let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(subjects)).collect();
+    let runs: Vec<Run<'_>> = planned
+        .iter()
+        .zip(&settings)
+        .map(|(plan, settings)| Run {
+            task: benchmark.task,
+            items: &benchmark.items,
+            videos,
+            samples: &plan.samples,
+            settings,
+            seed: 0,
+            retry_failed,
+        })
+        .collect();
+    let trials: Vec<Trial> = planned.iter().map(|plan| plan.trial.clone()).collect();
+    let mut bar = Bar::new(trials.iter().map(|trial| trial.reading.to_string()).collect());
+    let mut evaluator = Evaluator::new(subjects, &trials);
+    let samples = pass(&runs, &mut evaluator, &mut |number, states| {
+        bar.show(number, states);
+        ControlFlow::Continue(())
+    });
+    bar.finish();
+    Ok(samples?)
+}

@@ -1,0 +1,118 @@
+//! From a token grid to what a reading gives the language model, with what that cost.
+
+use std::time::Instant;
+
+use vqtoken::{Budget, Codebook, IndexMap, TokenGrid, VisualTokens, quantize};
+use vqtoken_core::{pool_bilinear, quantizer_flops};
+use vqtoken_eval::PerStage;
+
+use super::ablation::{random_codes, shuffled};
+use super::flops;
+use super::frames::Seen;
+use super::models::Subject;
+use super::reading::{Codes, Reading, What};
+
+/// Operations of pooling for each number of a pooled token: four weighted cells.
+const POOLING: f64 = 7.0;
+
+/// What the language model reads of a video, and what all stages before it cost.
+pub(super) struct Visual {
+    /// None if it is asked blindly.
+    pub(super) tokens: Option<VisualTokens>,
+    pub(super) seconds: PerStage,
+    pub(super) flops: PerStage,
+}
+
+impl Visual {
+    /// Nothing.
+    pub(super) fn blind() -> Self {
+        Self { tokens: None, seconds: PerStage::default(), flops: PerStage::default() }
+    }
+
+    /// A reading of a token grid.
+    pub(super) fn new(
+        subject: &Subject,
+        reading: &Reading,
+        seen: &Seen,
+        video: &str,
+    ) -> anyhow::Result<Self> {
+        let (config, grid) = (subject.model.config(), &seen.grid);
+        let d = config.text.hidden_size;
+        let frames = grid.shape().frames;
+        let seconds =
+            PerStage { decode: seen.decode, pixels: seen.pixels, vision: seen.vision, ..PerStage::default() };
+        let vision = config.vision.flops(frames) + config.vision.projector_flops(d, frames);
+        let mut visual = Self { seconds, flops: PerStage { vision, ..PerStage::default() }, ..Self::blind() };
+        let tokens = match &reading.what {
+            What::Codes(codes, budget) => visual.codes(subject, *codes, *budget, grid, video)?,
+            What::Pooled => {
+                let pooled = visual.pooled(grid)?;
+                subject.model.visual_tokens_from(pooled.data(), d)?
+            }
+            What::Reduced { reducer, of_pooled } => {
+                let pooled = of_pooled.then(|| visual.pooled(grid)).transpose()?;
+                let start = Instant::now();
+                let reduction = reducer.reduce(pooled.as_ref().unwrap_or(grid))?;
+                visual.seconds.quantize += start.elapsed().as_secs_f64();
+                visual.flops.quantize += reduction.flops as f64;
+                subject.model.visual_tokens_from(reduction.tokens.data(), d)?
+            }
+        };
+        Ok(Self { tokens: Some(tokens), ..visual })
+    }
+
+    fn pooled(&mut self, grid: &TokenGrid) -> anyhow::Result<TokenGrid> {
+        let start = Instant::now();
+        let pooled = pool_bilinear(grid)?;
+        self.seconds.quantize += start.elapsed().as_secs_f64();
+        self.flops.quantize += POOLING * pooled.data().len() as f64;
+        Ok(pooled)
+    }
+
+    fn codes(
+        &mut self,
+        subject: &Subject,
+        codes: Codes,
+        budget: Budget,
+        grid: &TokenGrid,
+        video: &str,
+    ) -> anyhow::Result<VisualTokens> {
+        let start = Instant::now();
+        let quantization = quantize(grid, &subject.model.quantizer(budget))?;
+        self.seconds.quantize += start.elapsed().as_secs_f64();
+        let flops = quantizer_flops(grid.shape().len(), grid.dim(), &quantization.stats);
+        self.flops.quantize += flops.total() as f64;
+
+        let start = Instant::now();
+        let tokens = attended(subject, codes, &quantization.codebook, &quantization.index_map, video)?;
+        self.seconds.attention += start.elapsed().as_secs_f64();
+        let config = subject.model.config().vq_attention.as_ref().filter(|_| codes != Codes::Bare);
+        self.flops.attention +=
+            flops::attention(config, grid.shape(), quantization.codebook.codes(), grid.dim());
+        Ok(tokens)
+    }
+}
+
+fn attended(
+    subject: &Subject,
+    codes: Codes,
+    codebook: &Codebook,
+    index_map: &IndexMap,
+    video: &str,
+) -> anyhow::Result<VisualTokens> {
+    let model = &subject.model;
+    let d = codebook.dim();
+    Ok(match codes {
+        Codes::Attended => model.visual_tokens_of(codebook, index_map)?,
+        Codes::Bare => model.visual_tokens_from(codebook.data(), d)?,
+        Codes::RandomMap => model.visual_tokens_of(codebook, &shuffled(index_map, video)?)?,
+        Codes::RandomCodebook => model.visual_tokens_of(&random_codes(codebook, video)?, index_map)?,
+        Codes::RandomAttention => match &subject.untrained {
+            Some(untrained) => model.visual_tokens_from(&untrained.forward(codebook, index_map)?, d)?,
+            None => anyhow::bail!(
+                "{} has no VQ-attention that could be made random: choose another reading",
+                model.id()
+            ),
+        },
+    })
+}
