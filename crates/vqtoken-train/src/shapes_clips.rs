@@ -8,6 +8,9 @@ use crate::data::{Clips, Conversation, Use};
 use crate::draws::Draws;
 use crate::error::TrainError;
 
+/// The share of questions that another one follows in the same conversation.
+const FOLLOWED: f64 = 0.12;
+
 /// The training and validation parts of a moving-shapes data set.
 #[derive(Debug)]
 pub struct ShapesClips {
@@ -54,7 +57,9 @@ impl ShapesClips {
         }
         if drawn < captions + open {
             let question = &all[draws.below(all.len())];
-            return Conversation::single(question.open_prompt(), question.answer_text());
+            // Half of them as people ask, half as benchmarks do.
+            let asked = if draws.unit() < 0.5 { question.question.clone() } else { question.open_prompt() };
+            return Conversation::single(asked, question.answer_text());
         }
         // Half of them from those that are balanced against guessing.
         let balanced = !clip.questions.is_empty() && draws.unit() < 0.5;
@@ -91,7 +96,15 @@ impl Clips for ShapesClips {
     fn conversations(&self, number: usize, count: usize, draws: &mut Draws) -> Vec<Conversation> {
         let clip = &self.clips[number];
         let all = all_questions(&clip.scene);
-        (0..count).map(|_| self.draw(clip, &all, draws)).collect()
+        (0..count)
+            .map(|_| {
+                let mut conversation = self.draw(clip, &all, draws);
+                if draws.unit() < FOLLOWED {
+                    conversation.turns.extend(self.draw(clip, &all, draws).turns);
+                }
+                conversation
+            })
+            .collect()
     }
 
     fn validation(&self, number: usize) -> Vec<Conversation> {
