@@ -6,7 +6,8 @@
 //! | videomme | an instruction, question, options, an empty line, the instruction to answer with a letter |
 //! | activitynetqa | question with "?", a space, the instruction to answer with a word or phrase |
 //! | nextqa-open | question, the instruction to answer with a short phrase or sentence |
-//! | shapes-open and open questions of llava | question, the instruction to answer with a word or phrase |
+//! | shapes-open | question, the instruction to answer with a word or phrase unless the question ends with it |
+//! | open questions of llava | the question as it stands: such files bring their own instructions |
 //!
 //! Source: lmms-eval, `lmms_eval/tasks/*/utils.py` and `*.yaml`. Its first NExT-QA task had no instruction after the options;
 //! the one used here is that of its EgoSchema and LongVideoBench tasks.
@@ -30,6 +31,9 @@ pub fn prompt(task: Task, item: &Item) -> String {
     match task {
         Task::ActivityNetQa => format!("{question}? {WORD}"),
         Task::NextQaOpen => format!("{question}\n{SENTENCE}"),
+        // Conversations bring their own instructions, or none.
+        Task::Llava if options.is_empty() => question.to_owned(),
+        _ if options.is_empty() && question.ends_with(WORD) => question.to_owned(),
         _ if options.is_empty() => format!("{question}\n{WORD}"),
         Task::VideoMme => format!("{VIDEO_MME}\n{question}{options}\n\n{LETTER}"),
         Task::LongVideoBench => format!("{question}{options}\n{LETTER}\n"),
@@ -67,6 +71,9 @@ mod tests {
         let word = "Answer the question using a single word or phrase.";
         assert_eq!(prompt(Task::ActivityNetQa, &open), format!("which colour? {word}"));
         assert_eq!(prompt(Task::ShapesOpen, &open), format!("which colour\n{word}"));
+        let instructed = Item { question: format!("which colour\n{word}"), ..item().opened() };
+        assert_eq!(prompt(Task::ShapesOpen, &instructed), format!("which colour\n{word}"));
+        assert_eq!(prompt(Task::Llava, &open), "which colour");
         assert!(
             prompt(Task::NextQaOpen, &open)
                 .ends_with("\nAnswer a question using a short phrase or sentence.")
