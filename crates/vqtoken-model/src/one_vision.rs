@@ -37,12 +37,6 @@ impl OneVision {
         }
     }
 
-    /// A model to be trained from nothing, whose tower [starts with waves](VisionTower::with_wave_positions) for positions.
-    pub fn untrained(config: &OneVisionConfig, device: &Device) -> Self {
-        let model = Self::new(config, device);
-        Self { vision_tower: model.vision_tower.clone().with_wave_positions(), ..model }
-    }
-
     /// Hidden states of the vision tower: `[T, 3, S, S]` to `[T, N, Dv]`.
     pub fn hidden_states(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.vision_tower.forward(pixels)

@@ -3,11 +3,9 @@
 //! Source: Zhai et al., 2023 (SigLIP); Dosovitskiy et al., 2021 (ViT). LLaVA-OneVision takes the hidden states
 //! without the tower's last normalization and pooling head.
 
-use std::f32::consts::TAU;
-
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Tensor, assert_shape};
 use vqtoken_nn::{
     Activation, Embedding, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention,
     MultiHeadAttentionConfig, ops, pack_layers,
@@ -46,28 +44,6 @@ impl VisionTower {
                 layers: (0..config.layers).map(|_| EncoderLayer::new(config, device)).collect(),
             },
         }
-    }
-
-    /// The same tower with its positions set to sines and cosines of row and column, half of the features each: what a new
-    /// tower learns from sooner than from positions drawn at random.
-    pub fn with_wave_positions(mut self) -> Self {
-        const AMPLITUDE: f32 = 0.3;
-        // Wavelengths from two patches to more than the grid, in equal ratios.
-        const LONGEST: f32 = 64.0;
-        let weight = self.embeddings.position_embedding.weight.val();
-        let [positions, d] = weight.dims();
-        let (side, waves) = (positions.isqrt(), (d / 4).max(1));
-        let value = |position: usize, feature: usize| {
-            let axis = if feature < d / 2 { position / side } else { position % side };
-            let feature = feature % (d / 2).max(1);
-            let ratio = (feature % waves) as f32 / (waves - 1).max(1) as f32;
-            let angle = TAU * axis as f32 / (2.0 * (LONGEST / 2.0).powf(ratio));
-            AMPLITUDE * if feature < waves { angle.sin() } else { angle.cos() }
-        };
-        let values: Vec<f32> = (0..positions * d).map(|index| value(index / d, index % d)).collect();
-        let values = Tensor::from_data(TensorData::new(values, [positions, d]), &weight.device());
-        self.embeddings.position_embedding.weight = Param::from_tensor(values);
-        self
     }
 
     /// Hidden states of the last layer.

@@ -29,7 +29,7 @@ pub struct Progress {
     pub stage: String,
 }
 
-const PARAMETERS: &str = "parameter/";
+pub(crate) const PARAMETERS: &str = "parameter/";
 const FIRST: &str = "first moment/";
 const SECOND: &str = "second moment/";
 const PROGRESS: &str = "progress";

@@ -38,6 +38,9 @@ pub struct ModelStart {
     pub tokenizer: Option<PathBuf>,
     /// The VQ-attention that `start` gets, in place of its own if it has one.
     pub vq_attention: Option<VqAttentionConfig>,
+    /// The checkpoint of a stage on patches: in a language model that begins anew, the words for shapes and colours begin as
+    /// what the tower was taught them to look like.
+    pub prototypes: Option<PathBuf>,
     /// Parts of `start` that begin anew; a VQ-attention that `start` does not have is new in any case.
     #[serde(default)]
     pub fresh: Vec<Part>,
@@ -314,7 +317,8 @@ impl TrainConfig {
         let folder = file.parent().unwrap_or(Path::new(""));
         let model = &mut config.model;
         let llava = config.data.llava.iter_mut().flat_map(|llava| [&mut llava.json, &mut llava.videos]);
-        let paths = [&mut model.start, &mut model.config, &mut model.tokenizer].into_iter().flatten();
+        let paths = [&mut model.start, &mut model.config, &mut model.tokenizer, &mut model.prototypes];
+        let paths = paths.into_iter().flatten();
         for path in paths.chain(llava) {
             *path = folder.join(&*path);
         }

@@ -2,6 +2,7 @@
 
 pub mod adamw;
 mod answers;
+mod beginnings;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

@@ -8,6 +8,7 @@ use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
 use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
 use vqtoken_video::PixelSpec;
 
+use crate::beginnings;
 use crate::config::{Part, TrainConfig};
 use crate::error::TrainError;
 use crate::words;
@@ -70,7 +71,7 @@ impl Start {
         own.text.end_tokens = tokenizer.id(words::END).into_iter().collect();
         let pixel_spec = PixelSpec { size: own.vision.image_size, ..PixelSpec::default() };
         Ok(Self {
-            model: OneVision::untrained(&own, device),
+            model: beginnings::of(OneVision::new(&own, device), &own.text),
             config: own,
             tokenizer,
             tokenizer_json,
@@ -85,6 +86,10 @@ impl Start {
         (self.tokenizer, self.tokenizer_json) = tokenizer(config, self.config.text.vocabulary)?;
         self.config.text.end_tokens = self.tokenizer.id(words::END).into_iter().collect();
         self.template = ChatTemplate::ChatMl;
+        if let Some(file) = &config.model.prototypes {
+            let rows = beginnings::prototypes(file, &self.tokenizer)?;
+            self.model = beginnings::with_words(self.model, &rows);
+        }
         Ok(self)
     }
 
@@ -114,7 +119,7 @@ impl Start {
         }
         let prefixes: Vec<&str> = left.iter().flat_map(|part| part.prefixes()).copied().collect();
         filler.leave(&prefixes);
-        let model = filler.fill(OneVision::new(&config, device));
+        let model = filler.fill(beginnings::of(OneVision::new(&config, device), &config.text));
         filler.finish(|name| {
             is_unused_by_design(name, &config) || prefixes.iter().any(|prefix| name.starts_with(prefix))
         })?;

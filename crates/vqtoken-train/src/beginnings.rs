@@ -1,0 +1,181 @@
+//! What new parts of a model begin with, where that spares them long learning.
+//!
+//! - A tower's positions are waves over rows and columns, so that neighbours are alike from the start.
+//! - A language model's keys begin as its queries, so that a word first looks at what is like it (after Trockman and Kolter,
+//!   2023, who begin with products of queries and keys near the identity).
+//! - What the VQ-attention adds to codes begins small, so that codes are first of all themselves.
+//! - Words for shapes and colours begin as the prototypes that the tower was taught with, as language and pictures share a space
+//!   in towers that were trained on both.
+
+use std::collections::BTreeMap;
+use std::f32::consts::TAU;
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use safetensors::SafeTensors;
+use vqtoken_model::checkpoint::{enter, exit};
+use vqtoken_model::config::TextConfig;
+use vqtoken_model::{OneVision, Tokenizer};
+use vqtoken_shapes::{Colour, Shape};
+
+use crate::checkpoint::PARAMETERS;
+use crate::error::TrainError;
+
+/// Rows of the embedding table.
+pub(crate) type Words = BTreeMap<u32, Vec<f32>>;
+
+const POSITIONS: &str = "vision_tower.embeddings.position_embedding.weight";
+const EMBEDDINGS: &str = "language_model.embed_tokens.weight";
+
+/// What the VQ-attention adds goes through these last.
+const LAST: [&str; 4] = [
+    "vq_attention.out_proj.",
+    "vq_attention.path.fc2.",
+    "vq_attention.self_attn.out_proj.",
+    "vq_attention.feed_forward.fc2.",
+];
+
+/// How much smaller than drawn that begins.
+const SMALL: f32 = 0.2;
+
+/// Brings the score of a token with itself to about four.
+const LIKENESS: f32 = std::f32::consts::SQRT_2;
+
+/// A model that was drawn, with the beginnings of all its parts.
+pub(crate) fn of(model: OneVision, text: &TextConfig) -> OneVision {
+    let group = text.heads / text.key_heads * text.head_dim;
+    model.map(&mut Beginner { path: Vec::new(), group, head_dim: text.head_dim, queries: Vec::new() })
+}
+
+/// The model with these rows in its embedding table.
+pub(crate) fn with_words(model: OneVision, words: &Words) -> OneVision {
+    model.map(&mut Writer { path: Vec::new(), words })
+}
+
+/// The prototypes of shapes and colours in the checkpoint of a stage on patches, for every word of one token that names one.
+///
+/// # Errors
+///
+/// If the file cannot be read or has no prototypes.
+pub(crate) fn prototypes(file: &Path, tokenizer: &Tokenizer) -> Result<Words, TrainError> {
+    let bad = |problem: String| TrainError::Checkpoint { file: file.to_owned(), problem };
+    let bytes =
+        std::fs::read(file).map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
+    let mut words = Words::new();
+    let shapes: Vec<&str> = Shape::ALL.iter().map(|shape| shape.name()).collect();
+    let colours: Vec<&str> = Colour::ALL.iter().map(|colour| colour.name()).collect();
+    for (kind, names) in [("shapes", shapes), ("colours", colours)] {
+        let name = format!("{PARAMETERS}patch_heads.{kind}");
+        let tensor = tensors.tensor(&name).map_err(|_| bad(format!("it has no {name}")))?;
+        let &[classes, d] = tensor.shape() else { return Err(bad(format!("{name} is no matrix"))) };
+        if classes != names.len() + 1 {
+            return Err(bad(format!("{name} has {classes} classes instead of {}", names.len() + 1)));
+        }
+        let values: Vec<f32> =
+            tensor.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        // The first class is "nothing".
+        for (word, row) in names.into_iter().zip(values.chunks_exact(d).skip(1)) {
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            for written in [word.to_owned(), format!(" {word}")] {
+                if let [id] = tokenizer.encode(&written)?.as_slice() {
+                    words.insert(*id, row.iter().map(|x| x / length).collect());
+                }
+            }
+        }
+    }
+    Ok(words)
+}
+
+struct Beginner {
+    path: Vec<String>,
+    /// Rows of queries for each head of keys.
+    group: usize,
+    head_dim: usize,
+    /// The queries' weights of the layer that was last seen.
+    queries: Vec<f32>,
+}
+
+impl ModuleMapper for Beginner {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        enter(&mut self.path, name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        exit(&mut self.path, container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let tensor = param.val();
+        let (shape, device) = (tensor.shape(), tensor.device());
+        let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
+        let width = shape.as_slice().last().copied().unwrap_or(1);
+        let of_language = name.starts_with("language_model.layers.");
+        if name == POSITIONS {
+            values = waves(values.len() / width, width);
+        } else if of_language && name.ends_with(".self_attn.q_proj.weight") {
+            values.iter_mut().for_each(|value| *value *= LIKENESS);
+            self.queries.clone_from(&values);
+        } else if of_language && name.ends_with(".self_attn.k_proj.weight") {
+            let head = self.head_dim * width;
+            let queries = self.queries.chunks(self.group * width);
+            for (keys, queries) in values.chunks_mut(head).zip(queries) {
+                keys.iter_mut().zip(queries).for_each(|(key, query)| *key = *query);
+            }
+        } else if LAST.iter().any(|last| name.starts_with(last)) {
+            values.iter_mut().for_each(|value| *value *= SMALL);
+        } else {
+            return param;
+        }
+        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+}
+
+/// Sines and cosines of row and column, half of the features each, `[positions, d]`.
+fn waves(positions: usize, d: usize) -> Vec<f32> {
+    const AMPLITUDE: f32 = 0.3;
+    // Wavelengths from two patches to more than the grid, in equal ratios.
+    const LONGEST: f32 = 64.0;
+    let (side, waves) = (positions.isqrt(), (d / 4).max(1));
+    let value = |position: usize, feature: usize| {
+        let axis = if feature < d / 2 { position / side } else { position % side };
+        let feature = feature % (d / 2).max(1);
+        let ratio = (feature % waves) as f32 / (waves - 1).max(1) as f32;
+        let angle = TAU * axis as f32 / (2.0 * (LONGEST / 2.0).powf(ratio));
+        AMPLITUDE * if feature < waves { angle.sin() } else { angle.cos() }
+    };
+    (0..positions * d).map(|index| value(index / d, index % d)).collect()
+}
+
+struct Writer<'a> {
+    path: Vec<String>,
+    words: &'a Words,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        enter(&mut self.path, name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        exit(&mut self.path, container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.path.join(".") != EMBEDDINGS {
+            return param;
+        }
+        let tensor = param.val();
+        let (shape, device) = (tensor.shape(), tensor.device());
+        let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
+        let width = shape.as_slice().last().copied().unwrap_or(1);
+        for (&id, row) in self.words.iter().filter(|(_, row)| row.len() == width) {
+            if let Some(place) = values.chunks_exact_mut(width).nth(id as usize) {
+                place.copy_from_slice(row);
+            }
+        }
+        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+}
