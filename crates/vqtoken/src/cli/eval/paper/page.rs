@@ -94,7 +94,7 @@ impl Results<'_> {
         let rows = self.left_out.iter().map(|line| format!("- {line}\n")).chain(failed).collect::<String>();
         format!(
             "- The whole grid without reduction: 23,328 tokens for 32 frames.\n- The paper's Table 4: other benchmarks, which need videos that are not ours to \
-             give; `vqtoken eval` runs them.\n- Table 5 and the training of the paper's own model.\n{rows}"
+             give; `vqtoken eval` runs them.\n- The paper's other tables.\n{rows}"
         )
     }
 

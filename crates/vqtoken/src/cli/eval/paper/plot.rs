@@ -93,15 +93,16 @@ pub(super) fn svg(title: &str, series: &[Series], levels: &[Level]) -> String {
     add(format!(r##"<rect width="{width}" height="{height}" fill="#fff"/>"##));
     add(format!(r#"<text x="{}" y="28" font-size="17">{}</text>"#, AREA[0], escaped(title)));
     add(axes(&scale));
-    for level in levels {
+    for (place, level) in levels.iter().enumerate() {
         let y = scale.y(level.accuracy);
+        // At either end in turn, so that the words of two levels close to each other can be read.
+        let (x, anchor) = if place % 2 == 0 { (AREA[1] - 4.0, "end") } else { (AREA[0] + 4.0, "start") };
         add(format!(
             r##"<line x1="{}" y1="{y:.1}" x2="{}" y2="{y:.1}" stroke="#888" stroke-dasharray="6 4"/>"##,
             AREA[0], AREA[1]
         ));
         add(format!(
-            r##"<text x="{}" y="{:.1}" fill="#666" text-anchor="end">{}</text>"##,
-            AREA[1] - 4.0,
+            r##"<text x="{x}" y="{:.1}" fill="#666" text-anchor="{anchor}">{}</text>"##,
             y - 5.0,
             escaped(&level.label)
         ));

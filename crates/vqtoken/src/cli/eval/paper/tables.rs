@@ -2,6 +2,7 @@
 
 use vqtoken_eval::{Difference, Report};
 
+use super::super::reading::Condition;
 use super::outcome::{Outcome, of};
 use super::plan::{BUDGETS, Columns, Row, Table};
 
@@ -65,7 +66,7 @@ fn accuracies(rows: &[(&Row, &Outcome)]) -> Grid {
     ]);
     for (row, outcome) in rows {
         let report = &outcome.report;
-        let mut cells = vec![row.label.clone(), row.reading.frames.to_string()];
+        let mut cells = vec![row.label.clone(), frames(row)];
         cells.extend(scores(outcome));
         cells.push(report.classes.unparsed().to_string());
         cells.push(report.classes.failed.to_string());
@@ -92,7 +93,7 @@ fn costs(rows: &[(&Row, &Outcome)]) -> Grid {
         "paper: accuracy",
     ]);
     for (row, outcome) in rows {
-        let mut cells = vec![row.label.clone(), row.reading.frames.to_string()];
+        let mut cells = vec![row.label.clone(), frames(row)];
         cells.extend(scores(outcome));
         for (seconds, flops) in [outcome.module(), outcome.language()] {
             cells.push(format!("{:.3}", flops / 1e9));
@@ -159,6 +160,15 @@ fn accuracy(outcome: &Outcome) -> String {
     match outcome.failure() {
         Some(_) => "failed".to_owned(),
         None => format!("{:.2}{}", report.accuracy, interval(report.accuracy_interval, 1)),
+    }
+}
+
+/// How many frames the model sees.
+fn frames(row: &Row) -> String {
+    match row.reading.condition {
+        Condition::Whole | Condition::Shuffled => row.reading.frames.to_string(),
+        Condition::SingleFrame => "1".to_owned(),
+        Condition::Blind => none(),
     }
 }
 
