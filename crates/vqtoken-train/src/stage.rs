@@ -181,7 +181,11 @@ fn step(
             let loss = objective.loss(&replica, place)?;
             let value = f64::from(loss.value.clone().into_scalar::<f32>());
             if !value.is_finite() {
-                return Err(TrainError::NotANumber { stage: stage.name.clone(), step: step + 1, loss: value });
+                return Err(TrainError::NotANumber {
+                    stage: stage.name.clone(),
+                    step: step + 1,
+                    loss: value,
+                });
             }
             let mut gradients = GradientSum::default();
             let share = loss.value / stage.accumulate as f32;
