@@ -18,7 +18,7 @@ use crate::text::{Lesson, Teacher};
 const VALIDATION_BATCH: usize = 8;
 
 /// Cross-entropy of the answers' words, with a pull between tokens and codes where the grid is computed.
-pub struct Answers<'a> {
+pub(crate) struct Answers<'a> {
     config: AnswersConfig,
     clips: &'a dyn Clips,
     reader: Reader,
@@ -40,7 +40,7 @@ struct Read {
 
 impl<'a> Answers<'a> {
     /// The objective; `batch` clips a piece.
-    pub fn new(
+    pub(crate) fn new(
         config: AnswersConfig,
         clips: &'a dyn Clips,
         reader: Reader,

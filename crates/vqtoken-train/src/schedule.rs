@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 /// The factor on every rate at `step` (from 0) of `steps`, in `(0, 1]`.
-pub fn factor(step: usize, steps: usize, warm_up: usize, final_factor: f64) -> f64 {
+pub(crate) fn factor(step: usize, steps: usize, warm_up: usize, final_factor: f64) -> f64 {
     if step < warm_up {
         return (step + 1) as f64 / warm_up as f64;
     }

@@ -58,11 +58,11 @@ pub enum Event<'a> {
 }
 
 /// Who watches a run; a `Break` ends it behind a checkpoint.
-pub type Watcher<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
+pub(crate) type Watcher<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 
 /// How a stage ended.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// All steps were taken, or validation stopped getting better.
     Done(Box<Learner>),
     /// The watcher broke it off.
@@ -80,7 +80,7 @@ const BEST: &str = "best.safetensors";
 /// # Errors
 ///
 /// If the objective fails, the loss is no number, or a file cannot be written; the last checkpoint is kept.
-pub fn run(
+pub(crate) fn run(
     stage: &StageConfig,
     folder: &Path,
     learner: Learner,

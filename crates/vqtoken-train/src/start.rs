@@ -15,7 +15,7 @@ use crate::words;
 
 /// A model with everything that belongs to it, its parameters unpacked and on a device with gradients.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// Its shape.
     pub config: OneVisionConfig,
     /// Its parameters.
@@ -36,7 +36,7 @@ impl Start {
     /// # Errors
     ///
     /// If a file is missing or damaged, or files do not belong together.
-    pub fn of(config: &TrainConfig) -> Result<Self, TrainError> {
+    pub(crate) fn of(config: &TrainConfig) -> Result<Self, TrainError> {
         let device = Device::flex().autodiff();
         device.seed(config.seed);
         let own_config = match &config.model.config {
@@ -98,7 +98,7 @@ impl Start {
     /// # Errors
     ///
     /// If that model is damaged or has another shape.
-    pub fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
         let device = Device::flex().autodiff();
         Self::load(directory, Wanted { config: Some(self.config), vq_attention: None }, &[], &device)
     }

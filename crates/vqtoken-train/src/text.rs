@@ -7,7 +7,7 @@ use crate::words::END;
 
 /// A conversation behind its video.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lesson {
+pub(crate) struct Lesson {
     /// Ids before the visual tokens.
     pub before: Vec<u32>,
     /// Ids behind them, answers included.
@@ -18,14 +18,14 @@ pub struct Lesson {
 
 /// Turns conversations into lessons.
 #[derive(Clone, Debug)]
-pub struct Teacher {
+pub(crate) struct Teacher {
     tokenizer: Tokenizer,
     template: ChatTemplate,
 }
 
 impl Teacher {
     /// A teacher in a model's words.
-    pub fn new(tokenizer: Tokenizer, template: ChatTemplate) -> Self {
+    pub(crate) fn new(tokenizer: Tokenizer, template: ChatTemplate) -> Self {
         Self { tokenizer, template }
     }
 
@@ -36,7 +36,7 @@ impl Teacher {
     /// # Errors
     ///
     /// If a question is empty or holds the mark for the video, or the template fails.
-    pub fn lesson(&self, conversation: &Conversation, visual: bool) -> Result<Lesson, ModelError> {
+    pub(crate) fn lesson(&self, conversation: &Conversation, visual: bool) -> Result<Lesson, ModelError> {
         let mut lesson = Lesson::default();
         let mut written = String::new();
         let mut chat: Option<Chat> = None;

@@ -13,9 +13,9 @@ use crate::error::TrainError;
 use crate::llava_clips::LlavaClips;
 
 /// What begins a message.
-pub const START: &str = "<|im_start|>";
+pub(crate) const START: &str = "<|im_start|>";
 /// What ends one.
-pub const END: &str = "<|im_end|>";
+pub(crate) const END: &str = "<|im_end|>";
 
 /// Scenes, or conversations, whose texts are read.
 const SCENES: usize = 2000;
@@ -25,7 +25,7 @@ const SCENES: usize = 2000;
 /// # Errors
 ///
 /// If there are no texts to learn from, or the vocabulary has no room for all bytes.
-pub fn learn(data: &DataConfig, vocabulary: usize) -> Result<Vec<u8>, TrainError> {
+pub(crate) fn learn(data: &DataConfig, vocabulary: usize) -> Result<Vec<u8>, TrainError> {
     let bad = |problem: String| TrainError::Config { file: "the tokenizer".into(), problem };
     let texts = texts(data)?;
     if texts.is_empty() {
