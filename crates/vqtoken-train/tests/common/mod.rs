@@ -10,7 +10,7 @@ use vqtoken_train::config::TrainConfig;
 use vqtoken_train::{Event, Folders, TrainError, metrics, run};
 
 /// A `config.json` of the public layout: 8 x 8 patches a frame.
-pub const MODEL: &str = r#"{
+pub(crate) const MODEL: &str = r#"{
   "architectures": ["LlavaOnevisionForConditionalGeneration"], "model_type": "llava_onevision",
   "projector_hidden_act": "gelu", "vision_feature_layer": -1, "vision_feature_select_strategy": "full",
   "tie_word_embeddings": true,
@@ -25,33 +25,33 @@ pub const MODEL: &str = r#"{
 }"#;
 
 /// A run in a folder that goes away with the test.
-pub struct Trial {
-    pub folder: tempfile::TempDir,
+pub(crate) struct Trial {
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Trial {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), MODEL).unwrap();
         Self { folder }
     }
 
-    pub fn config(&self, text: &str) -> Result<TrainConfig, TrainError> {
+    pub(crate) fn config(&self, text: &str) -> Result<TrainConfig, TrainError> {
         TrainConfig::parse(&self.folder.path().join("run.toml"), text)
     }
 
-    pub fn folders(&self, out: &str) -> Folders {
+    pub(crate) fn folders(&self, out: &str) -> Folders {
         Folders { out: self.folder.path().join(out), features: self.folder.path().join("features") }
     }
 
     /// Runs to the end.
-    pub fn run(&self, text: &str, out: &str) -> Result<PathBuf, TrainError> {
+    pub(crate) fn run(&self, text: &str, out: &str) -> Result<PathBuf, TrainError> {
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
         Ok(run(&self.config(text)?, &self.folders(out), true, go_on)?.unwrap())
     }
 
     /// The lines of a stage's log that are steps.
-    pub fn steps(&self, out: &str, stage: &str) -> Vec<Map<String, Value>> {
+    pub(crate) fn steps(&self, out: &str, stage: &str) -> Vec<Map<String, Value>> {
         let log = self.folder.path().join(out).join(stage).join("metrics.jsonl");
         let lines = metrics::read_lines(Path::new(&log)).unwrap();
         lines.into_iter().filter(|line| !line.contains_key("validation")).collect()
@@ -59,6 +59,6 @@ impl Trial {
 }
 
 /// The numbers of a log under a key.
-pub fn values(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
+pub(crate) fn values(lines: &[Map<String, Value>], key: &str) -> Vec<f64> {
     lines.iter().map(|line| line[key].as_f64().unwrap()).collect()
 }
