@@ -53,6 +53,11 @@ pub(crate) fn with_words(model: OneVision, words: &Words) -> OneVision {
     model.map(&mut Writer { path: Vec::new(), words })
 }
 
+/// The model with all tokens behind its projector `scale` times as long; directions stay.
+pub(crate) fn with_token_scale(model: OneVision, scale: f32) -> OneVision {
+    model.map(&mut Scaler { path: Vec::new(), scale })
+}
+
 /// The prototypes of shapes and colours in the checkpoint of a stage on patches, for every word of one token that names one.
 ///
 /// # Errors
@@ -177,5 +182,27 @@ impl ModuleMapper for Writer<'_> {
             }
         }
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+}
+
+struct Scaler {
+    path: Vec<String>,
+    scale: f32,
+}
+
+impl ModuleMapper for Scaler {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        enter(&mut self.path, name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        exit(&mut self.path, container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.path.join(".").starts_with("multi_modal_projector.linear_2.") {
+            true => Param::from_tensor(param.val().detach() * self.scale),
+            false => param,
+        }
     }
 }

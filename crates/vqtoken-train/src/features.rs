@@ -2,6 +2,7 @@
 //! pooled grid. One file a clip, so that a run that was broken off goes on where it was.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -13,6 +14,9 @@ use vqtoken_model::VideoLlm;
 use crate::checkpoint::write_whole;
 use crate::data::Clips;
 use crate::error::TrainError;
+
+/// Bytes that the head of a file of features takes at most.
+const LARGEST_HEAD: u64 = 1 << 20;
 
 /// A clip's codes under one budget.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +39,8 @@ impl Features {
     /// Features below `cache`, in a folder of their own for a model's tower, the clips' pictures and the frames looked at.
     pub fn new(cache: &Path, model: &VideoLlm, clips: &dyn Clips, frames: usize, budgets: &[usize]) -> Self {
         let tower = model.id().rsplit('@').next().unwrap_or_default();
-        let what = format!("{} {frames} {budgets:?}", clips.pictures());
-        let folder = cache.join(format!("{tower}-{frames}-{:08x}", crc32fast::hash(what.as_bytes())));
+        let pictures = crc32fast::hash(clips.pictures().as_bytes());
+        let folder = cache.join(format!("{tower}-{frames}-{pictures:08x}"));
         Self { folder, budgets: budgets.to_vec(), frames }
     }
 
@@ -44,12 +48,27 @@ impl Features {
         self.folder.join(format!("{:03}", number / 1000)).join(format!("{number:06}.safetensors"))
     }
 
-    /// Whether a clip's features are there.
+    /// Whether a clip's features are there, under all budgets. Only the head of the file is read.
     pub fn has(&self, number: usize) -> bool {
-        self.file(number).exists()
+        self.names(number).is_some_and(|names| {
+            let under = |budget: &usize| names.iter().any(|name| *name == format!("codes.{budget}"));
+            self.budgets.iter().all(under)
+        })
     }
 
-    /// Computes and keeps the features of a clip.
+    /// The names of the tensors in a clip's file; none if there is no such file, or it is damaged.
+    fn names(&self, number: usize) -> Option<Vec<String>> {
+        let mut file = fs::File::open(self.file(number)).ok()?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length).ok()?;
+        let length = u64::from_le_bytes(length);
+        let mut bytes = length.to_le_bytes().to_vec();
+        file.take(length.min(LARGEST_HEAD)).read_to_end(&mut bytes).ok()?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
+        Some(metadata.tensors().into_keys().collect())
+    }
+
+    /// Computes and keeps the features of a clip, in place of those under other budgets.
     ///
     /// # Errors
     ///

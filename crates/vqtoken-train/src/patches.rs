@@ -66,6 +66,17 @@ impl Patches {
     }
 
     /// `count` frames, each cut into as many windows as it takes to cover it.
+    /// The mean length of the tokens of some frames.
+    ///
+    /// # Errors
+    ///
+    /// If a frame cannot be drawn.
+    pub fn mean_length(&self, learner: &Learner) -> Result<f64, TrainError> {
+        let Batch { pixels, corners, .. } = self.batch("validation frames", 0, self.batch)?;
+        let tokens = learner.model.token_windows(pixels, &corners);
+        Ok(f64::from(tokens.powi_scalar(2).sum_dim(2).sqrt().mean().into_scalar::<f32>()))
+    }
+
     fn batch(&self, purpose: &str, place: u64, count: usize) -> Result<Batch, TrainError> {
         let mut draws = Draws::at(self.seed, purpose, place);
         let window = self.config.window.unwrap_or(self.picture).clamp(1, self.picture);

@@ -10,6 +10,7 @@ use vqtoken_model::{Precision, VideoLlm, checkpoint};
 use vqtoken_nn::kernel_ops::in_pool;
 
 use crate::answers::Answers;
+use crate::beginnings;
 use crate::config::{AnswersConfig, Reading, StageConfig, TrainConfig};
 use crate::data::{Clips, Use};
 use crate::error::TrainError;
@@ -111,7 +112,15 @@ fn run_patches(
         stage.batch / stage.accumulate,
         &device,
     );
-    finish(stage, folder, learner, &objective, watch)
+    let learner = finish(stage, folder, learner, &objective, watch)?;
+    // Only directions were taught, and lengths grew meanwhile. A language model wants tokens about as long as words.
+    learner
+        .map(|learner| {
+            let scale = 1.0 / objective.mean_length(&learner)? as f32;
+            let Learner { model, patch_heads } = learner;
+            Ok(Learner { model: beginnings::with_token_scale(model, scale), patch_heads })
+        })
+        .transpose()
 }
 
 fn run_answers(
