@@ -422,7 +422,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().lines().collect::<Vec<_>>().join(" ");
     match error.span() {
         Some(span) => {
-            let line = text.get(..span.start).unwrap_or_default().lines().count().max(1);
+            let line = 1 + text.get(..span.start).unwrap_or_default().matches('\n').count();
             format!("line {line}: {message}")
         }
         None => message,
