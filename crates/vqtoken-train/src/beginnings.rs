@@ -45,17 +45,50 @@ const LIKENESS: f32 = std::f32::consts::SQRT_2;
 /// A model that was drawn, with the beginnings of all its parts.
 pub(crate) fn of(model: OneVision, text: &TextConfig) -> OneVision {
     let group = text.heads / text.key_heads * text.head_dim;
-    model.map(&mut Beginner { path: Vec::new(), group, head_dim: text.head_dim, queries: Vec::new() })
+    // The queries' weights of the layer that was last seen.
+    let mut queries: Vec<f32> = Vec::new();
+    changed(model, |name, width, values| {
+        let of_language = name.starts_with("language_model.layers.");
+        if name == POSITIONS {
+            *values = waves(values.len() / width, width);
+        } else if of_language && name.ends_with(".self_attn.q_proj.weight") {
+            values.iter_mut().for_each(|value| *value *= LIKENESS);
+            queries.clone_from(values);
+        } else if of_language && name.ends_with(".self_attn.k_proj.weight") {
+            let heads = values.chunks_mut(text.head_dim * width).zip(queries.chunks(group * width));
+            heads.for_each(|(keys, queries)| keys.copy_from_slice(&queries[..keys.len()]));
+        } else if LAST.iter().any(|last| name.starts_with(last)) {
+            values.iter_mut().for_each(|value| *value *= SMALL);
+        }
+    })
 }
 
 /// The model with these rows in its embedding table.
 pub(crate) fn with_words(model: OneVision, words: &Words) -> OneVision {
-    model.map(&mut Writer { path: Vec::new(), words })
+    changed(model, |name, width, values| {
+        if name != EMBEDDINGS {
+            return;
+        }
+        for (&id, row) in words.iter().filter(|(_, row)| row.len() == width) {
+            if let Some(place) = values.chunks_exact_mut(width).nth(id as usize) {
+                place.copy_from_slice(row);
+            }
+        }
+    })
 }
 
 /// The model with all tokens behind its projector `scale` times as long; directions stay.
 pub(crate) fn with_token_scale(model: OneVision, scale: f32) -> OneVision {
-    model.map(&mut Scaler { path: Vec::new(), scale })
+    changed(model, |name, _, values| {
+        if name.starts_with("multi_modal_projector.linear_2.") {
+            values.iter_mut().for_each(|value| *value *= scale);
+        }
+    })
+}
+
+/// The model with its parameters changed, given their names, the lengths of their rows, and their values.
+fn changed(model: OneVision, change: impl FnMut(&str, usize, &mut Vec<f32>)) -> OneVision {
+    model.map(&mut Changer { path: Vec::new(), change })
 }
 
 /// The prototypes of shapes and colours in the checkpoint of a stage on patches, for every word of one token that names one.
@@ -93,16 +126,12 @@ pub(crate) fn prototypes(file: &Path, tokenizer: &Tokenizer) -> Result<Words, Tr
     Ok(words)
 }
 
-struct Beginner {
+struct Changer<F> {
     path: Vec<String>,
-    /// Rows of queries for each head of keys.
-    group: usize,
-    head_dim: usize,
-    /// The queries' weights of the layer that was last seen.
-    queries: Vec<f32>,
+    change: F,
 }
 
-impl ModuleMapper for Beginner {
+impl<F: FnMut(&str, usize, &mut Vec<f32>)> ModuleMapper for Changer<F> {
     fn enter_module(&mut self, name: &str, container: &str) {
         enter(&mut self.path, name, container);
     }
@@ -112,28 +141,11 @@ impl ModuleMapper for Beginner {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
         let tensor = param.val();
         let (shape, device) = (tensor.shape(), tensor.device());
         let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
         let width = shape.as_slice().last().copied().unwrap_or(1);
-        let of_language = name.starts_with("language_model.layers.");
-        if name == POSITIONS {
-            values = waves(values.len() / width, width);
-        } else if of_language && name.ends_with(".self_attn.q_proj.weight") {
-            values.iter_mut().for_each(|value| *value *= LIKENESS);
-            self.queries.clone_from(&values);
-        } else if of_language && name.ends_with(".self_attn.k_proj.weight") {
-            let head = self.head_dim * width;
-            let queries = self.queries.chunks(self.group * width);
-            for (keys, queries) in values.chunks_mut(head).zip(queries) {
-                keys.iter_mut().zip(queries).for_each(|(key, query)| *key = *query);
-            }
-        } else if LAST.iter().any(|last| name.starts_with(last)) {
-            values.iter_mut().for_each(|value| *value *= SMALL);
-        } else {
-            return param;
-        }
+        (self.change)(&self.path.join("."), width, &mut values);
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
     }
 }
@@ -152,57 +164,4 @@ fn waves(positions: usize, d: usize) -> Vec<f32> {
         AMPLITUDE * if feature < waves { angle.sin() } else { angle.cos() }
     };
     (0..positions * d).map(|index| value(index / d, index % d)).collect()
-}
-
-struct Writer<'a> {
-    path: Vec<String>,
-    words: &'a Words,
-}
-
-impl ModuleMapper for Writer<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.path.join(".") != EMBEDDINGS {
-            return param;
-        }
-        let tensor = param.val();
-        let (shape, device) = (tensor.shape(), tensor.device());
-        let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
-        let width = shape.as_slice().last().copied().unwrap_or(1);
-        for (&id, row) in self.words.iter().filter(|(_, row)| row.len() == width) {
-            if let Some(place) = values.chunks_exact_mut(width).nth(id as usize) {
-                place.copy_from_slice(row);
-            }
-        }
-        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
-    }
-}
-
-struct Scaler {
-    path: Vec<String>,
-    scale: f32,
-}
-
-impl ModuleMapper for Scaler {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.path.join(".").starts_with("multi_modal_projector.linear_2.") {
-            true => Param::from_tensor(param.val().detach() * self.scale),
-            false => param,
-        }
-    }
 }
