@@ -48,8 +48,12 @@ fn check(what: &str, loss: impl Fn(Tensor<2>) -> Tensor<1>) {
         };
         let found = (value(STEP) - value(-STEP)) / (2.0 * f64::from(STEP));
         let expected: f64 = gradient.iter().zip(&along).map(|(g, d)| f64::from(g * d)).sum();
-        let error = (found - expected).abs() / expected.abs().max(1e-3);
-        assert!(error < 0.02, "{what}, direction {direction}: {found} is not {expected}");
+        // The loss is rounded to 24 bits, which the division by the step makes larger.
+        let allowed = 0.02 * expected.abs() + 5e-5;
+        assert!(
+            (found - expected).abs() < allowed,
+            "{what}, direction {direction}: {found} is not {expected}"
+        );
     }
 }
 
