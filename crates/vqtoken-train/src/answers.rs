@@ -238,7 +238,10 @@ impl Objective for Answers<'_> {
             all_right += right;
             all_answers += answers;
         }
-        let count = all_answers.max(1) as f64;
+        if all_answers == 0 {
+            return Ok(measures);
+        }
+        let count = all_answers as f64;
         Ok(measures.with("answers_right", all_right as f64 / count).with("loss", sum / count))
     }
 }

@@ -405,8 +405,16 @@ impl AnswersConfig {
         if self.frames == 0 || self.questions == 0 {
             return Err("frames and questions have to be at least 1".to_owned());
         }
-        if self.budgets.is_empty() || self.budgets.contains(&0) {
-            return Err("budgets lists numbers of codes, at least one and each at least 1".to_owned());
+        // Kept index maps have a byte a cell.
+        if self.budgets.is_empty() || self.budgets.iter().any(|codes| !(1..=256).contains(codes)) {
+            return Err(
+                "budgets lists numbers of codes, at least one number and each from 1 to 256".to_owned()
+            );
+        }
+        for (name, value) in [("commitment", self.commitment), ("price", self.price)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(format!("{name} is {value}; it has to be at least 0"));
+            }
         }
         let Mixture { caption, open, choice } = self.mixture;
         let weights = [caption, open, choice];

@@ -134,15 +134,17 @@ pub(crate) fn run(
             if go_on.is_continue() {
                 go_on = watch(Event::Validation { step: progress.step, measures: &measures });
             }
-            let loss = measures.get("loss").unwrap_or(f64::INFINITY);
-            if progress.best.is_none_or(|best| loss < best) {
-                progress.best = Some(loss);
-                progress.validations_without_better = 0;
-                if stage.patience.is_some() {
-                    checkpoint::save(&folder.join(BEST), &learner, &optimizer, &progress)?;
+            match measures.get("loss") {
+                // Nothing was validated, so nothing can be said to have stopped getting better.
+                None => {}
+                Some(loss) if progress.best.is_none_or(|best| loss < best) => {
+                    progress.best = Some(loss);
+                    progress.validations_without_better = 0;
+                    if stage.patience.is_some() {
+                        checkpoint::save(&folder.join(BEST), &learner, &optimizer, &progress)?;
+                    }
                 }
-            } else {
-                progress.validations_without_better += 1;
+                Some(_) => progress.validations_without_better += 1,
             }
         }
         let last = progress.step == stage.steps || go_on.is_break() || !patient(&progress);

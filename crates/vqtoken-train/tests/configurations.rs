@@ -31,6 +31,8 @@ fn what_is_wrong_is_named() {
         (format!("{model}{shapes}{STAGE}{ANSWERS}{STAGE}{ANSWERS}"), "another stage"),
         (format!("{model}[data.shapes]\nfps = 0.0\n{STAGE}{ANSWERS}"), "fps"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [0]\n"), "budgets"),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [300]\n"), "from 1 to 256"),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}price = nan\n"), "price is NaN"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ open = 0.0, choice = 0.0 }}\n"), "mixture"),
     ] {
         let error = trial.config(&text).err().map(|error| error.to_string()).unwrap_or_default();
