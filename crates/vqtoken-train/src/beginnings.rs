@@ -10,9 +10,10 @@
 use std::collections::BTreeMap;
 use std::f32::consts::TAU;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use vqtoken_model::checkpoint::{enter, exit};
 use vqtoken_model::config::TextConfig;
@@ -41,6 +42,27 @@ const SMALL: f32 = 0.2;
 
 /// Brings the score of a token with itself to about four.
 const LIKENESS: f32 = std::f32::consts::SQRT_2;
+
+/// Held while something is drawn: burn's stream of random numbers is one for the whole process.
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// Draws a module under a seed, all of it at once, whatever else this process draws.
+pub(crate) fn drawn<M: Module>(seed: u64, device: &Device, make: impl FnOnce() -> M) -> M {
+    let _held = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    let module = make();
+    module.visit(&mut Toucher);
+    module
+}
+
+struct Toucher;
+
+impl ModuleVisitor for Toucher {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // Parameters are drawn when they are first read.
+        let _ = param.val();
+    }
+}
 
 /// A model that was drawn, with the beginnings of all its parts.
 pub(crate) fn of(model: OneVision, text: &TextConfig) -> OneVision {

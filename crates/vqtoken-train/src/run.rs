@@ -99,8 +99,8 @@ fn run_patches(
     watch: &mut Watcher<'_>,
 ) -> Result<Option<Learner>, TrainError> {
     let device = Device::flex().autodiff();
-    device.seed(config.seed);
-    let heads = PatchHeads::new(start.config.text.hidden_size, &device);
+    let heads =
+        beginnings::drawn(config.seed, &device, || PatchHeads::new(start.config.text.hidden_size, &device));
     let learner = Learner { model: start.model.clone(), patch_heads: Some(heads) };
     let vision = &start.config.vision;
     let objective = Patches::new(

@@ -38,14 +38,17 @@ impl Start {
     /// If a file is missing or damaged, or files do not belong together.
     pub(crate) fn of(config: &TrainConfig) -> Result<Self, TrainError> {
         let device = Device::flex().autodiff();
-        device.seed(config.seed);
         let own_config = match &config.model.config {
             Some(file) => Some(OneVisionConfig::parse(&file.display().to_string(), &read_text(file)?)?),
             None => None,
         };
         match &config.model.start {
             Some(directory) => {
-                let wanted = Wanted { config: own_config, vq_attention: config.model.vq_attention.clone() };
+                let wanted = Wanted {
+                    seed: config.seed,
+                    config: own_config,
+                    vq_attention: config.model.vq_attention.clone(),
+                };
                 let start = Self::load(directory, wanted, &config.model.fresh, &device)?;
                 match config.model.fresh.contains(&Part::LanguageModel) {
                     true => start.with_new_words(config),
@@ -71,7 +74,10 @@ impl Start {
         own.text.end_tokens = tokenizer.id(words::END).into_iter().collect();
         let pixel_spec = PixelSpec { size: own.vision.image_size, ..PixelSpec::default() };
         Ok(Self {
-            model: beginnings::of(OneVision::new(&own, device), &own.text),
+            model: beginnings::of(
+                beginnings::drawn(config.seed, device, || OneVision::new(&own, device)),
+                &own.text,
+            ),
             config: own,
             tokenizer,
             tokenizer_json,
@@ -100,7 +106,7 @@ impl Start {
     /// If that model is damaged or has another shape.
     pub(crate) fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
         let device = Device::flex().autodiff();
-        Self::load(directory, Wanted { config: Some(self.config), vq_attention: None }, &[], &device)
+        Self::load(directory, Wanted { seed: 0, config: Some(self.config), vq_attention: None }, &[], &device)
     }
 
     fn load(directory: &Path, wanted: Wanted, fresh: &[Part], device: &Device) -> Result<Self, TrainError> {
@@ -119,7 +125,8 @@ impl Start {
         }
         let prefixes: Vec<&str> = left.iter().flat_map(|part| part.prefixes()).copied().collect();
         filler.leave(&prefixes);
-        let model = filler.fill(beginnings::of(OneVision::new(&config, device), &config.text));
+        let new = beginnings::drawn(wanted.seed, device, || OneVision::new(&config, device));
+        let model = filler.fill(beginnings::of(new, &config.text));
         filler.finish(|name| {
             is_unused_by_design(name, &config) || prefixes.iter().any(|prefix| name.starts_with(prefix))
         })?;
@@ -137,6 +144,8 @@ impl Start {
 
 /// What a loaded model shall be, where that is not what it was.
 struct Wanted {
+    /// Of what begins anew.
+    seed: u64,
     config: Option<OneVisionConfig>,
     vq_attention: Option<VqAttentionConfig>,
 }
