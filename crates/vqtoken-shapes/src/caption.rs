@@ -24,7 +24,28 @@ pub const CAPTION_PROMPT: &str = "Describe the video.";
 /// [`crate::Place`], on the ground between the places by the nearest side. As in the questions, how many move is not said
 /// where something spins or changes its size: whether that is moving is a matter of opinion.
 pub fn caption(scene: &Scene) -> String {
-    let (first, last) = (scene.states(0), scene.states(scene.frames.saturating_sub(1)));
+    let mut sentences: Vec<String> = in_order(scene).into_iter().map(|number| sentence(scene, number)).collect();
+    sentences.extend(order(scene));
+    sentences.push(counts(scene));
+    sentences.join(" ")
+}
+
+/// Shorter things that one may want to be told than a whole caption, each with what to ask for it: which objects there are,
+/// in the caption's order, and the caption's sentence about each.
+pub fn descriptions(scene: &Scene) -> Vec<(String, String)> {
+    let numbers = in_order(scene);
+    let names: Vec<String> =
+        numbers.iter().map(|&number| format!("the {}", scene.objects[number].look)).collect();
+    let mut all = vec![("Which objects are there?".to_owned(), listed(&names))];
+    all.extend(numbers.into_iter().map(|number| {
+        (format!("Describe the {}.", scene.objects[number].look), sentence(scene, number))
+    }));
+    all
+}
+
+/// Those that are there at the start from left to right, then those that come in, by time.
+fn in_order(scene: &Scene) -> Vec<usize> {
+    let first = scene.states(0);
     let mut numbers: Vec<usize> = (0..scene.objects.len()).collect();
     let comes_in = |number: usize| happens(scene, number, |what| matches!(what, Happening::Enters { .. }));
     let place = |number: usize| match comes_in(number) {
@@ -35,16 +56,13 @@ pub fn caption(scene: &Scene) -> String {
         let (a, b) = (place(a), place(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
-    let mut sentences: Vec<String> = numbers
-        .iter()
-        .map(|&number| {
-            let ends = [first[number].centre, last[number].centre];
-            format!("The {} {}.", scene.objects[number].look, listed(&Story { scene, number }.phrases(ends)))
-        })
-        .collect();
-    sentences.extend(order(scene));
-    sentences.push(counts(scene));
-    sentences.join(" ")
+    numbers
+}
+
+fn sentence(scene: &Scene, number: usize) -> String {
+    let last = scene.frames.saturating_sub(1);
+    let ends = [scene.states(0)[number].centre, scene.states(last)[number].centre];
+    format!("The {} {}.", scene.objects[number].look, listed(&Story { scene, number }.phrases(ends)))
 }
 
 /// The first and the last to do something, wherever there is a question about it.

@@ -5,12 +5,13 @@ use vqtoken_model::OneVision;
 use vqtoken_model::language::LanguageCache;
 
 use crate::config::{AnswersConfig, Reading};
-use crate::data::{Clips, Conversation, Use};
+use crate::data::{Clips, Conversation, Kind, Use};
 use crate::draws::Draws;
 use crate::error::TrainError;
 use crate::learner::Learner;
 use crate::losses::{argmax_rows, cross_entropy};
 use crate::objective::{Loss, Measures, Objective, Place};
+use crate::pieces::{clip_numbers, drawn_budget};
 use crate::reading::Reader;
 use crate::text::{Lesson, Teacher};
 
@@ -33,9 +34,34 @@ pub(crate) struct Answers<'a> {
 struct Read {
     /// None where there are no lessons.
     loss: Option<Tensor<1>>,
-    /// Answers of which every word is the likeliest, given the right ones before it.
-    right: usize,
-    answers: usize,
+    score: Score,
+}
+
+/// Answers of which every word is the likeliest, given the right ones before it, and all, for each [`Kind`].
+#[derive(Clone, Copy, Default)]
+struct Score([[usize; 2]; Kind::ALL.len()]);
+
+impl Score {
+    fn add(&mut self, other: Self) {
+        for (sum, one) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
+            *sum += one;
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|[_, all]| all).sum()
+    }
+
+    fn right(&self, kind: Kind) -> Option<f64> {
+        let [right, all] = self.0[kind as usize];
+        (all > 0).then(|| right as f64 / all as f64)
+    }
+
+    fn measures(&self) -> Measures {
+        let known = |kind: Kind| Some((kind, self.right(kind)?));
+        let add = |measures: Measures, (kind, right): (Kind, f64)| measures.with(kind.measure(), right);
+        Kind::ALL.into_iter().filter_map(known).fold(Measures::default(), add)
+    }
 }
 
 impl<'a> Answers<'a> {
@@ -50,40 +76,6 @@ impl<'a> Answers<'a> {
     ) -> Self {
         let device = reader.device.clone();
         Self { config, clips, reader, teacher, seed, batch, device }
-    }
-
-    /// The clips of a piece: every epoch has all of them, in an order of its own.
-    fn numbers(&self, place: Place) -> Vec<usize> {
-        let count = self.clips.count(Use::Training);
-        let first = place.number() as usize * self.batch;
-        let mut order: Vec<usize> = Vec::new();
-        let mut known = None;
-        (first..first + self.batch)
-            .map(|index| {
-                let epoch = index / count;
-                if known != Some(epoch) {
-                    order = (0..count).collect();
-                    Draws::at(self.seed, "order", epoch as u64).shuffle(&mut order);
-                    known = Some(epoch);
-                }
-                self.clips.number(Use::Training, order[index % count])
-            })
-            .collect()
-    }
-
-    /// A place in the list of budgets. Under a price p a budget of K codes is drawn in proportion to exp(-p K): the
-    /// distribution that minimises the mean price of what is drawn for its entropy.
-    fn budget(&self, place: Place) -> usize {
-        let weights: Vec<f64> =
-            self.config.budgets.iter().map(|&codes| (-self.config.price * codes as f64).exp()).collect();
-        let mut left = Draws::at(self.seed, "budget", place.number()).unit() * weights.iter().sum::<f64>();
-        for (index, weight) in weights.iter().enumerate() {
-            if left < *weight {
-                return index;
-            }
-            left -= weight;
-        }
-        weights.len() - 1
     }
 
     fn lessons(&self, conversations: &[Vec<Conversation>]) -> Result<Vec<Vec<Lesson>>, TrainError> {
@@ -165,8 +157,11 @@ impl<'a> Answers<'a> {
         for ((guess, target), &number) in guesses.iter().zip(&targets).zip(&of_lesson) {
             right[number] &= guess == target;
         }
-        read.right += right.iter().filter(|right| **right).count();
-        read.answers += group.len();
+        for ((_, lesson), right) in group.iter().zip(right) {
+            let [count, all] = &mut read.score.0[lesson.kind as usize];
+            *count += usize::from(right);
+            *all += 1;
+        }
         let share = weights.iter().sum::<f32>() / total.max(f32::MIN_POSITIVE);
         let loss = cross_entropy(logits, &targets, Some(&weights)) * share;
         read.loss = Some(match read.loss.take() {
@@ -183,8 +178,8 @@ fn length_class(lesson: &Lesson) -> usize {
 
 impl Objective for Answers<'_> {
     fn loss(&self, learner: &Learner, place: Place) -> Result<Loss, TrainError> {
-        let numbers = self.numbers(place);
-        let budget = self.budget(place);
+        let numbers = clip_numbers(self.clips, self.seed, self.batch, place);
+        let budget = drawn_budget(&self.config.budgets, self.config.price, self.seed, place);
         let mut draws = Draws::at(self.seed, "questions", place.number());
         let conversations: Vec<Vec<Conversation>> = numbers
             .iter()
@@ -192,9 +187,7 @@ impl Objective for Answers<'_> {
             .collect();
         let visual = self.reader.read(&learner.model, self.clips, &numbers, budget)?;
         let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
-        let mut measures = Measures::default()
-            .with("answers_right", read.right as f64 / read.answers.max(1) as f64)
-            .with("codes", self.config.budgets[budget] as f64);
+        let mut measures = read.score.measures().with("codes", self.config.budgets[budget] as f64);
         let Some(mut loss) = read.loss else {
             return Err(TrainError::Data {
                 file: "the clips".into(),
@@ -217,31 +210,27 @@ impl Objective for Answers<'_> {
         let codes = matches!(self.config.reading, Reading::Vqtoken | Reading::Codebook);
         let budgets = if codes { self.config.budgets.len() } else { 1 };
         let mut measures = Measures::default();
-        let (mut sum, mut all_right, mut all_answers) = (0.0, 0, 0);
+        let (mut sum, mut total) = (0.0, Score::default());
         for budget in 0..budgets {
-            let (mut right, mut answers) = (0, 0);
+            let mut score = Score::default();
             for numbers in numbers.chunks(VALIDATION_BATCH) {
                 let conversations: Vec<_> =
                     numbers.iter().map(|&number| self.clips.validation(number)).collect();
                 let visual = self.reader.read(&learner.model, self.clips, numbers, budget)?;
                 let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
                 if let Some(loss) = read.loss {
-                    sum += f64::from(loss.into_scalar::<f32>()) * read.answers as f64;
+                    sum += f64::from(loss.into_scalar::<f32>()) * read.score.count() as f64;
                 }
-                right += read.right;
-                answers += read.answers;
+                score.add(read.score);
             }
-            if codes {
-                let name = format!("right_{}", self.config.budgets[budget]);
-                measures = measures.with(name, right as f64 / answers.max(1) as f64);
+            if let Some(right) = score.right(Kind::Choice).filter(|_| codes) {
+                measures = measures.with(format!("choices_right_{}", self.config.budgets[budget]), right);
             }
-            all_right += right;
-            all_answers += answers;
+            total.add(score);
         }
-        if all_answers == 0 {
-            return Ok(measures);
+        match total.count() {
+            0 => Ok(measures),
+            count => Ok(measures.with_all(&total.measures()).with("loss", sum / count as f64)),
         }
-        let count = all_answers as f64;
-        Ok(measures.with("answers_right", all_right as f64 / count).with("loss", sum / count))
     }
 }

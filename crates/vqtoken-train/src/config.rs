@@ -110,9 +110,9 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rate of a learner's parameter by its name. Heads learn as the projector does.
+    /// The rate of a learner's parameter by its name. Heads learn as the part right before them.
     pub fn of(&self, name: &str) -> Option<f64> {
-        let Some(name) = name.strip_prefix("model.") else { return self.projector };
+        let Some(name) = name.strip_prefix("model.") else { return self.vq_attention.or(self.projector) };
         let parts = [
             (Part::VisionTower, self.vision_tower),
             (Part::Projector, self.projector),
@@ -137,6 +137,8 @@ pub struct StageConfig {
     pub name: String,
     /// Shape, colour and place of single frames' patches.
     pub patches: Option<PatchesConfig>,
+    /// What the object of each code is and does.
+    pub facts: Option<FactsConfig>,
     /// Answers to questions about videos.
     pub answers: Option<AnswersConfig>,
     /// Peak learning rates.
@@ -191,6 +193,20 @@ impl Default for PatchesConfig {
     fn default() -> Self {
         Self { picture: None, window: None, cover: 0.3, place: 0.1 }
     }
+}
+
+/// What the renderer knows about the object of each code, read off the code's token behind the VQ-attention.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactsConfig {
+    /// Frames of a clip.
+    pub frames: usize,
+    /// Numbers of codes; every step draws one of them.
+    #[serde(default = "default_budgets")]
+    pub budgets: Vec<usize>,
+    /// Validation clips.
+    #[serde(default = "default_validation_clips")]
+    pub validation_clips: usize,
 }
 
 /// How a video reaches the language model, and what it is asked.
@@ -389,12 +405,36 @@ impl StageConfig {
         if !self.batch.is_multiple_of(self.accumulate) {
             return Err(format!("batch {} cannot be cut into {} equal pieces", self.batch, self.accumulate));
         }
-        match (&self.patches, &self.answers) {
-            (Some(_), None) => Ok(()),
-            (None, Some(answers)) => answers.check(config),
-            _ => Err("it needs either patches or answers as its objective".to_owned()),
+        match (&self.patches, &self.facts, &self.answers) {
+            (Some(_), None, None) => Ok(()),
+            (None, Some(facts), None) => facts.check(config, &self.rates),
+            (None, None, Some(answers)) => answers.check(config),
+            _ => Err("it needs one of patches, facts and answers as its objective".to_owned()),
         }
     }
+}
+
+impl FactsConfig {
+    fn check(&self, config: &TrainConfig, rates: &Rates) -> Result<(), String> {
+        if config.data.shapes.is_none() {
+            return Err("facts are known about [data.shapes] alone".to_owned());
+        }
+        if !rates.freeze_grid() {
+            return Err("facts are read off kept codes: the tower and the projector have no rate here".to_owned());
+        }
+        check_codes(self.frames, &self.budgets)
+    }
+}
+
+/// Kept index maps have a byte a cell.
+fn check_codes(frames: usize, budgets: &[usize]) -> Result<(), String> {
+    if frames == 0 {
+        return Err("frames has to be at least 1".to_owned());
+    }
+    if budgets.is_empty() || budgets.iter().any(|codes| !(1..=256).contains(codes)) {
+        return Err("budgets lists numbers of codes, at least one number and each from 1 to 256".to_owned());
+    }
+    Ok(())
 }
 
 impl AnswersConfig {
@@ -402,15 +442,10 @@ impl AnswersConfig {
         if config.data.shapes.is_none() && config.data.llava.is_none() {
             return Err("answers need [data.shapes] or [data.llava] to learn from".to_owned());
         }
-        if self.frames == 0 || self.questions == 0 {
-            return Err("frames and questions have to be at least 1".to_owned());
+        if self.questions == 0 {
+            return Err("questions has to be at least 1".to_owned());
         }
-        // Kept index maps have a byte a cell.
-        if self.budgets.is_empty() || self.budgets.iter().any(|codes| !(1..=256).contains(codes)) {
-            return Err(
-                "budgets lists numbers of codes, at least one number and each from 1 to 256".to_owned()
-            );
-        }
+        check_codes(self.frames, &self.budgets)?;
         for (name, value) in [("commitment", self.commitment), ("price", self.price)] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(format!("{name} is {value}; it has to be at least 0"));

@@ -8,14 +8,41 @@ use crate::error::TrainError;
 /// Questions about a clip and their answers, in order; later ones may build on earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
+    /// What kind of text the answers are; measured kind by kind.
+    pub kind: Kind,
     /// Question and answer.
     pub turns: Vec<(String, String)>,
 }
 
+/// What kind of text an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A description.
+    Description,
+    /// A free answer to a question.
+    Open,
+    /// The letter of an option.
+    Choice,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Description, Self::Open, Self::Choice];
+
+    /// The measure that counts the right answers of this kind.
+    pub fn measure(self) -> &'static str {
+        match self {
+            Self::Description => "descriptions_right",
+            Self::Open => "open_right",
+            Self::Choice => "choices_right",
+        }
+    }
+}
+
 impl Conversation {
     /// One question and its answer.
-    pub fn single(question: impl Into<String>, answer: impl Into<String>) -> Self {
-        Self { turns: vec![(question.into(), answer.into())] }
+    pub fn single(kind: Kind, question: impl Into<String>, answer: impl Into<String>) -> Self {
+        Self { kind, turns: vec![(question.into(), answer.into())] }
     }
 }
 

@@ -9,6 +9,7 @@ use vqtoken_model::checkpoint::{enter, exit};
 
 use crate::config::Rates;
 use crate::error::TrainError;
+use crate::fact_heads::FactHeads;
 use crate::patch_heads::PatchHeads;
 
 /// The model and the heads of the objective that is trained.
@@ -18,6 +19,8 @@ pub struct Learner {
     pub model: OneVision,
     /// Heads over patches, while the tower is pretrained.
     pub patch_heads: Option<PatchHeads>,
+    /// Heads over codes, while the VQ-attention is pretrained.
+    pub fact_heads: Option<FactHeads>,
 }
 
 impl Learner {

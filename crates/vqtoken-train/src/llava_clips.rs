@@ -8,7 +8,7 @@ use serde::Deserialize;
 use vqtoken_video::{Frame, Sampling, Video};
 
 use crate::config::LlavaConfig;
-use crate::data::{Clips, Conversation, Use};
+use crate::data::{Clips, Conversation, Kind, Use};
 use crate::draws::Draws;
 use crate::error::TrainError;
 
@@ -102,7 +102,7 @@ fn conversation(turns: &[Turn]) -> Result<Conversation, String> {
             false => Ok((question, answer)),
         }
     };
-    Ok(Conversation { turns: pairs.iter().map(pair).collect::<Result<_, _>>()? })
+    Ok(Conversation { kind: Kind::Open, turns: pairs.iter().map(pair).collect::<Result<_, _>>()? })
 }
 
 impl Clips for LlavaClips {

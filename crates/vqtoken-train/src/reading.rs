@@ -62,13 +62,45 @@ impl Reader {
                 Ok(Visual { tokens: Some(Tensor::from_data(data, &self.device)), commitment: None })
             }
             (_, Some(features)) => {
-                let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
-                let codes = codes.collect::<Result<Vec<_>, _>>()?;
-                let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
-                Ok(Visual { tokens: Some(self.through(model, codebooks, &maps)?), commitment: None })
+                let (tokens, _) = self.kept(model, features, numbers, budget)?;
+                Ok(Visual { tokens: Some(tokens), commitment: None })
             }
             (_, None) => self.compute(model, clips, numbers, budget),
         }
+    }
+
+    /// Visual tokens from kept codes, and the maps of these.
+    fn kept(
+        &self,
+        model: &OneVision,
+        features: &Features,
+        numbers: &[usize],
+        budget: usize,
+    ) -> Result<(Tensor<3>, Vec<IndexMap>), TrainError> {
+        let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
+        let codes = codes.collect::<Result<Vec<_>, _>>()?;
+        let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
+        Ok((self.through(model, codebooks, &maps)?, maps))
+    }
+
+    /// What [`Self::read`] reads, `[clips, K, D]`, with the index maps of the codes behind it.
+    ///
+    /// # Errors
+    ///
+    /// If there are no kept features, or they cannot be read.
+    pub fn read_codes(
+        &self,
+        model: &OneVision,
+        numbers: &[usize],
+        budget: usize,
+    ) -> Result<(Tensor<3>, Vec<IndexMap>), TrainError> {
+        let Some(features) = &self.features else {
+            return Err(TrainError::Config {
+                file: "facts".into(),
+                problem: "the tower and the projector have to be frozen".to_owned(),
+            });
+        };
+        self.kept(model, features, numbers, budget)
     }
 
     /// Codebooks as one tensor; a clip with fewer codes than the budget gets zeros for those that it does not have.
@@ -181,7 +213,8 @@ pub fn commitment(unit: Tensor<2>, codes: Tensor<2>, labels: &[u32]) -> Tensor<1
     (unit - own).powi_scalar(2).sum_dim(1).mean()
 }
 
-fn ids(labels: &[u32], device: &Device) -> Tensor<1, Int> {
+/// Numbers of rows as a tensor.
+pub(crate) fn ids(labels: &[u32], device: &Device) -> Tensor<1, Int> {
     let ids: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
     Tensor::from_data(TensorData::new(ids, [labels.len()]), device)
 }

@@ -11,9 +11,11 @@ use vqtoken_nn::kernel_ops::in_pool;
 
 use crate::answers::Answers;
 use crate::beginnings;
-use crate::config::{AnswersConfig, Reading, StageConfig, TrainConfig};
+use crate::config::{AnswersConfig, FactsConfig, Mixture, Reading, StageConfig, TrainConfig};
 use crate::data::{Clips, Use};
 use crate::error::TrainError;
+use crate::fact_heads::FactHeads;
+use crate::facts::Facts;
 use crate::features::Features;
 use crate::learner::Learner;
 use crate::llava_clips::LlavaClips;
@@ -75,12 +77,12 @@ fn run_stages(
         } else {
             fs::create_dir_all(&folder)
                 .map_err(|source| TrainError::Unwritable { path: folder.clone(), source })?;
-            let learner = match (&stage.patches, &stage.answers) {
-                (Some(_), _) => run_patches(config, stage, &start, &folder, watch)?,
-                (_, Some(answers)) => {
-                    run_answers(config, stage, answers, &start, &folder, &folders.features, watch)?
-                }
-                (None, None) => None,
+            let cache = &folders.features;
+            let learner = match (&stage.patches, &stage.facts, &stage.answers) {
+                (Some(_), ..) => run_patches(config, stage, &start, &folder, watch)?,
+                (_, Some(facts), _) => run_facts(config, stage, facts, &start, &folder, cache, watch)?,
+                (.., Some(answers)) => run_answers(config, stage, answers, &start, &folder, cache, watch)?,
+                (None, None, None) => None,
             };
             let Some(learner) = learner else { return Ok(None) };
             start.model = learner.model;
@@ -101,7 +103,7 @@ fn run_patches(
     let device = Device::flex().autodiff();
     let heads =
         beginnings::drawn(config.seed, &device, || PatchHeads::new(start.config.text.hidden_size, &device));
-    let learner = Learner { model: start.model.clone(), patch_heads: Some(heads) };
+    let learner = Learner { model: start.model.clone(), patch_heads: Some(heads), fact_heads: None };
     let vision = &start.config.vision;
     let objective = Patches::new(
         stage.patches.clone().unwrap_or_default(),
@@ -117,10 +119,55 @@ fn run_patches(
     learner
         .map(|learner| {
             let scale = 1.0 / objective.mean_length(&learner)? as f32;
-            let Learner { model, patch_heads } = learner;
-            Ok(Learner { model: beginnings::with_token_scale(model, scale), patch_heads })
+            let Learner { model, .. } = learner;
+            Ok(Learner { model: beginnings::with_token_scale(model, scale), ..learner })
         })
         .transpose()
+}
+
+fn run_facts(
+    config: &TrainConfig,
+    stage: &StageConfig,
+    facts: &FactsConfig,
+    start: &Start,
+    folder: &Path,
+    cache: &Path,
+    watch: &mut Watcher<'_>,
+) -> Result<Option<Learner>, TrainError> {
+    has_vq_attention(stage, start)?;
+    let device = Device::flex().autodiff();
+    // Facts ask nothing.
+    let clips = ShapesClips::new(&config.data.shapes.clone().unwrap_or_default(), Mixture::default())?;
+    let wanted = Kept { frames: facts.frames, budgets: &facts.budgets, validation_clips: facts.validation_clips };
+    let Some(features) = make_features(&wanted, start, folder, cache, &clips, watch)? else {
+        return Ok(None);
+    };
+    let reader = Reader {
+        reading: Reading::Vqtoken,
+        frames: facts.frames,
+        budgets: facts.budgets.clone(),
+        features: Some(features),
+        pixel_spec: start.pixel_spec.clone(),
+        device: device.clone(),
+    };
+    let heads =
+        beginnings::drawn(config.seed, &device, || FactHeads::new(start.config.text.hidden_size, &device));
+    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads: Some(heads) };
+    let objective = Facts::new(facts.clone(), &clips, reader, config.seed, stage.batch / stage.accumulate);
+    finish(stage, folder, learner, &objective, watch)
+}
+
+fn has_vq_attention(stage: &StageConfig, start: &Start) -> Result<(), TrainError> {
+    match start.config.vq_attention {
+        Some(_) => Ok(()),
+        None => Err(TrainError::Config {
+            file: "[model]".into(),
+            problem: format!(
+                "the model has no VQ-attention, which stage {:?} reads through: give one as vq_attention",
+                stage.name
+            ),
+        }),
+    }
 }
 
 fn run_answers(
@@ -132,14 +179,8 @@ fn run_answers(
     cache: &Path,
     watch: &mut Watcher<'_>,
 ) -> Result<Option<Learner>, TrainError> {
-    if answers.reading == Reading::Vqtoken && start.config.vq_attention.is_none() {
-        return Err(TrainError::Config {
-            file: "[model]".into(),
-            problem: format!(
-                "the model has no VQ-attention, which stage {:?} reads through: give one as vq_attention",
-                stage.name
-            ),
-        });
+    if answers.reading == Reading::Vqtoken {
+        has_vq_attention(stage, start)?;
     }
     let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
         (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
@@ -149,7 +190,9 @@ fn run_answers(
     };
     let features = match stage.rates.freeze_grid() {
         true => {
-            let Some(features) = make_features(answers, start, folder, cache, clips.as_ref(), watch)? else {
+            let AnswersConfig { frames, budgets, validation_clips, .. } = answers;
+            let wanted = Kept { frames: *frames, budgets, validation_clips: *validation_clips };
+            let Some(features) = make_features(&wanted, start, folder, cache, clips.as_ref(), watch)? else {
                 return Ok(None);
             };
             Some(features)
@@ -167,7 +210,7 @@ fn run_answers(
     let teacher = Teacher::new(start.tokenizer.clone(), start.template.clone());
     let piece = stage.batch / stage.accumulate;
     let objective = Answers::new(answers.clone(), clips.as_ref(), reader, teacher, config.seed, piece);
-    let learner = Learner { model: start.model.clone(), patch_heads: None };
+    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads: None };
     finish(stage, folder, learner, &objective, watch)
 }
 
@@ -184,9 +227,16 @@ fn finish(
     }
 }
 
+/// What is kept of clips.
+struct Kept<'a> {
+    frames: usize,
+    budgets: &'a [usize],
+    validation_clips: usize,
+}
+
 /// Computes the features of all clips that a stage reads and that are not there yet; none if the watcher broke off.
 fn make_features(
-    answers: &AnswersConfig,
+    wanted: &Kept<'_>,
     start: &Start,
     folder: &Path,
     cache: &Path,
@@ -199,11 +249,11 @@ fn make_features(
     let directory = frozen.path().join(MODEL);
     checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
     let model = VideoLlm::load_as(&directory, Precision::F32)?;
-    let features = Features::new(cache, &model, clips, answers.frames, &answers.budgets);
-    let validated = answers.validation_clips.min(clips.count(Use::Validation));
-    let wanted = (0..validated).map(|index| clips.number(Use::Validation, index));
+    let features = Features::new(cache, &model, clips, wanted.frames, wanted.budgets);
+    let validated = wanted.validation_clips.min(clips.count(Use::Validation));
+    let validated = (0..validated).map(|index| clips.number(Use::Validation, index));
     let learnt = (0..clips.count(Use::Training)).map(|index| clips.number(Use::Training, index));
-    let missing: Vec<usize> = wanted.chain(learnt).filter(|&number| !features.has(number)).collect();
+    let missing: Vec<usize> = validated.chain(learnt).filter(|&number| !features.has(number)).collect();
     for (index, numbers) in missing.chunks(FEATURES_AT_ONCE).enumerate() {
         let done = index * FEATURES_AT_ONCE;
         if watch(Event::Preparing { what: "features", done, total: missing.len() }).is_break() {

@@ -1,15 +1,18 @@
 //! Moving shapes as they are rendered, without files.
 
-use vqtoken_shapes::{CAPTION_PROMPT, Clip, Part, Question, Settings, all_questions, caption, clips};
+use vqtoken_shapes::{CAPTION_PROMPT, Clip, Part, Question, Scene, Settings, all_questions, caption, clips, descriptions};
 use vqtoken_video::{Frame, Sampling};
 
 use crate::config::Mixture;
-use crate::data::{Clips, Conversation, Use};
+use crate::data::{Clips, Conversation, Kind, Use};
 use crate::draws::Draws;
 use crate::error::TrainError;
 
 /// The share of questions that another one follows in the same conversation.
 const FOLLOWED: f64 = 0.12;
+
+/// The share of descriptions that are of a whole clip.
+const WHOLE: f64 = 0.2;
 
 /// The training and validation parts of a moving-shapes data set.
 #[derive(Debug)]
@@ -42,6 +45,11 @@ impl ShapesClips {
         Ok(Self { training, validation, clips, mixture, settings: settings.clone() })
     }
 
+    /// The script of a clip.
+    pub fn scene(&self, number: usize) -> &Scene {
+        &self.clips[number].scene
+    }
+
     fn part(&self, of: Use) -> &[usize] {
         match of {
             Use::Training => &self.training,
@@ -53,13 +61,18 @@ impl ShapesClips {
         let Mixture { caption: captions, open, choice } = self.mixture;
         let drawn = draws.unit() * (captions + open + choice);
         if drawn < captions || all.is_empty() {
-            return Conversation::single(CAPTION_PROMPT, caption(&clip.scene));
+            if draws.unit() < WHOLE {
+                return Conversation::single(Kind::Description, CAPTION_PROMPT, caption(&clip.scene));
+            }
+            let all = descriptions(&clip.scene);
+            let (asked, told) = &all[draws.below(all.len())];
+            return Conversation::single(Kind::Description, asked, told);
         }
         if drawn < captions + open {
             let question = &all[draws.below(all.len())];
             // Half of them as people ask, half as benchmarks do.
             let asked = if draws.unit() < 0.5 { question.question.clone() } else { question.open_prompt() };
-            return Conversation::single(asked, question.answer_text());
+            return Conversation::single(Kind::Open, asked, question.answer_text());
         }
         // Half of them from those that are balanced against guessing.
         let balanced = !clip.questions.is_empty() && draws.unit() < 0.5;
@@ -73,7 +86,7 @@ impl ShapesClips {
 }
 
 fn choice_of(question: &Question) -> Conversation {
-    Conversation::single(question.choice_prompt(), question.answer_letter().to_string())
+    Conversation::single(Kind::Choice, question.choice_prompt(), question.answer_letter().to_string())
 }
 
 impl Clips for ShapesClips {
@@ -108,7 +121,11 @@ impl Clips for ShapesClips {
     }
 
     fn validation(&self, number: usize) -> Vec<Conversation> {
-        self.clips[number].questions.iter().map(choice_of).collect()
+        let questions = &self.clips[number].questions;
+        let open = |question: &Question| {
+            Conversation::single(Kind::Open, question.open_prompt(), question.answer_text())
+        };
+        questions.iter().map(choice_of).chain(questions.iter().map(open)).collect()
     }
 
     fn pictures(&self) -> String {

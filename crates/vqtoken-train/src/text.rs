@@ -2,12 +2,14 @@
 
 use vqtoken_model::{Chat, ChatTemplate, ModelError, Tokenizer};
 
-use crate::data::Conversation;
+use crate::data::{Conversation, Kind};
 use crate::words::END;
 
 /// A conversation behind its video.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lesson {
+    /// What kind of text the answers are.
+    pub kind: Kind,
     /// Ids before the visual tokens.
     pub before: Vec<u32>,
     /// Ids behind them, answers included.
@@ -37,7 +39,8 @@ impl Teacher {
     ///
     /// If a question is empty or holds the mark for the video, or the template fails.
     pub(crate) fn lesson(&self, conversation: &Conversation, visual: bool) -> Result<Lesson, ModelError> {
-        let mut lesson = Lesson::default();
+        let mut lesson =
+            Lesson { kind: conversation.kind, before: Vec::new(), after: Vec::new(), weights: Vec::new() };
         let mut written = String::new();
         let mut chat: Option<Chat> = None;
         for (index, (question, answer)) in conversation.turns.iter().enumerate() {

@@ -5,7 +5,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 use vqtoken_model::{Chat, ChatTemplate};
-use vqtoken_shapes::{CAPTION_PROMPT, Scene, all_questions, caption};
+use vqtoken_shapes::{CAPTION_PROMPT, Scene, all_questions, caption, descriptions};
 
 use crate::config::DataConfig;
 use crate::data::{Clips, Use};
@@ -67,6 +67,7 @@ fn texts(data: &DataConfig) -> Result<Vec<String>, TrainError> {
             let scene = Scene::of_clip(index, settings);
             texts.push(CAPTION_PROMPT.to_owned());
             texts.push(caption(&scene));
+            texts.extend(descriptions(&scene).into_iter().flat_map(|(asked, told)| [asked, told]));
             for question in all_questions(&scene) {
                 texts.push(question.open_prompt());
                 texts.push(question.choice_prompt());

@@ -54,7 +54,7 @@ fn a_model_overfits_eight_clips_and_not_without_seeing_them() {
         let text = answers(reading, 360, rates).replace("batch = 4", "batch = 8").replace("[6, 8]", "[8]");
         let model = trial.run(&text, reading).unwrap();
         VideoLlm::load(model).unwrap();
-        let right = values(&trial.steps(reading, "answers"), "answers_right");
+        let right = values(&trial.steps(reading, "answers"), "open_right");
         assert!(right[..10].iter().all(|&right| right < 0.5), "not learnt but known: {:?}", &right[..10]);
         right[right.len() - 20..].iter().sum::<f64>() / 20.0
     };

@@ -292,6 +292,6 @@ struct Asked {
 /// The options for a course and the class of one of them.
 const COURSES: [&str; 5] = ["left", "right", "up", "down", "it does not move"];
 
-fn course_class(course: Option<Direction>) -> usize {
+pub(crate) fn course_class(course: Option<Direction>) -> usize {
     course.map_or(4, |direction| direction as usize)
 }
