@@ -87,11 +87,22 @@ impl LanguageModel {
     pub fn forward_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
         let [_, count, _] = embeddings.dims();
         let angles = self.rotary.angles(cache.len(), count);
+        let layers = self.layers.iter().zip(&mut cache.layers);
+        self.norm.forward(layers.fold(embeddings, |x, (layer, cache)| layer.forward(x, &angles, cache)))
+    }
+
+    /// Reads as [`Self::forward_batch`] does and returns what goes into each layer and what comes out of the last one, not
+    /// normalized, `[layers + 1]` times `[batch, n, D]`.
+    pub fn states(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Vec<Tensor<3>> {
+        let [_, count, _] = embeddings.dims();
+        let angles = self.rotary.angles(cache.len(), count);
+        let mut states = vec![embeddings.clone()];
         let mut hidden = embeddings;
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
             hidden = layer.forward(hidden, &angles, cache);
+            states.push(hidden.clone());
         }
-        self.norm.forward(hidden)
+        states
     }
 
     /// Logits of hidden states through the embedding table, for models that tie the two.

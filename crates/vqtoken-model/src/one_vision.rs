@@ -92,6 +92,11 @@ impl OneVision {
         self.language_model.forward_batch(embeddings, cache)
     }
 
+    /// Reads as [`Self::read_batch`] does and returns what goes into each layer and comes out of the last.
+    pub fn read_states(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Vec<Tensor<3>> {
+        self.language_model.states(embeddings, cache)
+    }
+
     /// Embeddings of ids, `[n, D]`.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         self.language_model.embed(ids)

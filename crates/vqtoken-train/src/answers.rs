@@ -1,6 +1,8 @@
 //! Answering questions about clips: the language model reads what stands for a clip once, then each question about it.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
+use vqtoken_core::{GridShape, IndexMap};
 use vqtoken_model::OneVision;
 use vqtoken_model::language::LanguageCache;
 
@@ -14,6 +16,7 @@ use crate::objective::{Loss, Measures, Objective, Place};
 use crate::pieces::{clip_numbers, drawn_budget};
 use crate::reading::Reader;
 use crate::text::{Lesson, Teacher};
+use crate::truths::{Guessed, fact_loss, of_cells, of_codes};
 
 /// Clips that are validated together.
 const VALIDATION_BATCH: usize = 8;
@@ -35,6 +38,8 @@ struct Read {
     /// None where there are no lessons.
     loss: Option<Tensor<1>>,
     score: Score,
+    /// The visual tokens behind the layers at which facts are read off, `[clips, M, D]`.
+    visual: Option<Tensor<3>>,
 }
 
 /// Answers of which every word is the likeliest, given the right ones before it, and all, for each [`Kind`].
@@ -101,8 +106,9 @@ impl<'a> Answers<'a> {
             .collect();
         flat.sort_by_key(|(_, lesson)| lesson.after.len());
         let mut cache = model.new_cache();
+        let mut read = Read::default();
         if let Some(visual) = visual {
-            let [_, _, d] = visual.dims();
+            let [_, tokens, d] = visual.dims();
             let before = flat.first().map_or(&[][..], |(_, lesson)| &lesson.before);
             let mut parts = Vec::new();
             if !before.is_empty() {
@@ -111,15 +117,44 @@ impl<'a> Answers<'a> {
             parts.push(visual);
             parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
             // What the language model says behind the video is of no interest, what it keeps of it is.
-            model.read_batch(Tensor::cat(parts, 1), &mut cache);
+            let states = model.read_states(Tensor::cat(parts, 1), &mut cache);
+            let at_layer = self.config.facts.and_then(|facts| states.into_iter().nth(facts.layer));
+            let first = before.len();
+            read.visual = at_layer.map(|state| state.slice([0..clips, first..first + tokens, 0..d]));
         }
-        let mut read = Read::default();
         let total: f32 = flat.iter().flat_map(|(_, lesson)| &lesson.weights).sum();
         // Lessons of about one length together, so that little is filled up.
         for group in flat.chunk_by(|(_, a), (_, b)| length_class(a) == length_class(b)) {
             self.read_group(model, &cache, group, total, &mut read);
         }
         Ok(read)
+    }
+
+    /// The weighted loss on facts about the visual tokens at their layer, if it is wanted.
+    fn facts(
+        &self,
+        learner: &Learner,
+        tokens: Option<Tensor<3>>,
+        numbers: &[usize],
+        maps: &[IndexMap],
+    ) -> Result<Option<(Tensor<1>, Guessed)>, TrainError> {
+        let (Some(term), Some(heads), Some(tokens)) = (self.config.facts, &learner.fact_heads, tokens) else {
+            return Ok(None);
+        };
+        // A pooled grid is square.
+        let [_, length, _] = tokens.dims();
+        let side = (length / self.config.frames).isqrt();
+        let shape = GridShape { frames: self.config.frames, height: side, width: side };
+        let truths = numbers.par_iter().enumerate().map(|(index, &number)| {
+            match (self.clips.scene(number), maps.get(index)) {
+                (None, _) => Ok(Vec::new()),
+                (Some(scene), Some(map)) => of_codes(scene, map),
+                (Some(scene), None) => of_cells(scene, shape),
+            }
+        });
+        let truths = truths.collect::<Result<Vec<_>, TrainError>>()?;
+        let (loss, guessed) = fact_loss(heads, tokens, &truths, &self.device);
+        Ok(Some((loss * term.weight, guessed)))
     }
 
     fn read_group(
@@ -186,7 +221,8 @@ impl Objective for Answers<'_> {
             .map(|&number| self.clips.conversations(number, self.config.questions, &mut draws))
             .collect();
         let visual = self.reader.read(&learner.model, self.clips, &numbers, budget)?;
-        let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
+        let mut read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
+        let facts = self.facts(learner, read.visual.take(), &numbers, &visual.maps)?;
         let mut measures = read.score.measures().with("codes", self.config.budgets[budget] as f64);
         let Some(mut loss) = read.loss else {
             return Err(TrainError::Data {
@@ -194,6 +230,10 @@ impl Objective for Answers<'_> {
                 problem: "no questions about them".to_owned(),
             });
         };
+        if let Some((facts, guessed)) = facts {
+            measures = measures.with_all(&guessed.measures(false));
+            loss = loss + facts;
+        }
         if let Some(commitment) = visual.commitment {
             measures = measures.with("commitment", f64::from(commitment.clone().into_scalar::<f32>()));
             if self.config.commitment > 0.0 {

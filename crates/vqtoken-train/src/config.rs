@@ -112,7 +112,9 @@ pub struct Rates {
 impl Rates {
     /// The rate of a learner's parameter by its name. Heads learn as the part right before them.
     pub fn of(&self, name: &str) -> Option<f64> {
-        let Some(name) = name.strip_prefix("model.") else { return self.vq_attention.or(self.projector) };
+        let Some(name) = name.strip_prefix("model.") else { 
+            return self.vq_attention.or(self.projector).or(self.language_model);
+        };
         let parts = [
             (Part::VisionTower, self.vision_tower),
             (Part::Projector, self.projector),
@@ -232,9 +234,21 @@ pub struct AnswersConfig {
     /// Price of a code in the loss: drawn budgets weigh their answers by it.
     #[serde(default)]
     pub price: f64,
+    /// Facts that are to be read off the visual tokens on their way through the language model.
+    pub facts: Option<FactsTerm>,
     /// Validation clips.
     #[serde(default = "default_validation_clips")]
     pub validation_clips: usize,
+}
+
+/// A second term of the loss: what the renderer knows about the object of each visual token.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactsTerm {
+    /// Its weight.
+    pub weight: f64,
+    /// How many layers of the language model the visual tokens have gone through.
+    pub layer: usize,
 }
 
 /// What stands for a video.
@@ -446,7 +460,12 @@ impl AnswersConfig {
             return Err("questions has to be at least 1".to_owned());
         }
         check_codes(self.frames, &self.budgets)?;
-        for (name, value) in [("commitment", self.commitment), ("price", self.price)] {
+        if self.facts.is_some() && (config.data.shapes.is_none() || self.reading == Reading::Blind) {
+            return Err("facts are known about [data.shapes] alone, and only where it is seen".to_owned());
+        }
+        let of_facts = self.facts.map_or(0.0, |facts| facts.weight);
+        let weights = [("commitment", self.commitment), ("price", self.price), ("facts.weight", of_facts)];
+        for (name, value) in weights {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(format!("{name} is {value}; it has to be at least 0"));
             }

@@ -1,5 +1,6 @@
 //! What is learnt from: clips, and conversations about them.
 
+use vqtoken_shapes::Scene;
 use vqtoken_video::Frame;
 
 use crate::draws::Draws;
@@ -71,6 +72,11 @@ pub trait Clips: Sync {
 
     /// The conversations that a clip is validated with: the same every time.
     fn validation(&self, number: usize) -> Vec<Conversation>;
+
+    /// The script of a clip, where it was rendered from one.
+    fn scene(&self, _number: usize) -> Option<&Scene> {
+        None
+    }
 
     /// Everything that decides the pictures, in words: features made from others are not taken for these.
     fn pictures(&self) -> String;

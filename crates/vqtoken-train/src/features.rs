@@ -61,11 +61,11 @@ impl Features {
         let mut file = fs::File::open(self.file(number)).ok()?;
         let mut length = [0; 8];
         file.read_exact(&mut length).ok()?;
-        let length = u64::from_le_bytes(length);
-        let mut bytes = length.to_le_bytes().to_vec();
-        file.take(length.min(LARGEST_HEAD)).read_to_end(&mut bytes).ok()?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
-        Some(metadata.tensors().into_keys().collect())
+        let mut head = Vec::new();
+        file.take(u64::from_le_bytes(length).min(LARGEST_HEAD)).read_to_end(&mut head).ok()?;
+        // The library's own reader of heads wants the whole file.
+        let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&head).ok()?;
+        Some(entries.into_iter().map(|(name, _)| name).collect())
     }
 
     /// Computes and keeps the features of a clip, in place of those under other budgets.

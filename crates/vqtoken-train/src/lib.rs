@@ -27,6 +27,7 @@ mod shapes_clips;
 mod stage;
 mod start;
 mod text;
+mod truths;
 mod words;
 
 pub use config::TrainConfig;

@@ -17,6 +17,8 @@ use crate::losses::unit_rows;
 pub struct Visual {
     /// `[clips, M, D]`; none where the question alone is read.
     pub tokens: Option<Tensor<3>>,
+    /// Where each code stands, `[clips]` times `[T, H, W]`; empty where tokens are no codes.
+    pub maps: Vec<IndexMap>,
     /// Mean squared distance of tokens to their codes, where tokens are computed.
     pub commitment: Option<Tensor<1>>,
 }
@@ -52,55 +54,25 @@ impl Reader {
         budget: usize,
     ) -> Result<Visual, TrainError> {
         match (self.reading, &self.features) {
-            (Reading::Blind, _) => Ok(Visual { tokens: None, commitment: None }),
+            (Reading::Blind, _) => Ok(Visual { tokens: None, maps: Vec::new(), commitment: None }),
             (Reading::Pooled, Some(features)) => {
                 let pooled = numbers.par_iter().map(|&number| features.pooled(number));
                 let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
                 let d = model.image_newline().dims()[0];
                 let tokens = pooled.first().map_or(0, |values| values.len() / d);
                 let data = TensorData::new(pooled.concat(), [numbers.len(), tokens, d]);
-                Ok(Visual { tokens: Some(Tensor::from_data(data, &self.device)), commitment: None })
+                let tokens = Some(Tensor::from_data(data, &self.device));
+                Ok(Visual { tokens, maps: Vec::new(), commitment: None })
             }
             (_, Some(features)) => {
-                let (tokens, _) = self.kept(model, features, numbers, budget)?;
-                Ok(Visual { tokens: Some(tokens), commitment: None })
+                let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
+                let codes = codes.collect::<Result<Vec<_>, _>>()?;
+                let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
+                let tokens = self.through(model, codebooks, &maps)?;
+                Ok(Visual { tokens: Some(tokens), maps, commitment: None })
             }
             (_, None) => self.compute(model, clips, numbers, budget),
         }
-    }
-
-    /// Visual tokens from kept codes, and the maps of these.
-    fn kept(
-        &self,
-        model: &OneVision,
-        features: &Features,
-        numbers: &[usize],
-        budget: usize,
-    ) -> Result<(Tensor<3>, Vec<IndexMap>), TrainError> {
-        let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
-        let codes = codes.collect::<Result<Vec<_>, _>>()?;
-        let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
-        Ok((self.through(model, codebooks, &maps)?, maps))
-    }
-
-    /// What [`Self::read`] reads, `[clips, K, D]`, with the index maps of the codes behind it.
-    ///
-    /// # Errors
-    ///
-    /// If there are no kept features, or they cannot be read.
-    pub fn read_codes(
-        &self,
-        model: &OneVision,
-        numbers: &[usize],
-        budget: usize,
-    ) -> Result<(Tensor<3>, Vec<IndexMap>), TrainError> {
-        let Some(features) = &self.features else {
-            return Err(TrainError::Config {
-                file: "facts".into(),
-                problem: "the tower and the projector have to be frozen".to_owned(),
-            });
-        };
-        self.kept(model, features, numbers, budget)
     }
 
     /// Codebooks as one tensor; a clip with fewer codes than the budget gets zeros for those that it does not have.
@@ -172,7 +144,7 @@ impl Reader {
         let count = commitments.len();
         let commitment = commitments.into_iter().reduce(|a, b| a + b).map(|sum| sum / count as f32);
         let tokens = if maps.is_empty() { tokens } else { self.through(model, tokens, &maps)? };
-        Ok(Visual { tokens: Some(tokens), commitment })
+        Ok(Visual { tokens: Some(tokens), maps, commitment })
     }
 }
 

@@ -150,11 +150,15 @@ fn run_facts(
         pixel_spec: start.pixel_spec.clone(),
         device: device.clone(),
     };
-    let heads =
-        beginnings::drawn(config.seed, &device, || FactHeads::new(start.config.text.hidden_size, &device));
+    let heads = new_fact_heads(config, start);
     let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads: Some(heads) };
     let objective = Facts::new(facts.clone(), &clips, reader, config.seed, stage.batch / stage.accumulate);
     finish(stage, folder, learner, &objective, watch)
+}
+
+fn new_fact_heads(config: &TrainConfig, start: &Start) -> FactHeads {
+    let device = Device::flex().autodiff();
+    beginnings::drawn(config.seed, &device, || FactHeads::new(start.config.text.hidden_size, &device))
 }
 
 fn has_vq_attention(stage: &StageConfig, start: &Start) -> Result<(), TrainError> {
@@ -181,6 +185,13 @@ fn run_answers(
 ) -> Result<Option<Learner>, TrainError> {
     if answers.reading == Reading::Vqtoken {
         has_vq_attention(stage, start)?;
+    }
+    let layers = start.config.text.layers;
+    if let Some(facts) = answers.facts.filter(|facts| facts.layer > layers) {
+        return Err(TrainError::Config {
+            file: "[stage.answers]".into(),
+            problem: format!("facts.layer is {}; the language model has {layers} layers", facts.layer),
+        });
     }
     let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
         (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
@@ -210,7 +221,8 @@ fn run_answers(
     let teacher = Teacher::new(start.tokenizer.clone(), start.template.clone());
     let piece = stage.batch / stage.accumulate;
     let objective = Answers::new(answers.clone(), clips.as_ref(), reader, teacher, config.seed, piece);
-    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads: None };
+    let fact_heads = answers.facts.map(|_| new_fact_heads(config, start));
+    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads };
     finish(stage, folder, learner, &objective, watch)
 }
 

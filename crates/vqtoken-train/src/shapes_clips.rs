@@ -45,11 +45,6 @@ impl ShapesClips {
         Ok(Self { training, validation, clips, mixture, settings: settings.clone() })
     }
 
-    /// The script of a clip.
-    pub fn scene(&self, number: usize) -> &Scene {
-        &self.clips[number].scene
-    }
-
     fn part(&self, of: Use) -> &[usize] {
         match of {
             Use::Training => &self.training,
@@ -126,6 +121,10 @@ impl Clips for ShapesClips {
             Conversation::single(Kind::Open, question.open_prompt(), question.answer_text())
         };
         questions.iter().map(choice_of).chain(questions.iter().map(open)).collect()
+    }
+
+    fn scene(&self, number: usize) -> Option<&Scene> {
+        Some(&self.clips[number].scene)
     }
 
     fn pictures(&self) -> String {

@@ -168,6 +168,29 @@ fn the_tower_learns_from_labels_of_patches() {
 }
 
 #[test]
+fn the_vq_attention_learns_facts_and_features_are_computed_once() {
+    let trial = Trial::new();
+    let text = answers("vqtoken", 60, "rates = { vq_attention = 3e-3 }");
+    let facts = text.split("reading").next().unwrap().replace("[stage.answers]", "[stage.facts]");
+    let facts = facts.replace(r#"name = "answers""#, r#"name = "facts""#) + "frames = 8\nbudgets = [6, 8]\nvalidation_clips = 2";
+    trial.run(&facts, "out").unwrap();
+    let losses = values(&trial.steps("out", "facts"), "loss");
+    assert!(losses[50..].iter().sum::<f64>() < 0.7 * losses[..10].iter().sum::<f64>(), "{losses:?}");
+
+    let computed = |text: &str, out: &str| {
+        let mut computed = false;
+        run(&trial.config(text).unwrap(), &trial.folders(out), false, &mut |event| {
+            computed |= matches!(event, Event::Preparing { .. });
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        computed
+    };
+    assert!(!computed(&answers("vqtoken", 2, RATES), "same"), "kept features were computed again");
+    assert!(computed(&answers("vqtoken", 2, RATES).replace("[6, 8]", "[5]"), "other"));
+}
+
+#[test]
 fn a_loss_that_is_no_number_stops_the_run_and_loses_nothing() {
     let trial = Trial::new();
     let wild = "rates = { vq_attention = 1e30, language_model = 1e30 }\nclip = 1e30";
