@@ -111,6 +111,8 @@ pub struct Ask<'a> {
     pub video: Option<&'a Path>,
     /// The text for the model.
     pub prompt: &'a str,
+    /// Whether the item's options, which the prompt does not show, are to be ranked.
+    pub ranks: bool,
     /// The seed of this question: it depends on the run's seed and the question's id, not on what was asked before.
     pub seed: u64,
 }

@@ -83,7 +83,8 @@ impl<'a> Open<'a> {
         let Run { task, items, settings, seed, .. } = *self.run;
         let item = &items[doc_id];
         let (video, text) = (self.video(doc_id).flatten(), prompt(task, item));
-        let ask = Ask { run: number, item, video, prompt: &text, seed: seed_of(seed, &item.id) };
+        let ranks = task.ranks() && !item.options().is_empty();
+        let ask = Ask { run: number, item, video, prompt: &text, ranks, seed: seed_of(seed, &item.id) };
         let sample = match answerer.answer(&ask) {
             Ok(answer) => Sample::answered(doc_id, item, &text, settings, answer),
             Err(error) => Sample::failed(doc_id, item, &text, settings, &error.to_string()),

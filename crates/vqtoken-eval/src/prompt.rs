@@ -2,11 +2,11 @@
 //!
 //! | task | text |
 //! | --- | --- |
-//! | nextqa, egoschema, longvideobench, shapes, llava | question, options "A. .." line by line, the instruction to answer with a letter |
+//! | nextqa, egoschema, longvideobench, shapes-letters, llava | question, options "A. .." line by line, the instruction to answer with a letter |
 //! | videomme | an instruction, question, options, an empty line, the instruction to answer with a letter |
 //! | activitynetqa | question with "?", a space, the instruction to answer with a word or phrase |
 //! | nextqa-open | question, the instruction to answer with a short phrase or sentence |
-//! | shapes-open | question, the instruction to answer with a word or phrase unless the question ends with it |
+//! | shapes, shapes-open | question, the instruction to answer with a word or phrase unless the question ends with it |
 //! | open questions of llava | the question as it stands: such files bring their own instructions |
 //!
 //! Source: lmms-eval, `lmms_eval/tasks/*/utils.py` and `*.yaml`. Its first NExT-QA task had no instruction after the options;
@@ -24,7 +24,8 @@ const VIDEO_MME: &str = "Select the best answer to the following multiple-choice
 /// The text for the model, without the mark for the video and the chat template around it.
 pub fn prompt(task: Task, item: &Item) -> String {
     let question = item.question.trim();
-    let options = item.options().iter().enumerate();
+    let shown = if task.ranks() { &[] } else { item.options() };
+    let options = shown.iter().enumerate();
     let options =
         options.map(|(index, option)| format!("\n{}. {}", letter(index).unwrap_or('?'), option.trim()));
     let options: String = options.collect();
@@ -61,7 +62,7 @@ mod tests {
     fn each_task_asks_in_its_own_words() {
         let letters =
             "which colour\nA. red\nB. blue\nAnswer with the option's letter from the given choices directly.";
-        for task in [Task::NextQa, Task::EgoSchema, Task::Shapes, Task::Llava] {
+        for task in [Task::NextQa, Task::EgoSchema, Task::ShapesLetters, Task::Llava] {
             assert_eq!(prompt(task, &item()), letters);
         }
         assert_eq!(prompt(Task::LongVideoBench, &item()), format!("{letters}\n"));
@@ -70,6 +71,7 @@ mod tests {
         let open = item().opened();
         let word = "Answer the question using a single word or phrase.";
         assert_eq!(prompt(Task::ActivityNetQa, &open), format!("which colour? {word}"));
+        assert_eq!(prompt(Task::Shapes, &item()), format!("which colour\n{word}"));
         assert_eq!(prompt(Task::ShapesOpen, &open), format!("which colour\n{word}"));
         let instructed = Item { question: format!("which colour\n{word}"), ..item().opened() };
         assert_eq!(prompt(Task::ShapesOpen, &instructed), format!("which colour\n{word}"));

@@ -18,8 +18,11 @@ pub enum Task {
     VideoMme,
     /// EgoSchema (Mangalam et al., NeurIPS 2023); without answers other than those of the public subset.
     EgoSchema,
-    /// Our moving shapes, multiple choice.
+    /// Our moving shapes, multiple choice: the question is asked as it stands, and the option counts that the model is likeliest
+    /// to answer with.
     Shapes,
+    /// Our moving shapes, the options shown with letters, one of which is to be answered.
+    ShapesLetters,
     /// Our moving shapes with open answers: the same files, the text of the right option is the answer.
     ShapesOpen,
     /// Anybody's questions in LLaVA's JSON.
@@ -28,7 +31,7 @@ pub enum Task {
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NextQa,
         Self::NextQaOpen,
         Self::ActivityNetQa,
@@ -36,6 +39,7 @@ impl Task {
         Self::VideoMme,
         Self::EgoSchema,
         Self::Shapes,
+        Self::ShapesLetters,
         Self::ShapesOpen,
         Self::Llava,
     ];
@@ -50,6 +54,7 @@ impl Task {
             Self::VideoMme => "videomme",
             Self::EgoSchema => "egoschema",
             Self::Shapes => "shapes",
+            Self::ShapesLetters => "shapes-letters",
             Self::ShapesOpen => "shapes-open",
             Self::Llava => "llava",
         }
@@ -61,6 +66,11 @@ impl Task {
             Self::NextQa | Self::NextQaOpen | Self::LongVideoBench => "val",
             _ => "test",
         }
+    }
+
+    /// Whether options are not shown to the model but ranked by how likely it would answer with each.
+    pub fn ranks(self) -> bool {
+        self == Self::Shapes
     }
 
     /// Whether every question is asked without options.

@@ -367,11 +367,19 @@ impl VideoLlm {
         chat: &Chat,
         options: &GenerationOptions,
     ) -> Result<Answer<'_>, ModelError> {
+        Ok(Tokens::new(self, self.chat_prompt(visual, chat)?, options)?.text())
+    }
+
+    /// Embeddings of a conversation up to where the next answer begins, `[n, D]`.
+    pub(crate) fn chat_prompt(
+        &self,
+        visual: Option<&VisualTokens>,
+        chat: &Chat,
+    ) -> Result<Tensor<2>, ModelError> {
         let prompt = self.template.render(chat, visual.is_some())?;
         let before = self.tokenizer.encode(&prompt.before)?;
         let after = self.tokenizer.encode(prompt.after.as_deref().unwrap_or_default())?;
-        let embeddings = self.prompt(&before, visual, &after)?;
-        Ok(Tokens::new(self, embeddings, options)?.text())
+        self.prompt(&before, visual, &after)
     }
 
     /// The tokens that follow a prompt of ids with visual tokens (and one `image_newline` behind them) between them.

@@ -57,6 +57,12 @@ impl Score {
         self.0.iter().map(|[_, all]| all).sum()
     }
 
+    /// Of all kinds together.
+    fn share(&self) -> f64 {
+        let right: usize = self.0.iter().map(|[right, _]| right).sum();
+        right as f64 / self.count().max(1) as f64
+    }
+
     fn right(&self, kind: Kind) -> Option<f64> {
         let [right, all] = self.0[kind as usize];
         (all > 0).then(|| right as f64 / all as f64)
@@ -263,8 +269,8 @@ impl Objective for Answers<'_> {
                 }
                 score.add(read.score);
             }
-            if let Some(right) = score.right(Kind::Choice).filter(|_| codes) {
-                measures = measures.with(format!("choices_right_{}", self.config.budgets[budget]), right);
+            if codes && score.count() > 0 {
+                measures = measures.with(format!("right_{}", self.config.budgets[budget]), score.share());
             }
             total.add(score);
         }

@@ -116,11 +116,16 @@ impl Clips for ShapesClips {
     }
 
     fn validation(&self, number: usize) -> Vec<Conversation> {
-        let questions = &self.clips[number].questions;
-        let open = |question: &Question| {
+        let Mixture { open, choice, .. } = self.mixture;
+        let open_of = |question: &Question| {
             Conversation::single(Kind::Open, question.open_prompt(), question.answer_text())
         };
-        questions.iter().map(choice_of).chain(questions.iter().map(open)).collect()
+        let asked = |question| {
+            let choice = (choice > 0.0).then(|| choice_of(question));
+            let open = (open > 0.0 || choice.is_none()).then(|| open_of(question));
+            choice.into_iter().chain(open)
+        };
+        self.clips[number].questions.iter().flat_map(asked).collect()
     }
 
     fn scene(&self, number: usize) -> Option<&Scene> {

@@ -1,6 +1,4 @@
-//! The model inside the program, which answers when no other is named.
-//!
-//! A trained model takes this place by putting its directory here and saying that it is trained.
+//! The model inside the program, which answers when no other is named: trained on moving shapes, `configs/mini`.
 
 use std::path::PathBuf;
 
@@ -8,14 +6,11 @@ use vqtoken_model::checkpoint::{ModelFiles, Weights};
 use vqtoken_model::{ChatTemplate, ModelError, Precision, VideoLlm};
 
 /// Its name.
-pub const NAME: &str = "tiny";
+pub const NAME: &str = "mini";
 
-/// Whether its words mean anything. The present one has random weights.
-pub const TRAINED: bool = false;
-
-const CONFIG: &str = include_str!("../../../models/tiny/config.json");
-const TOKENIZER: &[u8] = include_bytes!("../../../models/tiny/tokenizer.json");
-const WEIGHTS: &[u8] = include_bytes!("../../../models/tiny/model.safetensors");
+const CONFIG: &str = include_str!("../../../models/mini/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../../../models/mini/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../../../models/mini/model.safetensors");
 
 /// Its text files.
 pub fn files() -> ModelFiles {

@@ -6,7 +6,7 @@
 //! ```no_run
 //! use vqtoken::{Budget, Rule, Sampling, Video, VideoLlm};
 //!
-//! let model = VideoLlm::load("models/tiny")?;
+//! let model = VideoLlm::load("models/mini")?;
 //! let clip = Video::open("demo.mp4")?.sample(Sampling::Uniform(32))?;
 //! let tokens = model.encode(&clip, Budget::Adaptive { min: 2, max: 32, rule: Rule::Elbow })?;
 //! for piece in model.ask(&tokens, "Which way does the red circle move?")? {

@@ -1,4 +1,4 @@
-//! `vqtoken eval TASK` as a user meets it, on a few clips of moving shapes and the built-in random model.
+//! `vqtoken eval TASK` as a user meets it, on a few clips of moving shapes and the built-in model.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn eval(arguments: &[&str]) -> Vec<String> {
 #[test]
 fn a_table_for_people() {
     let table = stdout(&eval(&[]));
-    assert!(table.starts_with("shapes  tiny@"), "{table}");
+    assert!(table.starts_with("shapes  mini@"), "{table}");
     assert!(table.contains("vqtoken:6 of 3 frames"), "{table}");
     for needle in [
         "questions",

@@ -1,4 +1,4 @@
-//! `vqtoken eval paper` as a user meets it, with the built-in random model in two roles.
+//! `vqtoken eval paper` as a user meets it, with the built-in model in two roles.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 fn tables_plot_and_json_are_written_and_a_second_run_asks_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("results");
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini");
     let all = [
         "--json",
         "eval",

@@ -64,7 +64,7 @@ impl Task {
                 ("questions.json".into(), Some("subset_answers.json".into())),
                 one(format!("Subset/{shard}")),
             ],
-            Self::Shapes | Self::ShapesOpen => {
+            Self::Shapes | Self::ShapesLetters | Self::ShapesOpen => {
                 vec![one(format!("{split}.csv")), one(format!("{split}.json"))]
             }
             Self::Llava => vec![one(format!("{split}.json"))],

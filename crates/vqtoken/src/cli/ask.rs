@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use vqtoken::{
     Answer, Chat, Clip, GenerationOptions, Reducer, TokenSampling, Video, VideoLlm, VideoTokens,
-    VisualTokens, builtin, figures,
+    VisualTokens, figures,
 };
 
 use super::stages::{Stages, peak_memory};
@@ -116,10 +116,10 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let input = arguments.input.as_deref().map(|input| read(arguments, input, &mut stages)).transpose()?;
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
     let subject = subject(arguments, &model, input, &mut stages)?;
-    if arguments.model.model.is_none() && !builtin::TRAINED {
+    if arguments.model.model.is_none() {
         output::note(
-            "note: the built-in model has random weights: its words mean nothing; its tokens, picture and timing are \
-             real. Name a trained model with --model.",
+            "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
+             --model.",
         );
     }
 

@@ -91,6 +91,9 @@ impl Answerer for Evaluator<'_> {
                 }
             }
         };
+        if ask.ranks {
+            return rank(subject, visual, ask);
+        }
         let is_choice = !ask.item.options().is_empty();
         let options = GenerationOptions {
             max_tokens: if is_choice { LETTER_TOKENS } else { PHRASE_TOKENS },
@@ -111,4 +114,28 @@ impl Answerer for Evaluator<'_> {
             flops: PerStage { prefill: read, generation: written, ..visual.flops },
         })
     }
+}
+
+/// The options by how likely the model would answer with each.
+fn rank(
+    subject: &Subject,
+    visual: &Visual,
+    ask: &Ask<'_>,
+) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+    let start = Instant::now();
+    let options = ask.item.options();
+    let ranking = subject.model.rank(visual.tokens.as_ref(), &Chat::new(ask.prompt), options)?;
+    let best = (0..options.len()).reduce(|best, next| match ranking.scores[next] > ranking.scores[best] {
+        true => next,
+        false => best,
+    });
+    let text = &subject.model.config().text;
+    let (read, written) = flops::answer(text, ranking.prompt_tokens, ranking.answer_tokens);
+    Ok(Answer {
+        text: best.map_or_else(String::new, |best| options[best].clone()),
+        option_scores: Some(ranking.scores),
+        visual_tokens: visual.tokens.as_ref().map_or(0, VisualTokens::count),
+        seconds: PerStage { prefill: start.elapsed().as_secs_f64(), ..visual.seconds },
+        flops: PerStage { prefill: read, generation: written, ..visual.flops },
+    })
 }

@@ -62,7 +62,10 @@ fn ask(
     videos: Videos<'_>,
     retry_failed: bool,
 ) -> anyhow::Result<Vec<Vec<Sample>>> {
-    let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(subjects)).collect();
+    // Ranked options and written letters are not the same answers.
+    let ranked = if benchmark.task.ranks() { " ranked" } else { "" };
+    let settings: Vec<String> =
+        planned.iter().map(|plan| plan.trial.settings(subjects) + ranked).collect();
     let runs: Vec<Run<'_>> = planned
         .iter()
         .zip(&settings)

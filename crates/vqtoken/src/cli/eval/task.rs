@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Budget, builtin};
+use vqtoken::Budget;
 use vqtoken_eval::{Report, Sample, Task, Videos, comparison_table, paired_difference};
 
 use super::super::{ModelArguments, UsageError, check_folder_of, output};
@@ -17,7 +17,7 @@ use super::{Planned, ask};
 
 #[derive(Args, Debug)]
 pub(super) struct TaskArguments {
-    /// nextqa, nextqa-open, activitynetqa, longvideobench, videomme, egoschema, shapes, shapes-open or llava
+    /// nextqa, nextqa-open, activitynetqa, longvideobench, videomme, egoschema, shapes, shapes-letters, shapes-open or llava
     // Optional in type only: beside a subcommand it is not asked for.
     #[arg(value_name = "TASK", required = true)]
     task: Option<Task>,
@@ -100,9 +100,6 @@ pub(super) fn run(arguments: &TaskArguments, json: bool) -> anyhow::Result<()> {
     let task = arguments.task.ok_or_else(|| UsageError("there is no task: name a benchmark".to_owned()))?;
     let benchmark = Benchmark::open(task, &arguments.data, !arguments.blind)?;
     let subjects = [Subject::load(arguments.model.model.as_deref(), arguments.model.precision)?];
-    if arguments.model.model.is_none() && !builtin::TRAINED {
-        output::note("note: the built-in model has random weights: its answers mean nothing");
-    }
 
     // Without a file that the user names, answers are kept until the end and no longer.
     let scratch = tempfile::tempdir()?;

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use vqtoken::builtin;
 use vqtoken_eval::{Report, Sample, Task, paired_difference, write_result};
 
 use super::super::{ModelArguments, output};
@@ -110,9 +109,6 @@ impl Cast {
 pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> {
     let benchmark = Benchmark::open(arguments.task, &arguments.data, true)?;
     let cast = Cast::load(arguments)?;
-    if arguments.model.model.is_none() && !builtin::TRAINED {
-        output::note("note: the built-in model has random weights: its answers mean nothing");
-    }
     let tables = FrameCounts { reduced: arguments.frames, unreduced: arguments.unreduced_frames }.tables();
     let (rows, left_out) = rows(&tables, &cast);
     let folder = arguments.out.join("samples");
