@@ -24,7 +24,8 @@ pub const CAPTION_PROMPT: &str = "Describe the video.";
 /// [`crate::Place`], on the ground between the places by the nearest side. As in the questions, how many move is not said
 /// where something spins or changes its size: whether that is moving is a matter of opinion.
 pub fn caption(scene: &Scene) -> String {
-    let mut sentences: Vec<String> = in_order(scene).into_iter().map(|number| sentence(scene, number)).collect();
+    let mut sentences: Vec<String> =
+        in_order(scene).into_iter().map(|number| sentence(scene, number)).collect();
     sentences.extend(order(scene));
     sentences.push(counts(scene));
     sentences.join(" ")
@@ -37,9 +38,11 @@ pub fn descriptions(scene: &Scene) -> Vec<(String, String)> {
     let names: Vec<String> =
         numbers.iter().map(|&number| format!("the {}", scene.objects[number].look)).collect();
     let mut all = vec![("Which objects are there?".to_owned(), listed(&names))];
-    all.extend(numbers.into_iter().map(|number| {
-        (format!("Describe the {}.", scene.objects[number].look), sentence(scene, number))
-    }));
+    all.extend(
+        numbers
+            .into_iter()
+            .map(|number| (format!("Describe the {}.", scene.objects[number].look), sentence(scene, number))),
+    );
     all
 }
 

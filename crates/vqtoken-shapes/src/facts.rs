@@ -71,7 +71,9 @@ impl Scene {
     /// The class of every fact about every object, `[objects][FACTS]`; `None` where there is no clear answer.
     pub fn facts(&self) -> Vec<[Option<usize>; FACTS.len()]> {
         let ends = [self.states(0), self.states(self.frames.saturating_sub(1))];
-        (0..self.objects.len()).map(|number| self.facts_of(number, [ends[0][number], ends[1][number]])).collect()
+        (0..self.objects.len())
+            .map(|number| self.facts_of(number, [ends[0][number], ends[1][number]]))
+            .collect()
     }
 
     fn facts_of(&self, number: usize, [start, end]: [State; 2]) -> [Option<usize>; FACTS.len()] {
@@ -81,7 +83,8 @@ impl Scene {
         let own = || self.events.iter().filter(|event| event.object == number).map(|event| event.happening);
         let does = |wanted: fn(Happening) -> bool| Some(usize::from(own().any(wanted)));
         let seen = |state: State| Some(state).filter(|state| state.visible >= SEEN);
-        let place = |state: State| seen(state).and_then(|state| Place::of(state.centre)).map(|place| place as usize);
+        let place =
+            |state: State| seen(state).and_then(|state| Place::of(state.centre)).map(|place| place as usize);
         // Straight, oblique ways have no answer, and rest has the last.
         let course = |time: f32| object.path.course(time).map(course_class);
         let recolours = &object.recolours;
@@ -106,7 +109,8 @@ impl Scene {
         let unclear = self.objects.iter().any(|object| object.spin != 0.0 || object.growth != 1.0);
         let movers = self.objects.iter().filter(|object| object.path.moves()).count();
         let [first_in, last_in] = self.order(number, |what| matches!(what, Happening::Enters { .. }));
-        let [first_colour, last_colour] = self.order(number, |what| matches!(what, Happening::Recolours { .. }));
+        let [first_colour, last_colour] =
+            self.order(number, |what| matches!(what, Happening::Recolours { .. }));
         let starts = |what| matches!(what, Happening::Starts | Happening::Pushed { .. });
         let [first_start, last_start] = self.order(number, starts);
         [
@@ -182,7 +186,7 @@ impl Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Settings, all_questions, Template};
+    use crate::{Settings, Template, all_questions};
 
     /// Facts and questions are told by different code about the same script.
     #[test]

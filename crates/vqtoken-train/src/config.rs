@@ -112,7 +112,7 @@ pub struct Rates {
 impl Rates {
     /// The rate of a learner's parameter by its name. Heads learn as the part right before them.
     pub fn of(&self, name: &str) -> Option<f64> {
-        let Some(name) = name.strip_prefix("model.") else { 
+        let Some(name) = name.strip_prefix("model.") else {
             return self.vq_attention.or(self.projector).or(self.language_model);
         };
         let parts = [
@@ -434,7 +434,9 @@ impl FactsConfig {
             return Err("facts are known about [data.shapes] alone".to_owned());
         }
         if !rates.freeze_grid() {
-            return Err("facts are read off kept codes: the tower and the projector have no rate here".to_owned());
+            return Err(
+                "facts are read off kept codes: the tower and the projector have no rate here".to_owned()
+            );
         }
         check_codes(self.frames, &self.budgets)
     }

@@ -51,7 +51,8 @@ impl<'a> Facts<'a> {
             });
         };
         let truths = numbers.par_iter().zip(&visual.maps);
-        let of_clip = |(&number, map)| self.clips.scene(number).map_or(Ok(Vec::new()), |scene| of_codes(scene, map));
+        let of_clip =
+            |(&number, map)| self.clips.scene(number).map_or(Ok(Vec::new()), |scene| of_codes(scene, map));
         let truths = truths.map(of_clip);
         let truths = truths.collect::<Result<Vec<_>, _>>()?;
         Ok(fact_loss(heads, tokens, &truths, &self.reader.device))

@@ -138,7 +138,8 @@ fn run_facts(
     let device = Device::flex().autodiff();
     // Facts ask nothing.
     let clips = ShapesClips::new(&config.data.shapes.clone().unwrap_or_default(), Mixture::default())?;
-    let wanted = Kept { frames: facts.frames, budgets: &facts.budgets, validation_clips: facts.validation_clips };
+    let wanted =
+        Kept { frames: facts.frames, budgets: &facts.budgets, validation_clips: facts.validation_clips };
     let Some(features) = make_features(&wanted, start, folder, cache, &clips, watch)? else {
         return Ok(None);
     };

@@ -1,6 +1,8 @@
 //! Moving shapes as they are rendered, without files.
 
-use vqtoken_shapes::{CAPTION_PROMPT, Clip, Part, Question, Scene, Settings, all_questions, caption, clips, descriptions};
+use vqtoken_shapes::{
+    CAPTION_PROMPT, Clip, Part, Question, Scene, Settings, all_questions, caption, clips, descriptions,
+};
 use vqtoken_video::{Frame, Sampling};
 
 use crate::config::Mixture;

@@ -50,8 +50,9 @@ impl Guessed {
         let known = || self.0.iter().zip(FACTS).filter(|([_, all], _)| *all > 0.0);
         let sum: f64 = known().map(|([right, all], _)| right / all).sum();
         let measures = Measures::default().with("facts_right", sum / known().count().max(1) as f64);
-        let one =
-            |measures: Measures, ([right, all], fact): (&[f64; 2], Fact)| measures.with(fact.name, right / all);
+        let one = |measures: Measures, ([right, all], fact): (&[f64; 2], Fact)| {
+            measures.with(fact.name, right / all)
+        };
         if each { known().fold(measures, one) } else { measures }
     }
 }
@@ -73,7 +74,9 @@ pub(crate) fn fact_loss(
     let known: Vec<(u32, &Truth)> = truths
         .iter()
         .enumerate()
-        .flat_map(|(clip, truths)| truths.iter().map(move |truth| ((clip * length + truth.row) as u32, truth)))
+        .flat_map(|(clip, truths)| {
+            truths.iter().map(move |truth| ((clip * length + truth.row) as u32, truth))
+        })
         .collect();
     let mut guessed = Guessed::default();
     let mut loss = Tensor::zeros([1], device);
@@ -145,8 +148,12 @@ pub(crate) fn of_codes(scene: &Scene, map: &IndexMap) -> Result<Vec<Truth>, Trai
         let (object, count) = by_object.iter().enumerate().max_by_key(|(_, count)| **count)?;
         (*count as f64 >= OWN * *all as f64).then_some(object)
     };
-    let owners: Vec<(usize, Option<usize>)> =
-        cells.iter().enumerate().filter(|(_, (all, _))| *all > 0).map(|(row, cells)| (row, owner(cells))).collect();
+    let owners: Vec<(usize, Option<usize>)> = cells
+        .iter()
+        .enumerate()
+        .filter(|(_, (all, _))| *all > 0)
+        .map(|(row, cells)| (row, owner(cells)))
+        .collect();
     Ok(truths(scene, &owners))
 }
 

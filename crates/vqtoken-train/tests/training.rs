@@ -172,7 +172,8 @@ fn the_vq_attention_learns_facts_and_features_are_computed_once() {
     let trial = Trial::new();
     let text = answers("vqtoken", 60, "rates = { vq_attention = 3e-3 }");
     let facts = text.split("reading").next().unwrap().replace("[stage.answers]", "[stage.facts]");
-    let facts = facts.replace(r#"name = "answers""#, r#"name = "facts""#) + "frames = 8\nbudgets = [6, 8]\nvalidation_clips = 2";
+    let facts = facts.replace(r#"name = "answers""#, r#"name = "facts""#)
+        + "frames = 8\nbudgets = [6, 8]\nvalidation_clips = 2";
     trial.run(&facts, "out").unwrap();
     let losses = values(&trial.steps("out", "facts"), "loss");
     assert!(losses[50..].iter().sum::<f64>() < 0.7 * losses[..10].iter().sum::<f64>(), "{losses:?}");

@@ -46,5 +46,5 @@ fn accuracy_on_a_fixed_set_is_what_it_was_measured_to_be() {
 }
 
 /// In percent.
-const LEAST: f64 = 0.0;
+const LEAST: f64 = 84.0;
 const MOST: f64 = 100.0;

@@ -54,7 +54,9 @@ impl Annotations {
             Task::EgoSchema => ego_schema::read(questions, answers),
             Task::Llava => llava::read(questions),
             Task::Shapes | Task::ShapesLetters | Task::ShapesOpen if is_llava => llava::read(questions),
-            Task::Shapes | Task::ShapesLetters | Task::ShapesOpen => next_qa::read(questions, next_qa::Types::Any),
+            Task::Shapes | Task::ShapesLetters | Task::ShapesOpen => {
+                next_qa::read(questions, next_qa::Types::Any)
+            }
         }
         .map(|items| if task.is_open() { items.into_iter().map(Item::opened).collect() } else { items })
     }

@@ -117,11 +117,7 @@ impl Answerer for Evaluator<'_> {
 }
 
 /// The options by how likely the model would answer with each.
-fn rank(
-    subject: &Subject,
-    visual: &Visual,
-    ask: &Ask<'_>,
-) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+fn rank(subject: &Subject, visual: &Visual, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
     let start = Instant::now();
     let options = ask.item.options();
     let ranking = subject.model.rank(visual.tokens.as_ref(), &Chat::new(ask.prompt), options)?;

@@ -64,8 +64,7 @@ fn ask(
 ) -> anyhow::Result<Vec<Vec<Sample>>> {
     // Ranked options and written letters are not the same answers.
     let ranked = if benchmark.task.ranks() { " ranked" } else { "" };
-    let settings: Vec<String> =
-        planned.iter().map(|plan| plan.trial.settings(subjects) + ranked).collect();
+    let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(subjects) + ranked).collect();
     let runs: Vec<Run<'_>> = planned
         .iter()
         .zip(&settings)
