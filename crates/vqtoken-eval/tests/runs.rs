@@ -51,7 +51,7 @@ fn items() -> Vec<Item> {
 
 fn plan<'a>(items: &'a [Item], samples: &'a Path) -> Run<'a> {
     Run {
-        task: Task::Shapes,
+        task: Task::ShapesLetters,
         items,
         videos: Videos::Blind,
         samples,

@@ -17,7 +17,7 @@ fn what_is_wrong_is_named() {
     for (text, needle) in [
         (format!("{model}colour = 3\n{STAGE}{ANSWERS}"), "line 3: unknown field `colour`"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}speed = 1\n"), "unknown field `speed`"),
-        (format!("{model}{shapes}{STAGE}"), "either patches or answers"),
+        (format!("{model}{shapes}{STAGE}"), "one of patches, facts and answers"),
         (format!("{model}{STAGE}{ANSWERS}"), "need [data.shapes] or [data.llava]"),
         (format!("{model}{shapes}"), "stage"),
         (format!("[model]\n{shapes}{STAGE}{ANSWERS}"), "neither start"),
@@ -32,6 +32,19 @@ fn what_is_wrong_is_named() {
         (format!("{model}[data.shapes]\nfps = 0.0\n{STAGE}{ANSWERS}"), "fps"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [0]\n"), "budgets"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [300]\n"), "from 1 to 256"),
+        (format!("{model}{STAGE}[stage.facts]\nframes = 2\n"), "facts are known about [data.shapes]"),
+        (format!("{model}{shapes}{STAGE}[stage.facts]\nframes = 0\n"), "frames"),
+        (
+            format!(
+                "{model}{shapes}{}[stage.facts]\nframes = 2\n",
+                STAGE.replace("language_model", "projector")
+            ),
+            "kept codes",
+        ),
+        (
+            format!("{model}{shapes}{STAGE}{ANSWERS}facts = {{ weight = -1.0, layer = 1 }}\n"),
+            "facts.weight is -1",
+        ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}price = nan\n"), "price is NaN"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ open = 0.0, choice = 0.0 }}\n"), "mixture"),
     ] {

@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use common::{json_lines, path, stdout};
+use vqtoken::builtin;
+use vqtoken_model::{Chat, ChatTemplate, Precision};
 use vqtoken_shapes::{Settings, write_data_set};
 
 /// `demo/README.md` has a table of clips, questions and what is answered; it is true.
@@ -24,6 +26,33 @@ fn the_demonstration_is_answered_as_its_page_says() {
         asked += 1;
     }
     assert!(asked >= 8, "{asked} questions");
+}
+
+/// Scores of given answers are what the logits behind the whole text say.
+#[test]
+fn ranked_answers_have_the_probabilities_of_their_tokens() {
+    let model = builtin::load(Precision::F32).unwrap();
+    let chat = Chat::new("Which way does the red circle move?");
+    let answers = ["left".to_owned(), "it does not move".to_owned()];
+    let ranking = model.rank(None, &chat, &answers).unwrap();
+    let prompt =
+        model.tokenizer().encode(&ChatTemplate::ChatMl.render(&chat, false).unwrap().before).unwrap();
+    assert_eq!(ranking.prompt_tokens, prompt.len());
+    for (answer, score) in answers.iter().zip(&ranking.scores) {
+        let mut said = model.tokenizer().encode(answer).unwrap();
+        said.push(model.end_tokens()[0]);
+        let read = [&prompt[..], &said[..said.len() - 1]].concat();
+        let logits = model.logits(&read, None, &[]).unwrap();
+        let rows = logits.chunks(logits.len() / read.len()).skip(prompt.len() - 1);
+        let expected: f64 = rows
+            .zip(&said)
+            .map(|(row, &id)| {
+                let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
+                f64::from(row[id as usize]) - sum.ln()
+            })
+            .sum();
+        assert!((score - expected).abs() < 1e-3, "{answer}: {score} is not {expected}");
+    }
 }
 
 /// An interval of four standard deviations about what the model reaches on thousands of questions (`docs/results`).
