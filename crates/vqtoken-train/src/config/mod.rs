@@ -1,11 +1,14 @@
 //! The configuration of a training run: one TOML file.
 
+mod objectives;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_shapes::Settings;
 
+pub use self::objectives::{AnswersConfig, FactsConfig, FactsTerm, Mixture, PatchesConfig, Reading};
 use crate::adamw::AdamWSettings;
 use crate::error::TrainError;
 
@@ -177,112 +180,6 @@ pub struct StageConfig {
     pub checkpoint_every: usize,
 }
 
-/// Single frames of moving shapes, rendered anew for every step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PatchesConfig {
-    /// Side of the picture in patches: fewer than the tower's grid show the scene smaller, within a window of the grid.
-    pub picture: Option<usize>,
-    /// Side of the windows that pictures are cut into, in patches; whole pictures without it.
-    pub window: Option<usize>,
-    /// A patch belongs to an object that covers at least this share of it.
-    pub cover: f32,
-    /// Weight of the place in the loss.
-    pub place: f64,
-}
-
-impl Default for PatchesConfig {
-    fn default() -> Self {
-        Self { picture: None, window: None, cover: 0.3, place: 0.1 }
-    }
-}
-
-/// What the renderer knows about the object of each code, read off the code's token behind the VQ-attention.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct FactsConfig {
-    /// Frames of a clip.
-    pub frames: usize,
-    /// Numbers of codes; every step draws one of them.
-    #[serde(default = "default_budgets")]
-    pub budgets: Vec<usize>,
-    /// Validation clips.
-    #[serde(default = "default_validation_clips")]
-    pub validation_clips: usize,
-}
-
-/// How a video reaches the language model, and what it is asked.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AnswersConfig {
-    /// What stands for the video.
-    pub reading: Reading,
-    /// Frames of a clip.
-    pub frames: usize,
-    /// Numbers of codes; every step draws one of them.
-    #[serde(default = "default_budgets")]
-    pub budgets: Vec<usize>,
-    /// Questions of a clip in a step.
-    #[serde(default = "default_questions")]
-    pub questions: usize,
-    /// Relative frequencies of what is asked of moving shapes.
-    #[serde(default)]
-    pub mixture: Mixture,
-    /// Weight of the pull between tokens and their codes, where the projector learns.
-    #[serde(default)]
-    pub commitment: f64,
-    /// Price of a code in the loss: drawn budgets weigh their answers by it.
-    #[serde(default)]
-    pub price: f64,
-    /// Facts that are to be read off the visual tokens on their way through the language model.
-    pub facts: Option<FactsTerm>,
-    /// Validation clips.
-    #[serde(default = "default_validation_clips")]
-    pub validation_clips: usize,
-}
-
-/// A second term of the loss: what the renderer knows about the object of each visual token.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct FactsTerm {
-    /// Its weight.
-    pub weight: f64,
-    /// How many layers of the language model the visual tokens have gone through.
-    pub layer: usize,
-}
-
-/// What stands for a video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// Codes through the VQ-attention.
-    Vqtoken,
-    /// Bare codes.
-    Codebook,
-    /// Every frame's grid pooled to half its sides, as LLaVA-OneVision does.
-    Pooled,
-    /// Nothing: the question alone.
-    Blind,
-}
-
-/// Relative frequencies of the kinds of text about a clip of moving shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mixture {
-    /// Descriptions.
-    pub caption: f64,
-    /// Questions with free answers.
-    pub open: f64,
-    /// Questions with options.
-    pub choice: f64,
-}
-
-impl Default for Mixture {
-    fn default() -> Self {
-        Self { caption: 0.0, open: 1.0, choice: 1.0 }
-    }
-}
-
 const fn one() -> usize {
     1
 }
@@ -307,20 +204,8 @@ const fn default_checkpoint() -> usize {
     500
 }
 
-fn default_budgets() -> Vec<usize> {
-    vec![32]
-}
-
-const fn default_questions() -> usize {
-    6
-}
-
 fn default_validation() -> f64 {
     0.02
-}
-
-const fn default_validation_clips() -> usize {
-    64
 }
 
 impl TrainConfig {
@@ -425,59 +310,6 @@ impl StageConfig {
             (None, None, Some(answers)) => answers.check(config),
             _ => Err("it needs one of patches, facts and answers as its objective".to_owned()),
         }
-    }
-}
-
-impl FactsConfig {
-    fn check(&self, config: &TrainConfig, rates: &Rates) -> Result<(), String> {
-        if config.data.shapes.is_none() {
-            return Err("facts are known about [data.shapes] alone".to_owned());
-        }
-        if !rates.freeze_grid() {
-            return Err(
-                "facts are read off kept codes: the tower and the projector have no rate here".to_owned()
-            );
-        }
-        check_codes(self.frames, &self.budgets)
-    }
-}
-
-/// Kept index maps have a byte a cell.
-fn check_codes(frames: usize, budgets: &[usize]) -> Result<(), String> {
-    if frames == 0 {
-        return Err("frames has to be at least 1".to_owned());
-    }
-    if budgets.is_empty() || budgets.iter().any(|codes| !(1..=256).contains(codes)) {
-        return Err("budgets lists numbers of codes, at least one number and each from 1 to 256".to_owned());
-    }
-    Ok(())
-}
-
-impl AnswersConfig {
-    fn check(&self, config: &TrainConfig) -> Result<(), String> {
-        if config.data.shapes.is_none() && config.data.llava.is_none() {
-            return Err("answers need [data.shapes] or [data.llava] to learn from".to_owned());
-        }
-        if self.questions == 0 {
-            return Err("questions has to be at least 1".to_owned());
-        }
-        check_codes(self.frames, &self.budgets)?;
-        if self.facts.is_some() && (config.data.shapes.is_none() || self.reading == Reading::Blind) {
-            return Err("facts are known about [data.shapes] alone, and only where it is seen".to_owned());
-        }
-        let of_facts = self.facts.map_or(0.0, |facts| facts.weight);
-        let weights = [("commitment", self.commitment), ("price", self.price), ("facts.weight", of_facts)];
-        for (name, value) in weights {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(format!("{name} is {value}; it has to be at least 0"));
-            }
-        }
-        let Mixture { caption, open, choice } = self.mixture;
-        let weights = [caption, open, choice];
-        if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) || weights == [0.0; 3] {
-            return Err("mixture needs weights of at least 0, one of them above".to_owned());
-        }
-        Ok(())
     }
 }
 
