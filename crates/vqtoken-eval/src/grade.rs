@@ -15,8 +15,9 @@ pub(crate) struct Grade {
 pub(crate) fn grade(item: &Item, text: &str, option_scores: Option<&[f64]>) -> Grade {
     match &item.expected {
         Expected::Choice { options, correct } => {
-            let parsed =
-                option_scores.and_then(best).map_or_else(|| parse_choice(text, options), Parsed::Option);
+            let parsed = option_scores
+                .and_then(best_option)
+                .map_or_else(|| parse_choice(text, options), Parsed::Option);
             let score = correct.map(|correct| f64::from(u8::from(parsed == Parsed::Option(correct))));
             Grade { parsed: Some(parsed), score }
         }
@@ -28,7 +29,8 @@ pub(crate) fn grade(item: &Item, text: &str, option_scores: Option<&[f64]>) -> G
     }
 }
 
-fn best(scores: &[f64]) -> Option<usize> {
+/// The option with the largest score, the first of equals.
+pub fn best_option(scores: &[f64]) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (index, score) in scores.iter().enumerate() {
         if best.is_none_or(|(_, most)| *score > most) {

@@ -44,6 +44,7 @@ use std::io;
 use std::path::Path;
 
 pub use answer::{Answer, Answerer, Ask, PerStage};
+pub use grade::best_option;
 pub use item::{Expected, Item, Label, letter, option_of_letter};
 pub use parse::{Parsed, parse_choice};
 pub use pass::pass;

@@ -85,24 +85,31 @@ impl LanguageModel {
     ///
     /// - embeddings, output: `[batch, n, D]`
     pub fn forward_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
-        let [_, count, _] = embeddings.dims();
-        let angles = self.rotary.angles(cache.len(), count);
-        let layers = self.layers.iter().zip(&mut cache.layers);
-        self.norm.forward(layers.fold(embeddings, |x, (layer, cache)| layer.forward(x, &angles, cache)))
+        self.norm.forward(self.through_layers(embeddings, cache, |_| ()))
     }
 
     /// Reads as [`Self::forward_batch`] does and returns what goes into each layer and what comes out of the last one, not
     /// normalized, `[layers + 1]` times `[batch, n, D]`.
     pub fn states(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Vec<Tensor<3>> {
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        let last = self.through_layers(embeddings, cache, |input| states.push(input.clone()));
+        states.push(last);
+        states
+    }
+
+    /// Through all layers; `look` is shown what goes into each.
+    fn through_layers(
+        &self,
+        embeddings: Tensor<3>,
+        cache: &mut LanguageCache,
+        mut look: impl FnMut(&Tensor<3>),
+    ) -> Tensor<3> {
         let [_, count, _] = embeddings.dims();
         let angles = self.rotary.angles(cache.len(), count);
-        let mut states = vec![embeddings.clone()];
-        let mut hidden = embeddings;
-        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
-            hidden = layer.forward(hidden, &angles, cache);
-            states.push(hidden.clone());
-        }
-        states
+        self.layers.iter().zip(&mut cache.layers).fold(embeddings, |x, (layer, cache)| {
+            look(&x);
+            layer.forward(x, &angles, cache)
+        })
     }
 
     /// Logits of hidden states through the embedding table, for models that tie the two.

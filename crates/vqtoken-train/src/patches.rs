@@ -65,7 +65,6 @@ impl Patches {
         Self { config, settings, seed, side, picture, patch, spec, batch, device: device.clone() }
     }
 
-    /// `count` frames, each cut into as many windows as it takes to cover it.
     /// The mean length of the tokens of some frames.
     ///
     /// # Errors
@@ -77,6 +76,7 @@ impl Patches {
         Ok(f64::from(tokens.powi_scalar(2).sum_dim(2).sqrt().mean().into_scalar::<f32>()))
     }
 
+    /// `count` frames, each cut into as many windows as it takes to cover it.
     fn batch(&self, purpose: &str, place: u64, count: usize) -> Result<Batch, TrainError> {
         let mut draws = Draws::at(self.seed, purpose, place);
         let window = self.config.window.unwrap_or(self.picture).clamp(1, self.picture);

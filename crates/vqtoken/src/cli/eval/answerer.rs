@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use vqtoken::{Chat, GenerationOptions, VisualTokens};
-use vqtoken_eval::{Answer, Answerer, Ask, PerStage};
+use vqtoken_eval::{Answer, Answerer, Ask, PerStage, best_option};
 
 use super::flops;
 use super::frames::Frames;
@@ -121,14 +121,10 @@ fn rank(subject: &Subject, visual: &Visual, ask: &Ask<'_>) -> Result<Answer, Box
     let start = Instant::now();
     let options = ask.item.options();
     let ranking = subject.model.rank(visual.tokens.as_ref(), &Chat::new(ask.prompt), options)?;
-    let best = (0..options.len()).reduce(|best, next| match ranking.scores[next] > ranking.scores[best] {
-        true => next,
-        false => best,
-    });
     let text = &subject.model.config().text;
     let (read, written) = flops::answer(text, ranking.prompt_tokens, ranking.answer_tokens);
     Ok(Answer {
-        text: best.map_or_else(String::new, |best| options[best].clone()),
+        text: best_option(&ranking.scores).map(|best| options[best].clone()).unwrap_or_default(),
         option_scores: Some(ranking.scores),
         visual_tokens: visual.tokens.as_ref().map_or(0, VisualTokens::count),
         seconds: PerStage { prefill: start.elapsed().as_secs_f64(), ..visual.seconds },
