@@ -25,22 +25,20 @@ pub struct LanguageModel {
 #[derive(Clone, Debug)]
 pub struct LanguageCache {
     layers: Vec<KvCache>,
+    /// Where the next text goes on. Positions that were passed over count, though nothing is kept of them.
+    position: usize,
 }
 
 impl LanguageCache {
-    /// Positions read so far.
-    pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, KvCache::len)
-    }
-
     /// What was read of these texts, in this order and as often as they are named: each may then go on differently.
     pub fn select(&self, texts: &[usize]) -> Self {
-        Self { layers: self.layers.iter().map(|layer| layer.select(texts)).collect() }
+        let layers = self.layers.iter().map(|layer| layer.select(texts)).collect();
+        Self { layers, position: self.position }
     }
 
     /// Whether nothing has been read.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.layers.first().is_none_or(KvCache::is_empty)
     }
 }
 
@@ -57,7 +55,7 @@ impl LanguageModel {
 
     /// An empty cache for this model.
     pub fn new_cache(&self) -> LanguageCache {
-        LanguageCache { layers: vec![KvCache::default(); self.layers.len()] }
+        LanguageCache { layers: vec![KvCache::default(); self.layers.len()], position: 0 }
     }
 
     /// Embeddings of tokens, `[n, D]`.
@@ -85,14 +83,27 @@ impl LanguageModel {
     ///
     /// - embeddings, output: `[batch, n, D]`
     pub fn forward_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
-        self.norm.forward(self.through_layers(embeddings, cache, |_| ()))
+        let [_, count, _] = embeddings.dims();
+        let positions: Vec<usize> = (cache.position..cache.position + count).collect();
+        self.norm.forward(self.through_layers(embeddings, &positions, cache, |_| ()))
     }
 
-    /// Reads as [`Self::forward_batch`] does and returns what goes into each layer and what comes out of the last one, not
-    /// normalized, `[layers + 1]` times `[batch, n, D]`.
-    pub fn states(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Vec<Tensor<3>> {
+    /// Reads texts that stand at `positions`, of which some may be passed over, and returns what goes into each layer and
+    /// what comes out of the last one, not normalized, `[layers + 1]` times `[batch, n, D]`. What is read next stands behind
+    /// the last of them.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings: `[batch, n, D]`
+    /// - positions: `[n]`, ascending
+    pub fn states(
+        &self,
+        embeddings: Tensor<3>,
+        positions: &[usize],
+        cache: &mut LanguageCache,
+    ) -> Vec<Tensor<3>> {
         let mut states = Vec::with_capacity(self.layers.len() + 1);
-        let last = self.through_layers(embeddings, cache, |input| states.push(input.clone()));
+        let last = self.through_layers(embeddings, positions, cache, |input| states.push(input.clone()));
         states.push(last);
         states
     }
@@ -101,11 +112,12 @@ impl LanguageModel {
     fn through_layers(
         &self,
         embeddings: Tensor<3>,
+        positions: &[usize],
         cache: &mut LanguageCache,
         mut look: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
-        let [_, count, _] = embeddings.dims();
-        let angles = self.rotary.angles(cache.len(), count);
+        let angles = self.rotary.angles(positions);
+        cache.position = positions.last().map_or(cache.position, |last| last + 1);
         self.layers.iter().zip(&mut cache.layers).fold(embeddings, |x, (layer, cache)| {
             look(&x);
             layer.forward(x, &angles, cache)

@@ -22,7 +22,7 @@ pub use error::ModelError;
 pub use frame_encoder::{FRAMES_AT_ONCE, FrameEncoder};
 pub use generation::{Answer, GenerationOptions, Tokens};
 pub use one_vision::OneVision;
-pub use ranking::Ranking;
+pub use ranking::{Ranking, Watched};
 pub use sampler::Sampling as TokenSampling;
 pub use tokenizer::{TextStream, Tokenizer};
 pub use video_llm::{VideoLlm, VisualTokens};

@@ -92,9 +92,14 @@ impl OneVision {
         self.language_model.forward_batch(embeddings, cache)
     }
 
-    /// Reads as [`Self::read_batch`] does and returns what goes into each layer and comes out of the last.
-    pub fn read_states(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Vec<Tensor<3>> {
-        self.language_model.states(embeddings, cache)
+    /// Reads embeddings `[batch, n, D]` at some positions and returns what goes into each layer and comes out of the last.
+    pub fn read_states(
+        &self,
+        embeddings: Tensor<3>,
+        positions: &[usize],
+        cache: &mut LanguageCache,
+    ) -> Vec<Tensor<3>> {
+        self.language_model.states(embeddings, positions, cache)
     }
 
     /// Embeddings of ids, `[n, D]`.

@@ -1,8 +1,21 @@
 //! How likely given answers are: for questions with options, without asking the model to write.
 
+use burn::tensor::Tensor;
+use vqtoken_nn::kernel_ops::in_pool;
+
 use crate::chat::Chat;
 use crate::error::ModelError;
-use crate::video_llm::{VideoLlm, VisualTokens};
+use crate::language::LanguageCache;
+use crate::video_llm::{VideoLlm, VisualTokens, to_vec};
+
+/// Visual tokens that the language model has read, up to where a question follows: any number of first questions can be
+/// asked behind them.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    cache: LanguageCache,
+    /// Positions read, the visual ones included; 0 without a video.
+    count: usize,
+}
 
 /// Answers as a model judges them.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,38 +29,81 @@ pub struct Ranking {
 }
 
 impl VideoLlm {
-    /// The probabilities of given answers to the next question of a conversation. The prompt is read once.
+    /// Reads visual tokens once for many questions; nothing is read where there is no video.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::chat`].
+    pub fn watch(&self, visual: Option<&VisualTokens>) -> Result<Watched, ModelError> {
+        let mut watched = Watched { cache: self.new_cache(), count: 0 };
+        if let Some(visual) = visual {
+            // What stands before the video is the same for every question.
+            let (before, _) = self.chat_ids(&Chat::new("?"), true)?;
+            let embeddings = self.prompt(&before, Some(visual), &[])?;
+            [watched.count, _] = embeddings.dims();
+            in_pool(|| self.modules().read(embeddings, &mut watched.cache));
+        }
+        Ok(watched)
+    }
+
+    /// The probabilities of given answers to a first question. All answers are read side by side.
     ///
     /// # Errors
     ///
     /// As [`Self::chat`], and if an answer has a mark that the tokenizer does not take.
     pub fn rank(
         &self,
-        visual: Option<&VisualTokens>,
-        chat: &Chat,
+        watched: &Watched,
+        question: &str,
         answers: &[String],
     ) -> Result<Ranking, ModelError> {
-        let prompt = self.chat_prompt(visual, chat)?;
-        let [prompt_tokens, _] = prompt.dims();
-        let mut cache = self.new_cache();
-        let first = self.last_logits(prompt, &mut cache)?;
-        let mut ranking = Ranking { scores: Vec::new(), prompt_tokens, answer_tokens: 0 };
-        for answer in answers {
-            let mut ids = self.tokenizer().encode(answer)?;
-            ids.extend(self.end_tokens().first());
-            ranking.answer_tokens += ids.len();
-            let mut cache = cache.clone();
-            let mut logits = first.clone();
-            let mut score = 0.0;
-            for (index, &id) in ids.iter().enumerate() {
-                score += log_probability(&logits, id);
-                if index + 1 < ids.len() {
-                    logits = self.logits_behind_token(id, &mut cache)?;
-                }
-            }
-            ranking.scores.push(score);
-        }
-        Ok(ranking)
+        let (before, after) = self.chat_ids(&Chat::new(question), watched.count > 0)?;
+        let rest = if watched.count > 0 { after } else { before };
+        let mut cache = watched.cache.clone();
+        let first = self.last_logits(self.prompt(&[], None, &rest)?, &mut cache)?;
+        let ids = answers.iter().map(|answer| {
+            let ids = self.tokenizer().encode(answer)?;
+            Ok(ids.into_iter().chain(self.end_tokens().first().copied()).collect())
+        });
+        let ids = ids.collect::<Result<Vec<Vec<u32>>, ModelError>>()?;
+        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        let behind = match longest {
+            0 | 1 => Vec::new(),
+            longest => self.logits_side_by_side(&ids, longest - 1, &cache)?,
+        };
+        let score = |(answer, ids): (usize, &Vec<u32>)| {
+            let logits = |place: usize| match place {
+                0 => &first[..],
+                place => &behind[(answer * (longest - 1) + place - 1) * first.len()..][..first.len()],
+            };
+            ids.iter().enumerate().map(|(place, &id)| log_probability(logits(place), id)).sum()
+        };
+        Ok(Ranking {
+            scores: ids.iter().enumerate().map(score).collect(),
+            prompt_tokens: watched.count + rest.len(),
+            answer_tokens: ids.iter().map(Vec::len).sum(),
+        })
+    }
+
+    /// Logits behind each of the first `length` tokens of some texts, `[texts, length, vocabulary]`. What fills up a shorter
+    /// one stands behind its end and changes nothing before it.
+    fn logits_side_by_side(
+        &self,
+        texts: &[Vec<u32>],
+        length: usize,
+        cache: &LanguageCache,
+    ) -> Result<Vec<f32>, ModelError> {
+        let padded = texts.iter().flat_map(|ids| {
+            ids.iter().copied().chain(std::iter::repeat(0)).take(length)
+        });
+        let padded: Vec<u32> = padded.collect();
+        in_pool(|| {
+            let mut cache = cache.select(&vec![0; texts.len()]);
+            let embedded: Tensor<2> = self.modules().embed(&padded);
+            let [_, d] = embedded.dims();
+            let hidden = self.modules().read_batch(embedded.reshape([texts.len(), length, d]), &mut cache);
+            to_vec(self.modules().logits(hidden.reshape([texts.len() * length, d])))
+        })
     }
 }
 

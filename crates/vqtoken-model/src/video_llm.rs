@@ -376,10 +376,16 @@ impl VideoLlm {
         visual: Option<&VisualTokens>,
         chat: &Chat,
     ) -> Result<Tensor<2>, ModelError> {
-        let prompt = self.template.render(chat, visual.is_some())?;
+        let (before, after) = self.chat_ids(chat, visual.is_some())?;
+        self.prompt(&before, visual, &after)
+    }
+
+    /// Ids of a conversation before and behind its video; without one all of them are before it.
+    pub(crate) fn chat_ids(&self, chat: &Chat, visual: bool) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
+        let prompt = self.template.render(chat, visual)?;
         let before = self.tokenizer.encode(&prompt.before)?;
         let after = self.tokenizer.encode(prompt.after.as_deref().unwrap_or_default())?;
-        self.prompt(&before, visual, &after)
+        Ok((before, after))
     }
 
     /// The tokens that follow a prompt of ids with visual tokens (and one `image_newline` behind them) between them.
@@ -408,7 +414,7 @@ impl VideoLlm {
         in_pool(|| to_vec(self.model.logits(self.model.read(embeddings, &mut self.new_cache()))))
     }
 
-    fn prompt(
+    pub(crate) fn prompt(
         &self,
         before: &[u32],
         visual: Option<&VisualTokens>,
@@ -418,6 +424,10 @@ impl VideoLlm {
             return Err(ModelError::Question("the prompt is empty: say what you want to know"));
         }
         Ok(self.model.prompt(before, visual.map(|visual| visual.tensor.clone()), after))
+    }
+
+    pub(crate) fn modules(&self) -> &OneVision {
+        &self.model
     }
 
     pub(crate) fn new_cache(&self) -> LanguageCache {
@@ -447,7 +457,7 @@ impl VideoLlm {
     }
 }
 
-fn to_vec<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
+pub(crate) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ModelError> {
     tensor.into_data().try_to_vec().map_err(|error| ModelError::VisualTokens(error.to_string()))
 }
 

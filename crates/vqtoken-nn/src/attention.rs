@@ -156,12 +156,14 @@ mod tests {
         let (n, d) = (7, 12);
         let x = Tensor::<1>::from_floats(numbers(n * d, 5).as_slice(), &device).reshape([1, n, d]);
 
-        let whole = layer.forward_causal(x.clone(), x.clone(), &rotary.angles(0, n), &mut KvCache::default());
+        let positions: Vec<usize> = (0..n).collect();
+        let angles = rotary.angles(&positions);
+        let whole = layer.forward_causal(x.clone(), x.clone(), &angles, &mut KvCache::default());
         let mut cache = KvCache::default();
         let steps: Vec<_> = (0..n)
             .map(|i| {
                 let token = x.clone().slice([0..1, i..i + 1, 0..d]);
-                layer.forward_causal(token.clone(), token, &rotary.angles(i, 1), &mut cache)
+                layer.forward_causal(token.clone(), token, &rotary.angles(&[i]), &mut cache)
             })
             .collect();
         let expected: Vec<f32> = whole.into_data().try_to_vec().unwrap();

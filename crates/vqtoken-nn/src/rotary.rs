@@ -12,7 +12,7 @@ pub struct Rotary {
     theta: f32,
 }
 
-/// Cosines and sines of one run of positions, shared by all layers of a forward pass.
+/// Cosines and sines of some positions, shared by all layers of a forward pass.
 #[derive(Clone, Debug)]
 pub struct RotaryAngles(Angles);
 
@@ -22,15 +22,14 @@ impl Rotary {
         Self { head_dim, theta }
     }
 
-    /// Angles of the positions `start..start + count`, computed in f32 as the public implementations do.
-    pub fn angles(&self, start: usize, count: usize) -> RotaryAngles {
+    /// Angles of positions, computed in f32 as the public implementations do.
+    pub fn angles(&self, positions: &[usize]) -> RotaryAngles {
         let half = self.head_dim / 2;
         let frequencies: Vec<f32> =
             (0..half).map(|i| 1.0 / self.theta.powf(2.0 * i as f32 / self.head_dim as f32)).collect();
         let table = |function: fn(f32) -> f32| {
-            (start..start + count)
-                .flat_map(|position| frequencies.iter().map(move |f| function(position as f32 * f)))
-                .collect()
+            let of = |&position: &usize| frequencies.iter().map(move |f| function(position as f32 * f));
+            positions.iter().flat_map(of).collect()
         };
         RotaryAngles(Angles { cos: table(f32::cos), sin: table(f32::sin) })
     }
@@ -57,7 +56,7 @@ mod tests {
         let rotary = Rotary::new(8, 1e4);
         let at = |seed, position| {
             let x = Tensor::<1>::from_floats(numbers(8, seed).as_slice(), &device).reshape([1, 1, 1, 8]);
-            rotary.angles(position, 1).rotate(x)
+            rotary.angles(&[position]).rotate(x)
         };
         let near = (at(1, 3) * at(2, 5)).sum();
         let far: f32 = (at(1, 103) * at(2, 105)).sum().into_scalar();
@@ -69,6 +68,6 @@ mod tests {
         let device = Device::flex();
         let x = numbers(2 * 6, 4);
         let tensor = Tensor::<1>::from_floats(x.as_slice(), &device).reshape([1, 1, 2, 6]);
-        assert_close(Rotary::new(6, 1e6).angles(0, 1).rotate(tensor), &x, 0.0);
+        assert_close(Rotary::new(6, 1e6).angles(&[0]).rotate(tensor), &x, 0.0);
     }
 }

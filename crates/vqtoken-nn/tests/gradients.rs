@@ -134,7 +134,7 @@ fn activations() {
 
 #[test]
 fn rotary_positions() {
-    let angles = Rotary::new(8, 1e4).angles(3, 7);
+    let angles = Rotary::new(8, 1e4).angles(&[3, 4, 5, 6, 7, 8, 9]);
     agree("rotation", |dtype| {
         let x = tensor([2, 7, 3, 8], 1, dtype);
         (angles.rotate(x.clone()), vec![Input::Four(x)])

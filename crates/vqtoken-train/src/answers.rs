@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
-use vqtoken_core::{GridShape, IndexMap};
+use vqtoken_core::GridShape;
 use vqtoken_model::OneVision;
 use vqtoken_model::language::LanguageCache;
 
@@ -14,7 +14,7 @@ use crate::learner::Learner;
 use crate::losses::{argmax_rows, cross_entropy};
 use crate::objective::{Loss, Measures, Objective, Place};
 use crate::pieces::{clip_numbers, drawn_budget};
-use crate::reading::Reader;
+use crate::reading::{Reader, Visual};
 use crate::text::{Lesson, Teacher};
 use crate::truths::{Guessed, fact_loss, of_cells, of_codes};
 
@@ -101,7 +101,7 @@ impl<'a> Answers<'a> {
     fn read(
         &self,
         model: &OneVision,
-        visual: Option<Tensor<3>>,
+        visual: &Visual,
         lessons: &[Vec<Lesson>],
     ) -> Result<Read, TrainError> {
         let clips = lessons.len();
@@ -113,20 +113,23 @@ impl<'a> Answers<'a> {
         flat.sort_by_key(|(_, lesson)| lesson.after.len());
         let mut cache = model.new_cache();
         let mut read = Read::default();
-        if let Some(visual) = visual {
-            let [_, tokens, d] = visual.dims();
+        if let Some(tokens) = visual.tokens.clone() {
+            let [_, count, d] = tokens.dims();
             let before = flat.first().map_or(&[][..], |(_, lesson)| &lesson.before);
+            let first = before.len();
+            let mut positions: Vec<usize> = (0..first).collect();
+            positions.extend(visual.positions.iter().map(|position| first + position));
+            positions.push(first + visual.length);
             let mut parts = Vec::new();
             if !before.is_empty() {
                 parts.push(model.embed(before).unsqueeze::<3>().expand([clips, before.len(), d]));
             }
-            parts.push(visual);
+            parts.push(tokens);
             parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
             // What the language model says behind the video is of no interest, what it keeps of it is.
-            let states = model.read_states(Tensor::cat(parts, 1), &mut cache);
+            let states = model.read_states(Tensor::cat(parts, 1), &positions, &mut cache);
             let at_layer = self.config.facts.and_then(|facts| states.into_iter().nth(facts.layer));
-            let first = before.len();
-            read.visual = at_layer.map(|state| state.slice([0..clips, first..first + tokens, 0..d]));
+            read.visual = at_layer.map(|state| state.slice([0..clips, first..first + count, 0..d]));
         }
         let total: f32 = flat.iter().flat_map(|(_, lesson)| &lesson.weights).sum();
         // Lessons of about one length together, so that little is filled up.
@@ -142,20 +145,19 @@ impl<'a> Answers<'a> {
         learner: &Learner,
         tokens: Option<Tensor<3>>,
         numbers: &[usize],
-        maps: &[IndexMap],
+        visual: &Visual,
     ) -> Result<Option<(Tensor<1>, Guessed)>, TrainError> {
         let (Some(term), Some(heads), Some(tokens)) = (self.config.facts, &learner.fact_heads, tokens) else {
             return Ok(None);
         };
         // A pooled grid is square.
-        let [_, length, _] = tokens.dims();
-        let side = (length / self.config.frames).isqrt();
+        let side = (visual.length / self.config.frames).isqrt();
         let shape = GridShape { frames: self.config.frames, height: side, width: side };
         let truths = numbers.par_iter().enumerate().map(|(index, &number)| {
-            match (self.clips.scene(number), maps.get(index)) {
+            match (self.clips.scene(number), visual.maps.get(index)) {
                 (None, _) => Ok(Vec::new()),
                 (Some(scene), Some(map)) => of_codes(scene, map),
-                (Some(scene), None) => of_cells(scene, shape),
+                (Some(scene), None) => of_cells(scene, shape, &visual.positions),
             }
         });
         let truths = truths.collect::<Result<Vec<_>, TrainError>>()?;
@@ -227,8 +229,12 @@ impl Objective for Answers<'_> {
             .map(|&number| self.clips.conversations(number, self.config.questions, &mut draws))
             .collect();
         let visual = self.reader.read(&learner.model, self.clips, &numbers, budget)?;
-        let mut read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
-        let facts = self.facts(learner, read.visual.take(), &numbers, &visual.maps)?;
+        let visual = match self.config.keep < 1.0 {
+            true => visual.keep(self.config.keep, &mut Draws::at(self.seed, "kept tokens", place.number())),
+            false => visual,
+        };
+        let mut read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
+        let facts = self.facts(learner, read.visual.take(), &numbers, &visual)?;
         let mut measures = read.score.measures().with("codes", self.config.budgets[budget] as f64);
         let Some(mut loss) = read.loss else {
             return Err(TrainError::Data {
@@ -263,7 +269,7 @@ impl Objective for Answers<'_> {
                 let conversations: Vec<_> =
                     numbers.iter().map(|&number| self.clips.validation(number)).collect();
                 let visual = self.reader.read(&learner.model, self.clips, numbers, budget)?;
-                let read = self.read(&learner.model, visual.tokens, &self.lessons(&conversations)?)?;
+                let read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
                 if let Some(loss) = read.loss {
                     sum += f64::from(loss.into_scalar::<f32>()) * read.score.count() as f64;
                 }

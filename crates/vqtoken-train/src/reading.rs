@@ -8,6 +8,7 @@ use vqtoken_video::PixelSpec;
 
 use crate::config::Reading;
 use crate::data::Clips;
+use crate::draws::Draws;
 use crate::error::TrainError;
 use crate::features::{Codes, Features};
 use crate::losses::unit_rows;
@@ -21,6 +22,30 @@ pub struct Visual {
     pub maps: Vec<IndexMap>,
     /// Mean squared distance of tokens to their codes, where tokens are computed.
     pub commitment: Option<Tensor<1>>,
+    /// Where each token stands among all that there are, `[M]`, ascending.
+    pub positions: Vec<usize>,
+    /// How many there are in all.
+    pub length: usize,
+}
+
+impl Visual {
+    fn of(tokens: Tensor<3>, maps: Vec<IndexMap>, commitment: Option<Tensor<1>>) -> Self {
+        let [_, count, _] = tokens.dims();
+        Self { tokens: Some(tokens), maps, commitment, positions: (0..count).collect(), length: count }
+    }
+
+    /// A share of the tokens, the same of every clip, drawn at random. Each keeps its position. At least one stays.
+    pub(crate) fn keep(self, share: f64, draws: &mut Draws) -> Self {
+        let Some(tokens) = self.tokens else { return self };
+        let wanted = ((self.positions.len() as f64 * share).round() as usize).max(1);
+        let mut rows: Vec<u32> = (0..self.positions.len() as u32).collect();
+        draws.shuffle(&mut rows);
+        rows.truncate(wanted);
+        rows.sort_unstable();
+        let positions = rows.iter().map(|&row| self.positions[row as usize]).collect();
+        let tokens = Some(tokens.clone().select(1, ids(&rows, &tokens.device())));
+        Self { tokens, positions, ..self }
+    }
 }
 
 /// From clips to visual tokens.
@@ -54,22 +79,21 @@ impl Reader {
         budget: usize,
     ) -> Result<Visual, TrainError> {
         match (self.reading, &self.features) {
-            (Reading::Blind, _) => Ok(Visual { tokens: None, maps: Vec::new(), commitment: None }),
+            (Reading::Blind, _) => Ok(Visual { tokens: None, maps: Vec::new(), commitment: None, positions: Vec::new(), length: 0 }),
             (Reading::Pooled, Some(features)) => {
                 let pooled = numbers.par_iter().map(|&number| features.pooled(number));
                 let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
                 let d = model.image_newline().dims()[0];
                 let tokens = pooled.first().map_or(0, |values| values.len() / d);
                 let data = TensorData::new(pooled.concat(), [numbers.len(), tokens, d]);
-                let tokens = Some(Tensor::from_data(data, &self.device));
-                Ok(Visual { tokens, maps: Vec::new(), commitment: None })
+                Ok(Visual::of(Tensor::from_data(data, &self.device), Vec::new(), None))
             }
             (_, Some(features)) => {
                 let codes = numbers.par_iter().map(|&number| features.codes(number, budget));
                 let codes = codes.collect::<Result<Vec<_>, _>>()?;
                 let (codebooks, maps) = self.batch(&codes, self.budgets[budget])?;
                 let tokens = self.through(model, codebooks, &maps)?;
-                Ok(Visual { tokens: Some(tokens), maps, commitment: None })
+                Ok(Visual::of(tokens, maps, None))
             }
             (_, None) => self.compute(model, clips, numbers, budget),
         }
@@ -144,7 +168,7 @@ impl Reader {
         let count = commitments.len();
         let commitment = commitments.into_iter().reduce(|a, b| a + b).map(|sum| sum / count as f32);
         let tokens = if maps.is_empty() { tokens } else { self.through(model, tokens, &maps)? };
-        Ok(Visual { tokens: Some(tokens), maps, commitment })
+        Ok(Visual::of(tokens, maps, commitment))
     }
 }
 

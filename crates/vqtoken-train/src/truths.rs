@@ -18,6 +18,7 @@ const OWN: f64 = 0.6;
 const COVER: f32 = 0.3;
 
 /// The truth about a visual token.
+#[derive(Debug)]
 pub(crate) struct Truth {
     /// The token's place among the clip's.
     pub(crate) row: usize,
@@ -157,23 +158,28 @@ pub(crate) fn of_codes(scene: &Scene, map: &IndexMap) -> Result<Vec<Truth>, Trai
     Ok(truths(scene, &owners))
 }
 
-/// What is true about the cells of a grid that is read frame by frame: of each object those in the last frame that shows it,
-/// behind everything that is to be known about it, and of nothing those in the last frame of all.
+/// What is true about the `cells` of a grid that are read, frame by frame: of each object those in the last frame that shows
+/// it, behind everything that is to be known about it, and of nothing those in the last frame of all. Rows are places in
+/// `cells`.
 ///
 /// # Errors
 ///
 /// If the clip has too few frames.
-pub(crate) fn of_cells(scene: &Scene, shape: GridShape) -> Result<Vec<Truth>, TrainError> {
+pub(crate) fn of_cells(scene: &Scene, shape: GridShape, cells: &[usize]) -> Result<Vec<Truth>, TrainError> {
     let seen = seen(scene, shape)?;
+    let read = || cells.iter().map(|&cell| (cell, seen[cell]));
     let plane = shape.height * shape.width;
     let mut last = vec![0; scene.objects.len()];
-    for (cell, object) in seen.iter().enumerate() {
-        object.iter().for_each(|&object| last[object] = cell / plane);
+    for (cell, object) in read() {
+        object.into_iter().for_each(|object| last[object] = cell / plane);
     }
-    let owners: Vec<(usize, Option<usize>)> = seen
-        .into_iter()
+    let is_last = |cell: usize, object: Option<usize>| {
+        cell / plane == object.map_or(shape.frames - 1, |object| last[object])
+    };
+    let owners: Vec<(usize, Option<usize>)> = read()
         .enumerate()
-        .filter(|(cell, object)| cell / plane == object.map_or(shape.frames - 1, |object| last[object]))
+        .filter(|(_, (cell, object))| is_last(*cell, *object))
+        .map(|(row, (_, object))| (row, object))
         .collect();
     Ok(truths(scene, &owners))
 }

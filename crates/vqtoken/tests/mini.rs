@@ -32,9 +32,10 @@ fn the_demonstration_is_answered_as_its_page_says() {
 #[test]
 fn ranked_answers_have_the_probabilities_of_their_tokens() {
     let model = builtin::load(Precision::F32).unwrap();
-    let chat = Chat::new("Which way does the red circle move?");
+    let question = "Which way does the red circle move?";
+    let chat = Chat::new(question);
     let answers = ["left".to_owned(), "it does not move".to_owned()];
-    let ranking = model.rank(None, &chat, &answers).unwrap();
+    let ranking = model.rank(&model.watch(None).unwrap(), question, &answers).unwrap();
     let prompt =
         model.tokenizer().encode(&ChatTemplate::ChatMl.render(&chat, false).unwrap().before).unwrap();
     assert_eq!(ranking.prompt_tokens, prompt.len());

@@ -49,6 +49,9 @@ pub struct AnswersConfig {
     /// Numbers of codes; every step draws one of them.
     #[serde(default = "default_budgets")]
     pub budgets: Vec<usize>,
+    /// The share of pooled tokens that a step reads, drawn at random; each keeps its position. Validation reads all.
+    #[serde(default = "all")]
+    pub keep: f64,
     /// Questions of a clip in a step.
     #[serde(default = "default_questions")]
     pub questions: usize,
@@ -114,6 +117,10 @@ fn default_budgets() -> Vec<usize> {
     vec![32]
 }
 
+const fn all() -> f64 {
+    1.0
+}
+
 const fn default_questions() -> usize {
     6
 }
@@ -158,6 +165,12 @@ impl AnswersConfig {
         check_codes(self.frames, &self.budgets)?;
         if self.facts.is_some() && (config.data.shapes.is_none() || self.reading == Reading::Blind) {
             return Err("facts are known about [data.shapes] alone, and only where it is seen".to_owned());
+        }
+        if !(self.keep > 0.0 && self.keep <= 1.0) {
+            return Err(format!("keep is {}; it has to be above 0 and at most 1", self.keep));
+        }
+        if self.keep < 1.0 && self.reading != Reading::Pooled {
+            return Err("keep leaves out tokens of a grid: it goes with reading = \"pooled\" alone".to_owned());
         }
         let of_facts = self.facts.map_or(0.0, |facts| facts.weight);
         let weights = [("commitment", self.commitment), ("price", self.price), ("facts.weight", of_facts)];

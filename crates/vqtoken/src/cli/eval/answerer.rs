@@ -48,8 +48,9 @@ impl<'a> Evaluator<'a> {
         Self { subjects, trials, video: None, visual: None }
     }
 
-    /// Makes what a trial reads of a video, unless it is the present one.
-    fn read(&mut self, number: usize, path: &Path, video: &str) {
+    /// Makes what a trial reads of a video, unless it is the present one; the language model reads it, too, where options are
+    /// ranked.
+    fn read(&mut self, number: usize, path: &Path, video: &str, ranks: bool) {
         if self.video.as_ref().is_none_or(|(present, _)| present != path) {
             // The old frames go before the new ones come.
             (self.video, self.visual) = (None, None);
@@ -65,6 +66,7 @@ impl<'a> Evaluator<'a> {
                 Some((_, Ok(frames))) => frames
                     .see(subject, reading, video)
                     .and_then(|seen| Visual::new(subject, reading, &seen, video))
+                    .and_then(|visual| if ranks { visual.watch(subject) } else { Ok(visual) })
                     .map_err(|error| error.to_string()),
                 Some((_, Err(reason))) => Err(reason.clone()),
                 None => Err("there is no video".to_owned()),
@@ -83,7 +85,7 @@ impl Answerer for Evaluator<'_> {
         let visual = match path {
             None => &blind,
             Some(path) => {
-                self.read(ask.run, path, &ask.item.video);
+                self.read(ask.run, path, &ask.item.video, ask.ranks);
                 match &self.visual {
                     Some((_, Ok(visual))) => visual,
                     Some((_, Err(reason))) => return Err(reason.clone().into()),
@@ -118,16 +120,24 @@ impl Answerer for Evaluator<'_> {
 
 /// The options by how likely the model would answer with each.
 fn rank(subject: &Subject, visual: &Visual, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
-    let start = Instant::now();
     let options = ask.item.options();
-    let ranking = subject.model.rank(visual.tokens.as_ref(), &Chat::new(ask.prompt), options)?;
+    let alone;
+    let (watched, watching) = match &visual.watched {
+        Some((watched, seconds)) => (watched, *seconds),
+        None => {
+            alone = subject.model.watch(visual.tokens.as_ref())?;
+            (&alone, 0.0)
+        }
+    };
+    let start = Instant::now();
+    let ranking = subject.model.rank(watched, ask.prompt, options)?;
     let text = &subject.model.config().text;
     let (read, written) = flops::answer(text, ranking.prompt_tokens, ranking.answer_tokens);
     Ok(Answer {
         text: best_option(&ranking.scores).map(|best| options[best].clone()).unwrap_or_default(),
         option_scores: Some(ranking.scores),
         visual_tokens: visual.tokens.as_ref().map_or(0, VisualTokens::count),
-        seconds: PerStage { prefill: start.elapsed().as_secs_f64(), ..visual.seconds },
+        seconds: PerStage { prefill: watching + start.elapsed().as_secs_f64(), ..visual.seconds },
         flops: PerStage { prefill: read, generation: written, ..visual.flops },
     })
 }

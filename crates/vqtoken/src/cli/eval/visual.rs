@@ -5,6 +5,7 @@ use std::time::Instant;
 use vqtoken::{Budget, Codebook, IndexMap, TokenGrid, VisualTokens, quantize};
 use vqtoken_core::{pool_bilinear, quantizer_flops};
 use vqtoken_eval::PerStage;
+use vqtoken_model::Watched;
 
 use super::ablation::{random_codes, shuffled};
 use super::flops;
@@ -19,6 +20,8 @@ const POOLING: f64 = 7.0;
 pub(super) struct Visual {
     /// None if it is asked blindly.
     pub(super) tokens: Option<VisualTokens>,
+    /// The language model behind having read them, where options are ranked, and the seconds that it took.
+    pub(super) watched: Option<(Watched, f64)>,
     pub(super) seconds: PerStage,
     pub(super) flops: PerStage,
 }
@@ -26,7 +29,7 @@ pub(super) struct Visual {
 impl Visual {
     /// Nothing.
     pub(super) fn blind() -> Self {
-        Self { tokens: None, seconds: PerStage::default(), flops: PerStage::default() }
+        Self { tokens: None, watched: None, seconds: PerStage::default(), flops: PerStage::default() }
     }
 
     /// A reading of a token grid.
@@ -59,6 +62,14 @@ impl Visual {
             }
         };
         Ok(Self { tokens: Some(tokens), ..visual })
+    }
+
+    /// Lets the language model read the tokens, once for all questions about them.
+    pub(super) fn watch(mut self, subject: &Subject) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let watched = subject.model.watch(self.tokens.as_ref())?;
+        self.watched = Some((watched, start.elapsed().as_secs_f64()));
+        Ok(self)
     }
 
     fn pooled(&mut self, grid: &TokenGrid) -> anyhow::Result<TokenGrid> {
