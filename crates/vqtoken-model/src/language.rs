@@ -180,3 +180,49 @@ impl DecoderLayer {
 
 pack_layers!(LanguageModel { embed_tokens, layers });
 pack_layers!(DecoderLayer { self_attn, mlp });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OneVisionConfig;
+
+    fn model() -> LanguageModel {
+        let text = r#"{
+            "model_type": "llava_onevision", "vision_feature_layer": -1, "tie_word_embeddings": true,
+            "text_config": {"model_type": "qwen2", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+                "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4, "vocab_size": 20,
+                "max_position_embeddings": 4096, "rms_norm_eps": 1e-06, "tie_word_embeddings": true,
+                "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}},
+            "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 8, "intermediate_size": 8,
+                "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+        }"#;
+        let device = Device::flex();
+        device.seed(5);
+        LanguageModel::new(&OneVisionConfig::parse("config.json", text).unwrap().text, &device)
+    }
+
+    fn agree(a: Tensor<3>, b: Tensor<3>) {
+        let most: f32 = (a - b).abs().max().into_scalar();
+        assert!(most < 1e-4, "{most}");
+    }
+
+    #[test]
+    fn what_is_passed_over_leaves_its_position() {
+        let model = model();
+        let x = model.embed(&[3, 1, 4, 1]).unsqueeze::<3>();
+        let at = |positions: &[usize]| {
+            let mut cache = model.new_cache();
+            let last = model.states(x.clone(), positions, &mut cache).pop().unwrap();
+            (last, model.forward_batch(model.embed(&[5, 9]).unsqueeze::<3>(), &mut cache))
+        };
+        // Distances are all that counts, and what follows is as far from the last as from a neighbour.
+        let (first, then) = at(&[0, 1, 5, 7]);
+        let (moved, moved_then) = at(&[40, 41, 45, 47]);
+        agree(first.clone(), moved);
+        agree(then, moved_then);
+        let (dense, _) = at(&[0, 1, 2, 3]);
+        let apart: f32 = (first - dense.clone()).abs().max().into_scalar();
+        assert!(apart > 1e-3, "{apart}");
+        agree(model.norm.forward(dense), model.forward_batch(x, &mut model.new_cache()));
+    }
+}

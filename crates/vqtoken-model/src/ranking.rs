@@ -51,12 +51,7 @@ impl VideoLlm {
     /// # Errors
     ///
     /// As [`Self::chat`], and if an answer has a mark that the tokenizer does not take.
-    pub fn rank(
-        &self,
-        watched: &Watched,
-        question: &str,
-        answers: &[String],
-    ) -> Result<Ranking, ModelError> {
+    pub fn rank(&self, watched: &Watched, question: &str, answers: &[String]) -> Result<Ranking, ModelError> {
         let (before, after) = self.chat_ids(&Chat::new(question), watched.count > 0)?;
         let rest = if watched.count > 0 { after } else { before };
         let mut cache = watched.cache.clone();
@@ -93,9 +88,8 @@ impl VideoLlm {
         length: usize,
         cache: &LanguageCache,
     ) -> Result<Vec<f32>, ModelError> {
-        let padded = texts.iter().flat_map(|ids| {
-            ids.iter().copied().chain(std::iter::repeat(0)).take(length)
-        });
+        let padded =
+            texts.iter().flat_map(|ids| ids.iter().copied().chain(std::iter::repeat(0)).take(length));
         let padded: Vec<u32> = padded.collect();
         in_pool(|| {
             let mut cache = cache.select(&vec![0; texts.len()]);

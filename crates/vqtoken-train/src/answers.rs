@@ -98,12 +98,7 @@ impl<'a> Answers<'a> {
     }
 
     /// The loss on the lessons of each clip.
-    fn read(
-        &self,
-        model: &OneVision,
-        visual: &Visual,
-        lessons: &[Vec<Lesson>],
-    ) -> Result<Read, TrainError> {
+    fn read(&self, model: &OneVision, visual: &Visual, lessons: &[Vec<Lesson>]) -> Result<Read, TrainError> {
         let clips = lessons.len();
         let mut flat: Vec<(usize, &Lesson)> = lessons
             .iter()

@@ -79,7 +79,13 @@ impl Reader {
         budget: usize,
     ) -> Result<Visual, TrainError> {
         match (self.reading, &self.features) {
-            (Reading::Blind, _) => Ok(Visual { tokens: None, maps: Vec::new(), commitment: None, positions: Vec::new(), length: 0 }),
+            (Reading::Blind, _) => Ok(Visual {
+                tokens: None,
+                maps: Vec::new(),
+                commitment: None,
+                positions: Vec::new(),
+                length: 0,
+            }),
             (Reading::Pooled, Some(features)) => {
                 let pooled = numbers.par_iter().map(|&number| features.pooled(number));
                 let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
@@ -244,4 +250,27 @@ fn interpolation(side: usize, half: usize) -> Vec<f32> {
         weights[cell * side + (first + 1).min(side - 1)] += share;
     }
     weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_tokens_keep_their_places() {
+        let device = Device::flex();
+        let values: Vec<f32> = (0..2 * 40).map(|i| i as f32).collect();
+        let all = || Tensor::<1>::from_floats(values.as_slice(), &device).reshape([2, 40, 1]);
+        let visual = Visual::of(all(), Vec::new(), None).keep(0.25, &mut Draws::at(1, "kept tokens", 0));
+        assert_eq!((visual.positions.len(), visual.length), (10, 40));
+        assert!(visual.positions.is_sorted() && visual.positions != (0..10).collect::<Vec<_>>());
+        let kept: Vec<f32> = visual.tokens.unwrap().into_data().try_to_vec().unwrap();
+        let expected: Vec<f32> = [0, 40]
+            .iter()
+            .flat_map(|first| visual.positions.iter().map(move |p| (first + p) as f32))
+            .collect();
+        assert_eq!(kept, expected);
+        let one = Visual::of(all(), Vec::new(), None).keep(1e-9, &mut Draws::at(1, "kept tokens", 0));
+        assert_eq!(one.positions.len(), 1);
+    }
 }

@@ -183,3 +183,36 @@ pub(crate) fn of_cells(scene: &Scene, shape: GridShape, cells: &[usize]) -> Resu
         .collect();
     Ok(truths(scene, &owners))
 }
+
+#[cfg(test)]
+mod tests {
+    use vqtoken_shapes::{Settings, clips};
+
+    use super::*;
+
+    #[test]
+    fn cells_that_are_read_have_the_truth_of_all() {
+        let settings = Settings { clips: 6, seed: 4, ..Settings::default() };
+        let shape = GridShape { frames: 8, height: 14, width: 14 };
+        for clip in clips(&settings).unwrap() {
+            let scene = &clip.scene;
+            let all: Vec<usize> = (0..8 * 196).collect();
+            let seen = seen(scene, shape).unwrap();
+            let third: Vec<usize> = all.iter().copied().filter(|cell| cell % 3 == 0).collect();
+            for cells in [all, third] {
+                let truths = of_cells(scene, shape, &cells).unwrap();
+                // Every object that is read at all, and the scene, once in weight.
+                let mut objects: Vec<usize> = cells.iter().filter_map(|&cell| seen[cell]).collect();
+                objects.sort_unstable();
+                objects.dedup();
+                let weight: f32 = truths.iter().map(|truth| truth.weight).sum();
+                assert!((weight - objects.len() as f32 - 1.0).abs() < 1e-3, "{weight} of {objects:?}");
+                for truth in &truths {
+                    let known = scene.facts();
+                    let expected = seen[cells[truth.row]].map(|object| known[object]);
+                    assert!(expected.is_none_or(|expected| expected == truth.classes));
+                }
+            }
+        }
+    }
+}

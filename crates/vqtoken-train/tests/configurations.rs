@@ -45,6 +45,8 @@ fn what_is_wrong_is_named() {
             format!("{model}{shapes}{STAGE}{ANSWERS}facts = {{ weight = -1.0, layer = 1 }}\n"),
             "facts.weight is -1",
         ),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "reading = \"pooled\""),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.0\n"), "keep is 0"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}price = nan\n"), "price is NaN"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ open = 0.0, choice = 0.0 }}\n"), "mixture"),
     ] {

@@ -35,24 +35,34 @@ fn ranked_answers_have_the_probabilities_of_their_tokens() {
     let question = "Which way does the red circle move?";
     let chat = Chat::new(question);
     let answers = ["left".to_owned(), "it does not move".to_owned()];
-    let ranking = model.rank(&model.watch(None).unwrap(), question, &answers).unwrap();
-    let prompt =
-        model.tokenizer().encode(&ChatTemplate::ChatMl.render(&chat, false).unwrap().before).unwrap();
-    assert_eq!(ranking.prompt_tokens, prompt.len());
-    for (answer, score) in answers.iter().zip(&ranking.scores) {
-        let mut said = model.tokenizer().encode(answer).unwrap();
-        said.push(model.end_tokens()[0]);
-        let read = [&prompt[..], &said[..said.len() - 1]].concat();
-        let logits = model.logits(&read, None, &[]).unwrap();
-        let rows = logits.chunks(logits.len() / read.len()).skip(prompt.len() - 1);
-        let expected: f64 = rows
-            .zip(&said)
-            .map(|(row, &id)| {
-                let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
-                f64::from(row[id as usize]) - sum.ln()
-            })
-            .sum();
-        assert!((score - expected).abs() < 1e-3, "{answer}: {score} is not {expected}");
+    let values: Vec<f32> =
+        (0..5 * model.config().text.hidden_size).map(|i| ((i * 7) % 13) as f32 / 10.0).collect();
+    let tokens = model.visual_tokens_from(&values, model.config().text.hidden_size).unwrap();
+    for visual in [None, Some(&tokens)] {
+        let ranking = model.rank(&model.watch(visual).unwrap(), question, &answers).unwrap();
+        let prompt = ChatTemplate::ChatMl.render(&chat, visual.is_some()).unwrap();
+        let before = model.tokenizer().encode(&prompt.before).unwrap();
+        let after = model.tokenizer().encode(prompt.after.as_deref().unwrap_or_default()).unwrap();
+        // The mark behind visual tokens counts.
+        let read = before.len() + visual.map_or(0, |visual| visual.count() + 1) + after.len();
+        assert_eq!(ranking.prompt_tokens, read);
+        for (answer, score) in answers.iter().zip(&ranking.scores) {
+            let mut said = model.tokenizer().encode(answer).unwrap();
+            said.push(model.end_tokens()[0]);
+            let behind = [&after[..], &said[..said.len() - 1]].concat();
+            let whole = if visual.is_some() { before.clone() } else { [&before[..], &behind].concat() };
+            let behind = if visual.is_some() { &behind[..] } else { &[] };
+            let logits = model.logits(&whole, visual, behind).unwrap();
+            let rows = logits.chunks(model.config().text.vocabulary).skip(read - 1);
+            let expected: f64 = rows
+                .zip(&said)
+                .map(|(row, &id)| {
+                    let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
+                    f64::from(row[id as usize]) - sum.ln()
+                })
+                .sum();
+            assert!((score - expected).abs() < 1e-3, "{answer}: {score} is not {expected}");
+        }
     }
 }
 

@@ -170,7 +170,9 @@ impl AnswersConfig {
             return Err(format!("keep is {}; it has to be above 0 and at most 1", self.keep));
         }
         if self.keep < 1.0 && self.reading != Reading::Pooled {
-            return Err("keep leaves out tokens of a grid: it goes with reading = \"pooled\" alone".to_owned());
+            return Err(
+                "keep leaves out tokens of a grid: it goes with reading = \"pooled\" alone".to_owned()
+            );
         }
         let of_facts = self.facts.map_or(0.0, |facts| facts.weight);
         let weights = [("commitment", self.commitment), ("price", self.price), ("facts.weight", of_facts)];

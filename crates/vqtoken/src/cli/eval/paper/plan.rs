@@ -209,10 +209,11 @@ impl FrameCounts {
     }
 
     fn adaptive(self) -> Table {
-        let rule = |rule| Budget::Adaptive { min: BUDGETS[0], max: BUDGETS[1], rule };
+        let of = |min, rule| Budget::Adaptive { min, max: BUDGETS[1], rule };
         let rows = [
-            Some(self.vqtoken("VQToken, elbow", Budget::PAPER_ADAPTIVE).paper(57.72, 13.08)),
-            Some(self.vqtoken("VQToken, silhouette", rule(Rule::Silhouette))),
+            Some(self.vqtoken("VQToken, elbow of 12 to 32", Budget::PAPER_ADAPTIVE).paper(57.72, 13.08)),
+            Some(self.vqtoken("VQToken, elbow of 8 to 32", of(8, Rule::Elbow))),
+            Some(self.vqtoken("VQToken, silhouette", of(BUDGETS[0], Rule::Silhouette))),
             Some(self.pooled("pooling, twice the frames", 2 * self.unreduced).paper(57.2, 3136.0)),
             self.baseline("DyCoke", "dycoke:p=0.7", true).map(|row| row.paper(57.7, 1662.0)),
             self.baseline("EVS", "evs:q=0.75", true),
@@ -305,7 +306,7 @@ mod tests {
     fn tables_have_all_their_rows() {
         let tables = FrameCounts { reduced: 32, unreduced: 8 }.tables();
         let rows: Vec<usize> = tables.iter().map(|table| table.rows.len()).collect();
-        assert_eq!(rows, [7, 36, 15, 7, 7, 3, 8, 8]);
+        assert_eq!(rows, [7, 36, 15, 8, 7, 3, 8, 8]);
         let readings: Vec<_> = tables[0].rows.iter().map(|row| row.reading.to_string()).collect();
         assert_eq!(readings[0], "pooled of 8 frames");
         assert_eq!(readings[1], "norm:10% of 32 frames");
