@@ -257,14 +257,17 @@ impl Objective for Answers<'_> {
         let codes = matches!(self.config.reading, Reading::Vqtoken | Reading::Codebook);
         let budgets = if codes { self.config.budgets.len() } else { 1 };
         let mut measures = Measures::default();
-        let (mut sum, mut total) = (0.0, Score::default());
+        let (mut sum, mut total, mut guessed) = (0.0, Score::default(), Guessed::default());
         for budget in 0..budgets {
             let mut score = Score::default();
             for numbers in numbers.chunks(VALIDATION_BATCH) {
                 let conversations: Vec<_> =
                     numbers.iter().map(|&number| self.clips.validation(number)).collect();
                 let visual = self.reader.read(&learner.model, self.clips, numbers, budget)?;
-                let read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
+                let mut read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
+                if let Some((_, some)) = self.facts(learner, read.visual.take(), numbers, &visual)? {
+                    guessed.add(&some);
+                }
                 if let Some(loss) = read.loss {
                     sum += f64::from(loss.into_scalar::<f32>()) * read.score.count() as f64;
                 }
@@ -274,6 +277,9 @@ impl Objective for Answers<'_> {
                 measures = measures.with(format!("right_{}", self.config.budgets[budget]), score.share());
             }
             total.add(score);
+        }
+        if self.config.facts.is_some() {
+            measures = measures.with_all(&guessed.measures(true));
         }
         match total.count() {
             0 => Ok(measures),

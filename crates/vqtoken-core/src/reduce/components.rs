@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::nearest::{ROWS, each_product};
+use crate::products::products;
 
 /// The component of each of the unit vectors `[N, dim]` where those of a cosine above `threshold` are connected, and how many there
 /// are. Components are numbered by their first member. Cosines are computed once for each pair.
@@ -24,15 +25,54 @@ pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>
         (0..count.div_ceil(ROWS)).into_par_iter().flat_map_iter(of_block).collect();
     let mut forest = Forest::new(count);
     edges.into_iter().for_each(|(a, b)| _ = forest.join(a, b));
-    let mut numbers = vec![None; count];
-    let mut found = 0;
-    let label = |place| {
-        *numbers[forest.root(place)].get_or_insert_with(|| {
-            found += 1;
-            found - 1
-        })
-    };
-    ((0..count).map(label).collect(), found as usize)
+    forest.components()
+}
+
+/// The maximum spanning tree of some unit vectors by their cosines (Prim). Cut where cosines are not above a threshold, it
+/// falls into the [`components`] of that threshold, so that many thresholds cost little more than one. Holds the cosines of all
+/// pairs while it is made.
+#[derive(Debug)]
+pub(crate) struct SpanningTree {
+    count: usize,
+    /// Both ends and their cosine.
+    edges: Vec<(usize, usize, f32)>,
+}
+
+impl SpanningTree {
+    /// The tree of unit vectors `[N, dim]`.
+    pub(crate) fn of(units: &[f32], dim: usize) -> Self {
+        let count = units.len() / dim;
+        let mut cosines = vec![0.0; count * count];
+        products(units, units, dim, &mut cosines);
+        // For each vector outside the tree the nearest inside.
+        let mut nearest = vec![(0, f32::NEG_INFINITY); count];
+        let mut outside: Vec<usize> = (1..count).collect();
+        let mut edges = Vec::with_capacity(outside.len());
+        let mut last = 0;
+        while !outside.is_empty() {
+            let row = &cosines[last * count..][..count];
+            let mut next = (0, f32::NEG_INFINITY);
+            for (place, &vector) in outside.iter().enumerate() {
+                if row[vector] > nearest[vector].1 {
+                    nearest[vector] = (last, row[vector]);
+                }
+                if nearest[vector].1 > next.1 {
+                    next = (place, nearest[vector].1);
+                }
+            }
+            last = outside.swap_remove(next.0);
+            edges.push((nearest[last].0, last, nearest[last].1));
+        }
+        Self { count, edges }
+    }
+
+    /// As [`components`] gives them.
+    pub(crate) fn components(&self, threshold: f32) -> (Vec<u32>, usize) {
+        let mut forest = Forest::new(self.count);
+        let above = self.edges.iter().filter(|(.., cosine)| *cosine > threshold);
+        above.for_each(|&(a, b, _)| _ = forest.join(a, b));
+        forest.components()
+    }
 }
 
 /// Disjoint sets. The root of a set is its first member.
@@ -55,6 +95,20 @@ impl Forest {
             place = parent;
         }
         place
+    }
+
+    /// The set of each place and how many there are, numbered by their first members.
+    fn components(mut self) -> (Vec<u32>, usize) {
+        let count = self.parents.len();
+        let mut numbers = vec![None; count];
+        let mut found = 0;
+        let label = |place| {
+            *numbers[self.root(place)].get_or_insert_with(|| {
+                found += 1;
+                found - 1
+            })
+        };
+        ((0..count).map(label).collect(), found as usize)
     }
 
     /// Makes the two one set; whether they were apart.
@@ -92,6 +146,10 @@ mod tests {
             crate::products::product(a, b) > 0.95
         };
         let (labels, count) = components(&units, 4, 0.95);
+        let tree = SpanningTree::of(&units, 4);
+        for threshold in [-1.5, -0.3, 0.5, 0.9, 0.95, 0.99, 1.0] {
+            assert_eq!(tree.components(threshold), components(&units, 4, threshold), "{threshold}");
+        }
         let mut forest = Forest::new(300);
         (0..300).for_each(|a| (0..a).filter(|&b| alike(a, b)).for_each(|b| _ = forest.join(a, b)));
         assert_eq!(count, (0..300).filter(|&place| forest.root(place) == place).count());

@@ -8,6 +8,23 @@ use crate::products::products;
 pub(crate) const ROWS: usize = 64;
 const COLUMNS: usize = 48;
 
+/// Numbers that are compared at once.
+const LANES: usize = 16;
+
+/// Gives `visit` the products of each row `[_, dim]` with some columns `[_, dim]`, of which it is told the first; for one row,
+/// columns come in order.
+fn each_run(rows: &[f32], columns: &[f32], dim: usize, mut visit: impl FnMut(usize, usize, &[f32])) {
+    let mut block = vec![0.0; rows.len() / dim * COLUMNS];
+    for (first, columns) in columns.chunks(COLUMNS * dim).enumerate() {
+        let count = columns.len() / dim;
+        let block = &mut block[..rows.len() / dim * count];
+        products(rows, columns, dim, block);
+        for (row, products) in block.chunks_exact(count).enumerate() {
+            visit(row, first * COLUMNS, products);
+        }
+    }
+}
+
 /// Gives `visit` the product of each row `[_, dim]` with each column `[_, dim]`; for one row, columns come in order.
 pub(crate) fn each_product(
     rows: &[f32],
@@ -15,31 +32,40 @@ pub(crate) fn each_product(
     dim: usize,
     mut visit: impl FnMut(usize, usize, f32),
 ) {
-    let mut block = vec![0.0; rows.len() / dim * COLUMNS];
-    for (first, columns) in columns.chunks(COLUMNS * dim).enumerate() {
-        let count = columns.len() / dim;
-        let block = &mut block[..rows.len() / dim * count];
-        products(rows, columns, dim, block);
-        for (row, products) in block.chunks_exact(count).enumerate() {
-            for (column, &product) in products.iter().enumerate() {
-                visit(row, first * COLUMNS + column, product);
-            }
+    each_run(rows, columns, dim, |row, first, products| {
+        for (column, &product) in products.iter().enumerate() {
+            visit(row, first + column, product);
         }
-    }
+    });
 }
 
 /// For each row the column of the largest product, ties to the first, and that product. There must be a column.
 pub(crate) fn nearest(rows: &[f32], columns: &[f32], dim: usize) -> Vec<(u32, f32)> {
     let of_block = |rows: &[f32]| {
         let mut best = vec![(0, f32::NEG_INFINITY); rows.len() / dim];
-        each_product(rows, columns, dim, |row, column, product| {
-            if product > best[row].1 {
-                best[row] = (column as u32, product);
+        each_run(rows, columns, dim, |row, first, products| {
+            let most = largest(products);
+            // Rarely so, which is why columns are not looked at one by one.
+            if most > best[row].1
+                && let Some(column) = products.iter().position(|&product| product == most)
+            {
+                best[row] = ((first + column) as u32, most);
             }
         });
         best
     };
     rows.par_chunks(ROWS * dim).flat_map_iter(of_block).collect()
+}
+
+/// The largest of some numbers, in a form that compilers turn into vectors.
+fn largest(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (runs, rest) = values.as_chunks::<LANES>();
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for run in runs {
+        most.iter_mut().zip(run).for_each(|(most, &value)| *most = larger(*most, value));
+    }
+    most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger)
 }
 
 /// The rows at `places` of `[_, dim]`, one after the other.

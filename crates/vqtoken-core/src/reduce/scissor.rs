@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::amount::{Parameter, Target};
-use super::components::components;
+use super::components::{SpanningTree, components};
 use super::nearest::nearest;
 use super::reduction::means;
 use super::{ReduceError, Reducer, Reduction, VisualTokens, check};
@@ -47,9 +47,11 @@ impl Reducer for Scissor {
         check(grid)?;
         let (dim, tokens, per_frame) = (grid.dim(), grid.shape().len(), grid.shape().tokens_per_frame());
         let units = normalize(grid.data(), dim);
+        let frames = units.par_chunks_exact(per_frame * dim);
+        let frames: Vec<SpanningTree> = frames.map(|units| SpanningTree::of(units, dim)).collect();
         let found = match &self.target {
-            Target::Parameter(tau) => Components::of(grid, &units, THRESHOLD.check(*tau)? as f32),
-            Target::Amount(amount) => Components::at_most(grid, &units, amount.tokens(grid)?),
+            Target::Parameter(tau) => Components::of(grid, &frames, THRESHOLD.check(*tau)? as f32),
+            Target::Amount(amount) => Components::at_most(grid, &frames, amount.tokens(grid)?),
         };
         let Components { mut centres, in_frames } = found;
         let count = centres.len() / dim;
@@ -77,12 +79,11 @@ impl Reducer for Scissor {
 }
 
 impl Components {
-    fn of(grid: &TokenGrid, units: &[f32], threshold: f32) -> Self {
+    fn of(grid: &TokenGrid, frames: &[SpanningTree], threshold: f32) -> Self {
         let (dim, per_frame) = (grid.dim(), grid.shape().tokens_per_frame());
-        let frames =
-            grid.data().par_chunks_exact(per_frame * dim).zip(units.par_chunks_exact(per_frame * dim));
-        let of_frame = |(rows, units)| {
-            let (labels, count) = components(units, dim, threshold);
+        let frames = grid.data().par_chunks_exact(per_frame * dim).zip(frames);
+        let of_frame = |(rows, frame): (_, &SpanningTree)| {
+            let (labels, count) = frame.components(threshold);
             means(rows, dim, &labels, count)
         };
         let objects: Vec<f32> = frames.flat_map_iter(of_frame).collect();
@@ -91,14 +92,14 @@ impl Components {
     }
 
     /// The most components that are not more than `budget`, of the thresholds tried.
-    fn at_most(grid: &TokenGrid, units: &[f32], budget: usize) -> Self {
+    fn at_most(grid: &TokenGrid, frames: &[SpanningTree], budget: usize) -> Self {
         let dim = grid.dim();
         // Below every cosine, so that all tokens are one.
         let (mut low, mut high) = (-1.0f32, 1.0f32);
-        let mut best = Self::of(grid, units, 2.0 * low);
+        let mut best = Self::of(grid, frames, 2.0 * low);
         for _ in 0..HALVINGS {
             let middle = 0.5 * (low + high);
-            let tried = Self::of(grid, units, middle);
+            let tried = Self::of(grid, frames, middle);
             let count = tried.centres.len() / dim;
             if count > budget {
                 high = middle;
