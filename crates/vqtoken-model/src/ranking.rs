@@ -62,6 +62,10 @@ impl VideoLlm {
         });
         let ids = ids.collect::<Result<Vec<Vec<u32>>, ModelError>>()?;
         let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        let (tokens, limit) = (watched.count + rest.len() + longest, self.config().text.max_positions);
+        if tokens > limit {
+            return Err(ModelError::PromptTooLong { tokens, limit });
+        }
         let behind = match longest {
             0 | 1 => Vec::new(),
             longest => self.logits_side_by_side(&ids, longest - 1, &cache)?,

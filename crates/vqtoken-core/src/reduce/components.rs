@@ -29,8 +29,7 @@ pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>
 }
 
 /// The maximum spanning tree of some unit vectors by their cosines (Prim). Cut where cosines are not above a threshold, it
-/// falls into the [`components`] of that threshold, so that many thresholds cost little more than one. Holds the cosines of all
-/// pairs while it is made.
+/// falls into the [`components`] of that threshold, so that many thresholds cost little more than one.
 #[derive(Debug)]
 pub(crate) struct SpanningTree {
     count: usize,
@@ -42,15 +41,14 @@ impl SpanningTree {
     /// The tree of unit vectors `[N, dim]`.
     pub(crate) fn of(units: &[f32], dim: usize) -> Self {
         let count = units.len() / dim;
-        let mut cosines = vec![0.0; count * count];
-        products(units, units, dim, &mut cosines);
+        let mut row = vec![0.0; count];
         // For each vector outside the tree the nearest inside.
         let mut nearest = vec![(0, f32::NEG_INFINITY); count];
         let mut outside: Vec<usize> = (1..count).collect();
         let mut edges = Vec::with_capacity(outside.len());
         let mut last = 0;
         while !outside.is_empty() {
-            let row = &cosines[last * count..][..count];
+            products(&units[last * dim..][..dim], units, dim, &mut row);
             let mut next = (0, f32::NEG_INFINITY);
             for (place, &vector) in outside.iter().enumerate() {
                 if row[vector] > nearest[vector].1 {

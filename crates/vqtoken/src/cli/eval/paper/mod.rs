@@ -55,7 +55,7 @@ pub(super) struct PaperArguments {
     unreduced_frames: usize,
 
     /// Where README.md, results.json, accuracy_over_tokens.svg and the samples go; a later run with the same folder goes on
-    #[arg(long, value_name = "DIR", default_value = "docs/results")]
+    #[arg(long, value_name = "DIR", default_value = "docs/results/paper")]
     out: PathBuf,
 
     /// Ask again what failed in an earlier run
