@@ -90,12 +90,12 @@ impl LanguageModel {
 
     /// Reads texts that stand at `positions`, of which some may be passed over, and returns what goes into each layer and
     /// what comes out of the last one, not normalized, `[layers + 1]` times `[batch, n, D]`. What is read next stands behind
-    /// the last of them.
+    /// the last of them, where all texts have to end.
     ///
     /// # Shapes
     ///
     /// - embeddings: `[batch, n, D]`
-    /// - positions: `[n]`, ascending
+    /// - positions: `[n]`, ascending, or those of one text after the other, `[batch * n]`
     pub fn states(
         &self,
         embeddings: Tensor<3>,
@@ -221,6 +221,12 @@ mod tests {
         agree(first.clone(), moved);
         agree(then, moved_then);
         let (dense, _) = at(&[0, 1, 2, 3]);
+        // Each text of a batch can have its own.
+        let both = Tensor::cat(vec![x.clone(), x.clone()], 0);
+        let both = model.states(both, &[0, 1, 5, 7, 0, 2, 3, 7], &mut model.new_cache()).pop().unwrap();
+        let [a, b] = [0, 1].map(|text| both.clone().narrow(0, text, 1));
+        agree(a, first.clone());
+        agree(b, at(&[0, 2, 3, 7]).0);
         let apart: f32 = (first - dense.clone()).abs().max().into_scalar();
         assert!(apart > 1e-3, "{apart}");
         agree(model.norm.forward(dense), model.forward_batch(x, &mut model.new_cache()));

@@ -22,7 +22,8 @@ impl Rotary {
         Self { head_dim, theta }
     }
 
-    /// Angles of positions, computed in f32 as the public implementations do.
+    /// Angles of positions, computed in f32 as the public implementations do: `[n]` of them for all texts of a batch, or
+    /// `[batch * n]` if each has its own.
     pub fn angles(&self, positions: &[usize]) -> RotaryAngles {
         let half = self.head_dim / 2;
         let frequencies: Vec<f32> =
@@ -40,7 +41,12 @@ impl RotaryAngles {
     ///
     /// - x, output: `[batch, count, heads, head_dim]`
     pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
-        ops::rotate(x, &self.0)
+        let [batch, count, heads, head_dim] = x.dims();
+        if self.0.cos.len() == count * head_dim / 2 {
+            return ops::rotate(x, &self.0);
+        }
+        let flat = x.reshape([1, batch * count, heads, head_dim]);
+        ops::rotate(flat, &self.0).reshape([batch, count, heads, head_dim])
     }
 }
 

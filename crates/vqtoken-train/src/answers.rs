@@ -13,10 +13,11 @@ use crate::error::TrainError;
 use crate::learner::Learner;
 use crate::losses::{argmax_rows, cross_entropy};
 use crate::objective::{Loss, Measures, Objective, Place};
+use crate::paths::{path_loss, ways};
 use crate::pieces::{clip_numbers, drawn_budget};
 use crate::reading::{Reader, Visual};
 use crate::text::{Lesson, Teacher};
-use crate::truths::{Guessed, fact_loss, of_cells, of_codes};
+use crate::truths::{Guessed, fact_loss, of_cells, of_codes, seen};
 
 /// Clips that are validated together.
 const VALIDATION_BATCH: usize = 8;
@@ -38,8 +39,8 @@ struct Read {
     /// None where there are no lessons.
     loss: Option<Tensor<1>>,
     score: Score,
-    /// The visual tokens behind the layers at which facts are read off, `[clips, M, D]`.
-    visual: Option<Tensor<3>>,
+    /// The visual tokens before the first layer of the language model and behind each, `[clips, M, D]`.
+    visual: Vec<Tensor<3>>,
 }
 
 /// Answers of which every word is the likeliest, given the right ones before it, and all, for each [`Kind`].
@@ -112,9 +113,12 @@ impl<'a> Answers<'a> {
             let [_, count, d] = tokens.dims();
             let before = flat.first().map_or(&[][..], |(_, lesson)| &lesson.before);
             let first = before.len();
-            let mut positions: Vec<usize> = (0..first).collect();
-            positions.extend(visual.positions.iter().map(|position| first + position));
-            positions.push(first + visual.length);
+            let mut positions: Vec<usize> = Vec::with_capacity(clips * (first + count + 1));
+            for of_clip in &visual.positions {
+                positions.extend(0..first);
+                positions.extend(of_clip.iter().map(|position| first + position));
+                positions.push(first + visual.length);
+            }
             let mut parts = Vec::new();
             if !before.is_empty() {
                 parts.push(model.embed(before).unsqueeze::<3>().expand([clips, before.len(), d]));
@@ -123,8 +127,8 @@ impl<'a> Answers<'a> {
             parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
             // What the language model says behind the video is of no interest, what it keeps of it is.
             let states = model.read_states(Tensor::cat(parts, 1), &positions, &mut cache);
-            let at_layer = self.config.facts.and_then(|facts| states.into_iter().nth(facts.layer));
-            read.visual = at_layer.map(|state| state.slice([0..clips, first..first + count, 0..d]));
+            let visual = |state: Tensor<3>| state.slice([0..clips, first..first + count, 0..d]);
+            read.visual = states.into_iter().map(visual).collect();
         }
         let total: f32 = flat.iter().flat_map(|(_, lesson)| &lesson.weights).sum();
         // Lessons of about one length together, so that little is filled up.
@@ -138,26 +142,64 @@ impl<'a> Answers<'a> {
     fn facts(
         &self,
         learner: &Learner,
-        tokens: Option<Tensor<3>>,
+        read: &Read,
         numbers: &[usize],
         visual: &Visual,
     ) -> Result<Option<(Tensor<1>, Guessed)>, TrainError> {
-        let (Some(term), Some(heads), Some(tokens)) = (self.config.facts, &learner.fact_heads, tokens) else {
+        let (Some(term), Some(heads)) = (self.config.facts, &learner.fact_heads) else {
             return Ok(None);
         };
-        // A pooled grid is square.
-        let side = (visual.length / self.config.frames).isqrt();
-        let shape = GridShape { frames: self.config.frames, height: side, width: side };
+        let Some(tokens) = read.visual.get(term.layer).cloned() else { return Ok(None) };
+        let shape = self.pooled_shape(visual);
         let truths = numbers.par_iter().enumerate().map(|(index, &number)| {
             match (self.clips.scene(number), visual.maps.get(index)) {
                 (None, _) => Ok(Vec::new()),
                 (Some(scene), Some(map)) => of_codes(scene, map),
-                (Some(scene), None) => of_cells(scene, shape, &visual.positions),
+                (Some(scene), None) => of_cells(scene, shape, &visual.positions[index]),
             }
         });
         let truths = truths.collect::<Result<Vec<_>, TrainError>>()?;
         let (loss, guessed) = fact_loss(heads, tokens, &truths, &self.device);
         Ok(Some((loss * term.weight, guessed)))
+    }
+
+    /// The weighted loss on the paths of what visual tokens show, if it is wanted, and the error.
+    fn paths(
+        &self,
+        learner: &Learner,
+        read: &Read,
+        numbers: &[usize],
+        visual: &Visual,
+    ) -> Result<Option<(Tensor<1>, f64)>, TrainError> {
+        let (Some(term), Some(heads)) = (self.config.paths, &learner.path_heads) else {
+            return Ok(None);
+        };
+        let Some(tokens) = read.visual.get(term.layer).cloned() else { return Ok(None) };
+        let shape = self.pooled_shape(visual);
+        let of_clip = |(&number, cells): (&usize, &Vec<usize>)| {
+            self.clips.scene(number).map_or(Ok(Vec::new()), |scene| ways(scene, shape, cells))
+        };
+        let ways = numbers.par_iter().zip(&visual.positions).map(of_clip);
+        let ways = ways.collect::<Result<Vec<_>, TrainError>>()?;
+        let loss = path_loss(heads, tokens, &ways, &self.device);
+        let error = f64::from(loss.clone().into_scalar::<f32>());
+        Ok(Some((loss * term.weight, error)))
+    }
+
+    /// Which tokens of each clip's pooled grid show an object.
+    fn shown(&self, numbers: &[usize], visual: &Visual) -> Result<Vec<Vec<bool>>, TrainError> {
+        let shape = self.pooled_shape(visual);
+        let of_clip = |&number: &usize| match self.clips.scene(number) {
+            Some(scene) => Ok(seen(scene, shape)?.iter().map(Option::is_some).collect()),
+            None => Ok(vec![false; visual.length]),
+        };
+        numbers.par_iter().map(of_clip).collect()
+    }
+
+    /// A pooled grid is square.
+    fn pooled_shape(&self, visual: &Visual) -> GridShape {
+        let side = (visual.length / self.config.frames).isqrt();
+        GridShape { frames: self.config.frames, height: side, width: side }
     }
 
     fn read_group(
@@ -225,11 +267,16 @@ impl Objective for Answers<'_> {
             .collect();
         let visual = self.reader.read(&learner.model, self.clips, &numbers, budget)?;
         let visual = match self.config.keep < 1.0 {
-            true => visual.keep(self.config.keep, &mut Draws::at(self.seed, "kept tokens", place.number())),
+            true => {
+                let shown = self.config.objects_first.then(|| self.shown(&numbers, &visual)).transpose()?;
+                let mut draws = Draws::at(self.seed, "kept tokens", place.number());
+                visual.keep(self.config.keep, &mut draws, shown.as_deref())
+            }
             false => visual,
         };
-        let mut read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
-        let facts = self.facts(learner, read.visual.take(), &numbers, &visual)?;
+        let read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
+        let facts = self.facts(learner, &read, &numbers, &visual)?;
+        let paths = self.paths(learner, &read, &numbers, &visual)?;
         let mut measures = read.score.measures().with("codes", self.config.budgets[budget] as f64);
         let Some(mut loss) = read.loss else {
             return Err(TrainError::Data {
@@ -240,6 +287,10 @@ impl Objective for Answers<'_> {
         if let Some((facts, guessed)) = facts {
             measures = measures.with_all(&guessed.measures(false));
             loss = loss + facts;
+        }
+        if let Some((paths, error)) = paths {
+            measures = measures.with("paths_error", error);
+            loss = loss + paths;
         }
         if let Some(commitment) = visual.commitment {
             measures = measures.with("commitment", f64::from(commitment.clone().into_scalar::<f32>()));
@@ -258,16 +309,18 @@ impl Objective for Answers<'_> {
         let budgets = if codes { self.config.budgets.len() } else { 1 };
         let mut measures = Measures::default();
         let (mut sum, mut total, mut guessed) = (0.0, Score::default(), Guessed::default());
+        let mut errors = Vec::new();
         for budget in 0..budgets {
             let mut score = Score::default();
             for numbers in numbers.chunks(VALIDATION_BATCH) {
                 let conversations: Vec<_> =
                     numbers.iter().map(|&number| self.clips.validation(number)).collect();
                 let visual = self.reader.read(&learner.model, self.clips, numbers, budget)?;
-                let mut read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
-                if let Some((_, some)) = self.facts(learner, read.visual.take(), numbers, &visual)? {
+                let read = self.read(&learner.model, &visual, &self.lessons(&conversations)?)?;
+                if let Some((_, some)) = self.facts(learner, &read, numbers, &visual)? {
                     guessed.add(&some);
                 }
+                errors.extend(self.paths(learner, &read, numbers, &visual)?.map(|(_, error)| error));
                 if let Some(loss) = read.loss {
                     sum += f64::from(loss.into_scalar::<f32>()) * read.score.count() as f64;
                 }
@@ -280,6 +333,9 @@ impl Objective for Answers<'_> {
         }
         if self.config.facts.is_some() {
             measures = measures.with_all(&guessed.measures(true));
+        }
+        if !errors.is_empty() {
+            measures = measures.with("paths_error", errors.iter().sum::<f64>() / errors.len() as f64);
         }
         match total.count() {
             0 => Ok(measures),

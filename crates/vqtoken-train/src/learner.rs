@@ -11,6 +11,7 @@ use crate::config::Rates;
 use crate::error::TrainError;
 use crate::fact_heads::FactHeads;
 use crate::patch_heads::PatchHeads;
+use crate::paths::PathHeads;
 
 /// The model and the heads of the objective that is trained.
 #[derive(Module, Debug)]
@@ -21,6 +22,8 @@ pub struct Learner {
     pub patch_heads: Option<PatchHeads>,
     /// Heads over codes, while the VQ-attention is pretrained.
     pub fact_heads: Option<FactHeads>,
+    /// Heads over pooled tokens, where a stage asks for paths.
+    pub path_heads: Option<PathHeads>,
 }
 
 impl Learner {

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod objective;
 pub mod patch_heads;
 mod patches;
+pub mod paths;
 mod pieces;
 pub mod plot;
 pub mod reading;

@@ -22,29 +22,49 @@ pub struct Visual {
     pub maps: Vec<IndexMap>,
     /// Mean squared distance of tokens to their codes, where tokens are computed.
     pub commitment: Option<Tensor<1>>,
-    /// Where each token stands among all that there are, `[M]`, ascending.
-    pub positions: Vec<usize>,
+    /// Where each token of each clip stands among all that there are, `[clips]` times `[M]`, ascending.
+    pub positions: Vec<Vec<usize>>,
     /// How many there are in all.
     pub length: usize,
 }
 
 impl Visual {
     fn of(tokens: Tensor<3>, maps: Vec<IndexMap>, commitment: Option<Tensor<1>>) -> Self {
-        let [_, count, _] = tokens.dims();
-        Self { tokens: Some(tokens), maps, commitment, positions: (0..count).collect(), length: count }
+        let [clips, count, _] = tokens.dims();
+        let positions = vec![(0..count).collect(); clips];
+        Self { tokens: Some(tokens), maps, commitment, positions, length: count }
     }
 
-    /// A share of the tokens, the same of every clip, drawn at random. Each keeps its position. At least one stays.
-    pub(crate) fn keep(self, share: f64, draws: &mut Draws) -> Self {
+    /// A share of the tokens, the same of every clip, drawn at random. Each keeps its position. At least one stays. Where
+    /// it is told which tokens of each clip show an object, every clip keeps these first, and others as far as there is
+    /// room.
+    pub(crate) fn keep(self, share: f64, draws: &mut Draws, shown: Option<&[Vec<bool>]>) -> Self {
         let Some(tokens) = self.tokens else { return self };
-        let wanted = ((self.positions.len() as f64 * share).round() as usize).max(1);
-        let mut rows: Vec<u32> = (0..self.positions.len() as u32).collect();
-        draws.shuffle(&mut rows);
-        rows.truncate(wanted);
-        rows.sort_unstable();
-        let positions = rows.iter().map(|&row| self.positions[row as usize]).collect();
-        let tokens = Some(tokens.clone().select(1, ids(&rows, &tokens.device())));
-        Self { tokens, positions, ..self }
+        let [clips, count, d] = tokens.dims();
+        let wanted = ((count as f64 * share).round() as usize).max(1);
+        let mut drawn = |clip: usize| {
+            let mut rows: Vec<usize> = (0..count).collect();
+            draws.shuffle(&mut rows);
+            if let Some(shown) = shown {
+                rows.sort_by_key(|&row| !shown[clip][row]);
+            }
+            rows.truncate(wanted);
+            rows.sort_unstable();
+            rows
+        };
+        let rows = match shown {
+            Some(_) => (0..clips).map(drawn).collect(),
+            None => vec![drawn(0); clips],
+        };
+        let of_all = rows.iter().enumerate();
+        let of_all: Vec<u32> =
+            of_all.flat_map(|(clip, rows)| rows.iter().map(move |row| (clip * count + row) as u32)).collect();
+        let at =
+            |(rows, positions): (&Vec<usize>, &Vec<usize>)| rows.iter().map(|&row| positions[row]).collect();
+        let positions = rows.iter().zip(&self.positions).map(at).collect();
+        let device = tokens.device();
+        let tokens = tokens.reshape([clips * count, d]).select(0, ids(&of_all, &device));
+        Self { tokens: Some(tokens.reshape([clips, wanted, d])), positions, ..self }
     }
 }
 
@@ -261,16 +281,27 @@ mod tests {
         let device = Device::flex();
         let values: Vec<f32> = (0..2 * 40).map(|i| i as f32).collect();
         let all = || Tensor::<1>::from_floats(values.as_slice(), &device).reshape([2, 40, 1]);
-        let visual = Visual::of(all(), Vec::new(), None).keep(0.25, &mut Draws::at(1, "kept tokens", 0));
-        assert_eq!((visual.positions.len(), visual.length), (10, 40));
-        assert!(visual.positions.is_sorted() && visual.positions != (0..10).collect::<Vec<_>>());
-        let kept: Vec<f32> = visual.tokens.unwrap().into_data().try_to_vec().unwrap();
-        let expected: Vec<f32> = [0, 40]
-            .iter()
-            .flat_map(|first| visual.positions.iter().map(move |p| (first + p) as f32))
-            .collect();
-        assert_eq!(kept, expected);
-        let one = Visual::of(all(), Vec::new(), None).keep(1e-9, &mut Draws::at(1, "kept tokens", 0));
-        assert_eq!(one.positions.len(), 1);
+        let keep = |share: f64, shown: Option<&[Vec<bool>]>| {
+            let visual = Visual::of(all(), Vec::new(), None);
+            let visual = visual.keep(share, &mut Draws::at(1, "kept tokens", 0), shown);
+            let kept: Vec<f32> = visual.tokens.unwrap().into_data().try_to_vec().unwrap();
+            let of_clip = |(clip, positions): (usize, &Vec<usize>)| {
+                positions.iter().map(|p| (40 * clip + p) as f32).collect::<Vec<_>>()
+            };
+            let expected: Vec<f32> = visual.positions.iter().enumerate().flat_map(of_clip).collect();
+            assert_eq!((kept, visual.length), (expected, 40));
+            assert!(visual.positions.iter().all(|positions| positions.is_sorted()));
+            visual.positions
+        };
+        let quarter = keep(0.25, None);
+        assert!(quarter[0].len() == 10 && quarter[0] == quarter[1]);
+        assert_ne!(quarter[0], (0..10).collect::<Vec<_>>());
+        assert_eq!(keep(1e-9, None)[0].len(), 1);
+        // Six tokens of the first clip show an object, twelve of the second.
+        let shown: Vec<Vec<bool>> =
+            [6, 12].map(|n| (0..40).map(|row| row % 3 == 0 && row < 3 * n).collect()).into();
+        let kept = keep(0.25, Some(&shown));
+        let objects = |clip: usize| kept[clip].iter().filter(|&&row| shown[clip][row]).count();
+        assert_eq!(([kept[0].len(), kept[1].len()], [objects(0), objects(1)]), ([10, 10], [6, 10]));
     }
 }

@@ -22,6 +22,7 @@ use crate::llava_clips::LlavaClips;
 use crate::objective::Objective;
 use crate::patch_heads::PatchHeads;
 use crate::patches::Patches;
+use crate::paths::PathHeads;
 use crate::reading::Reader;
 use crate::shapes_clips::ShapesClips;
 use crate::stage::{self, Event, Outcome, Watcher};
@@ -103,7 +104,8 @@ fn run_patches(
     let device = Device::flex().autodiff();
     let heads =
         beginnings::drawn(config.seed, &device, || PatchHeads::new(start.config.text.hidden_size, &device));
-    let learner = Learner { model: start.model.clone(), patch_heads: Some(heads), fact_heads: None };
+    let learner =
+        Learner { model: start.model.clone(), patch_heads: Some(heads), fact_heads: None, path_heads: None };
     let vision = &start.config.vision;
     let objective = Patches::new(
         stage.patches.clone().unwrap_or_default(),
@@ -152,7 +154,8 @@ fn run_facts(
         device: device.clone(),
     };
     let heads = new_fact_heads(config, start);
-    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads: Some(heads) };
+    let learner =
+        Learner { model: start.model.clone(), patch_heads: None, fact_heads: Some(heads), path_heads: None };
     let objective = Facts::new(facts.clone(), &clips, reader, config.seed, stage.batch / stage.accumulate);
     finish(stage, folder, learner, &objective, watch)
 }
@@ -188,11 +191,13 @@ fn run_answers(
         has_vq_attention(stage, start)?;
     }
     let layers = start.config.text.layers;
-    if let Some(facts) = answers.facts.filter(|facts| facts.layer > layers) {
-        return Err(TrainError::Config {
-            file: "[stage.answers]".into(),
-            problem: format!("facts.layer is {}; the language model has {layers} layers", facts.layer),
-        });
+    for (name, term) in [("facts", answers.facts), ("paths", answers.paths)] {
+        if let Some(term) = term.filter(|term| term.layer > layers) {
+            return Err(TrainError::Config {
+                file: "[stage.answers]".into(),
+                problem: format!("{name}.layer is {}; the language model has {layers} layers", term.layer),
+            });
+        }
     }
     let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
         (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
@@ -223,7 +228,11 @@ fn run_answers(
     let piece = stage.batch / stage.accumulate;
     let objective = Answers::new(answers.clone(), clips.as_ref(), reader, teacher, config.seed, piece);
     let fact_heads = answers.facts.map(|_| new_fact_heads(config, start));
-    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads };
+    let path_heads = answers.paths.map(|_| {
+        let (d, device) = (start.config.text.hidden_size, Device::flex().autodiff());
+        beginnings::drawn(config.seed, &device, || PathHeads::new(d, answers.frames, &device))
+    });
+    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads, path_heads };
     finish(stage, folder, learner, &objective, watch)
 }
 

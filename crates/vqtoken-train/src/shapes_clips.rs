@@ -55,7 +55,7 @@ impl ShapesClips {
     }
 
     fn draw(&self, clip: &Clip, all: &[Question], draws: &mut Draws) -> Conversation {
-        let Mixture { caption: captions, open, choice } = self.mixture;
+        let Mixture { caption: captions, open, choice, balanced } = self.mixture;
         let drawn = draws.unit() * (captions + open + choice);
         if drawn < captions || all.is_empty() {
             if draws.unit() < WHOLE {
@@ -66,7 +66,9 @@ impl ShapesClips {
             return Conversation::single(Kind::Description, asked, told);
         }
         if drawn < captions + open {
-            let question = &all[draws.below(all.len())];
+            let balanced = balanced > 0.0 && !clip.questions.is_empty() && draws.unit() < balanced;
+            let from = if balanced { &clip.questions } else { all };
+            let question = &from[draws.below(from.len())];
             // Half of them as people ask, half as benchmarks do.
             let asked = if draws.unit() < 0.5 { question.question.clone() } else { question.open_prompt() };
             return Conversation::single(Kind::Open, asked, question.answer_text());

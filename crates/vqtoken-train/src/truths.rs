@@ -110,10 +110,15 @@ pub(crate) fn fact_loss(
     (loss / FACTS.len() as f32, guessed)
 }
 
-/// The object that is seen in each cell of a clip, `[T * H * W]`.
-fn seen(scene: &Scene, shape: GridShape) -> Result<Vec<Option<usize>>, TrainError> {
+/// The frames of a clip that a grid is made of, `[T]`.
+pub(crate) fn frames_of(scene: &Scene, shape: GridShape) -> Result<Vec<usize>, TrainError> {
     let times: Vec<f64> = (0..scene.frames).map(|frame| frame as f64).collect();
-    let frames = Sampling::Uniform(shape.frames).indices(&times)?;
+    Ok(Sampling::Uniform(shape.frames).indices(&times)?)
+}
+
+/// The object that is seen in each cell of a clip, `[T * H * W]`.
+pub(crate) fn seen(scene: &Scene, shape: GridShape) -> Result<Vec<Option<usize>>, TrainError> {
+    let frames = frames_of(scene, shape)?;
     let labels = frames.into_iter().flat_map(|frame| scene.patch_labels(frame, [shape.height, shape.width]));
     Ok(labels.map(|label| label.filter(|label| label.cover >= COVER).map(|label| label.object)).collect())
 }

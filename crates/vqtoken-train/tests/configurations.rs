@@ -47,8 +47,14 @@ fn what_is_wrong_is_named() {
         ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "reading = \"pooled\""),
         (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.0\n"), "keep is 0"),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}objects_first = true\n"), "a keep below 1"),
+        (
+            format!("{model}{shapes}{STAGE}{ANSWERS}paths = {{ weight = 1.0, layer = 1 }}\n"),
+            "paths are known about",
+        ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}price = nan\n"), "price is NaN"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ open = 0.0, choice = 0.0 }}\n"), "mixture"),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ balanced = 2.0 }}\n"), "mixture.balanced is 2"),
     ] {
         let error = trial.config(&text).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(needle) && error.contains("run.toml"), "{needle:?} is not in {error:?}");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_shapes::Settings;
 
-pub use self::objectives::{AnswersConfig, FactsConfig, FactsTerm, Mixture, PatchesConfig, Reading};
+pub use self::objectives::{AnswersConfig, FactsConfig, Mixture, PatchesConfig, Reading, TokensTerm};
 use crate::adamw::AdamWSettings;
 use crate::error::TrainError;
 

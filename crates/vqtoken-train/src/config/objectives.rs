@@ -52,6 +52,9 @@ pub struct AnswersConfig {
     /// The share of pooled tokens that a step reads, drawn at random; each keeps its position. Validation reads all.
     #[serde(default = "all")]
     pub keep: f64,
+    /// Whether tokens that show an object are kept before all others, so that none of it is lost.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub objects_first: bool,
     /// Questions of a clip in a step.
     #[serde(default = "default_questions")]
     pub questions: usize,
@@ -65,16 +68,19 @@ pub struct AnswersConfig {
     #[serde(default)]
     pub price: f64,
     /// Facts that are to be read off the visual tokens on their way through the language model.
-    pub facts: Option<FactsTerm>,
+    pub facts: Option<TokensTerm>,
+    /// The way of its object up to its own frame, read off every token of a pooled grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<TokensTerm>,
     /// Validation clips.
     #[serde(default = "default_validation_clips")]
     pub validation_clips: usize,
 }
 
-/// A second term of the loss: what the renderer knows about the object of each visual token.
+/// A further term of the loss: what the renderer knows about the object of each visual token.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct FactsTerm {
+pub struct TokensTerm {
     /// Its weight.
     pub weight: f64,
     /// How many layers of the language model the visual tokens have gone through.
@@ -105,12 +111,27 @@ pub struct Mixture {
     pub open: f64,
     /// Questions with options.
     pub choice: f64,
+    /// The share of free questions that is drawn from those balanced against guessing, as a data set asks them; the others
+    /// come from all that a scene allows, most of which are easy.
+    #[serde(skip_serializing_if = "is_none")]
+    pub balanced: f64,
 }
 
 impl Default for Mixture {
     fn default() -> Self {
-        Self { caption: 0.0, open: 1.0, choice: 1.0 }
+        Self { caption: 0.0, open: 1.0, choice: 1.0, balanced: 0.0 }
     }
+}
+
+// What is not chosen is left out of what a checkpoint is compared by, so that one of before there was a choice still fits.
+
+fn is_none(share: &f64) -> bool {
+    *share == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn default_budgets() -> Vec<usize> {
@@ -169,22 +190,38 @@ impl AnswersConfig {
         if !(self.keep > 0.0 && self.keep <= 1.0) {
             return Err(format!("keep is {}; it has to be above 0 and at most 1", self.keep));
         }
+        if self.objects_first && (self.keep == 1.0 || config.data.shapes.is_none()) {
+            return Err("objects_first goes with a keep below 1 and [data.shapes]".to_owned());
+        }
         if self.keep < 1.0 && self.reading != Reading::Pooled {
             return Err(
                 "keep leaves out tokens of a grid: it goes with reading = \"pooled\" alone".to_owned()
             );
         }
-        let of_facts = self.facts.map_or(0.0, |facts| facts.weight);
-        let weights = [("commitment", self.commitment), ("price", self.price), ("facts.weight", of_facts)];
+        if self.paths.is_some() && (config.data.shapes.is_none() || self.reading != Reading::Pooled) {
+            return Err(
+                "paths are known about [data.shapes] alone, and read off reading = \"pooled\"".to_owned()
+            );
+        }
+        let of = |term: Option<TokensTerm>| term.map_or(0.0, |term| term.weight);
+        let weights = [
+            ("commitment", self.commitment),
+            ("price", self.price),
+            ("facts.weight", of(self.facts)),
+            ("paths.weight", of(self.paths)),
+        ];
         for (name, value) in weights {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(format!("{name} is {value}; it has to be at least 0"));
             }
         }
-        let Mixture { caption, open, choice } = self.mixture;
+        let Mixture { caption, open, choice, balanced } = self.mixture;
         let weights = [caption, open, choice];
         if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) || weights == [0.0; 3] {
             return Err("mixture needs weights of at least 0, one of them above".to_owned());
+        }
+        if !(0.0..=1.0).contains(&balanced) {
+            return Err(format!("mixture.balanced is {balanced}; it has to be 0 to 1"));
         }
         Ok(())
     }
