@@ -143,3 +143,33 @@ impl Clips for ShapesClips {
         serde_json::to_string(&settings).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share of drawn questions that are among those of the data set.
+    fn share(balanced: f64) -> f64 {
+        let settings = Settings { clips: 40, seed: 4, ..Settings::default() };
+        let mixture = Mixture { caption: 0.0, open: 1.0, choice: 0.0, balanced };
+        let clips = ShapesClips::new(&settings, mixture).unwrap();
+        let (mut of_data_set, mut all) = (0_u32, 0_u32);
+        for &number in &clips.training {
+            let own = &clips.clips[number].questions;
+            let drawn = clips.conversations(number, 20, &mut Draws::at(1, "questions", number as u64));
+            for (asked, _) in drawn.iter().flat_map(|conversation| &conversation.turns) {
+                of_data_set += u32::from(own.iter().any(|question| asked.starts_with(&question.question)));
+                all += 1;
+            }
+        }
+        f64::from(of_data_set) / f64::from(all)
+    }
+
+    #[test]
+    fn questions_are_drawn_as_a_data_set_asks_them_as_far_as_is_wanted() {
+        // A clip without questions in the data set has others.
+        let [none, half, all] = [0.0, 0.5, 1.0].map(share);
+        assert!(none < half && half < all && all > 0.9, "{none} {half} {all}");
+        assert!((half - 0.5 * (none + all)).abs() < 0.1, "{none} {half} {all}");
+    }
+}
