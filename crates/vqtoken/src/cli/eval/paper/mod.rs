@@ -107,6 +107,8 @@ impl Cast {
 }
 
 pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> {
+    // What runs is what was there at the start, whatever is committed meanwhile.
+    let provenance = Provenance::new();
     let benchmark = Benchmark::open(arguments.task, &arguments.data, true)?;
     let cast = Cast::load(arguments)?;
     let tables = FrameCounts { reduced: arguments.frames, unreduced: arguments.unreduced_frames }.tables();
@@ -125,7 +127,6 @@ pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> 
     let samples = ask(&benchmark, &cast.subjects, &planned, benchmark.videos(), arguments.retry_failed)?;
     let outcomes = outcomes(&benchmark, &cast, &rows, &samples);
 
-    let provenance = Provenance::new();
     let models: Vec<(Role, &str)> =
         cast.places.iter().map(|(role, place)| (*role, cast.subjects[*place].id.as_str())).collect();
     let results = page::Results {
