@@ -39,7 +39,8 @@ struct Read {
     /// None where there are no lessons.
     loss: Option<Tensor<1>>,
     score: Score,
-    /// The visual tokens before the first layer of the language model and behind each, `[clips, M, D]`.
+    /// The visual tokens before the first layer of the language model and behind each, `[clips, M, D]`; empty where nothing
+    /// is read off them.
     visual: Vec<Tensor<3>>,
 }
 
@@ -127,8 +128,10 @@ impl<'a> Answers<'a> {
             parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
             // What the language model says behind the video is of no interest, what it keeps of it is.
             let states = model.read_states(Tensor::cat(parts, 1), &positions, &mut cache);
-            let visual = |state: Tensor<3>| state.slice([0..clips, first..first + count, 0..d]);
-            read.visual = states.into_iter().map(visual).collect();
+            if self.config.facts.is_some() || self.config.paths.is_some() {
+                let visual = |state: Tensor<3>| state.slice([0..clips, first..first + count, 0..d]);
+                read.visual = states.into_iter().map(visual).collect();
+            }
         }
         let total: f32 = flat.iter().flat_map(|(_, lesson)| &lesson.weights).sum();
         // Lessons of about one length together, so that little is filled up.
