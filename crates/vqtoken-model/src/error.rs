@@ -139,9 +139,39 @@ pub enum ModelError {
         /// The model that was to read them.
         expected: String,
     },
-    /// Visual tokens do not fit the model.
+    /// Visual tokens do not have the language model's width.
+    #[error(
+        "{values} values in rows of {d} are not visual tokens: the language model reads rows of {expected}"
+    )]
+    VisualTokens {
+        /// Values given.
+        values: usize,
+        /// The length of a row.
+        d: usize,
+        /// Features of the language model.
+        expected: usize,
+    },
+    /// Positions of visual tokens are not ascending, one a token, and within their sequence.
+    #[error(
+        "{positions} positions in a sequence of {length} do not fit {tokens} visual tokens: give one a token, ascending"
+    )]
+    TokenPositions {
+        /// Visual tokens.
+        tokens: usize,
+        /// Positions given.
+        positions: usize,
+        /// Positions of the whole sequence.
+        length: usize,
+    },
+    /// The VQ-attention was made for another size of index map.
     #[error("{0}")]
-    VisualTokens(String),
+    AttentionInput(String),
+    /// Values cannot be read back from the device.
+    #[error("tensor values cannot be read back: {0}")]
+    TensorData(String),
+    /// The video cannot be opened or decoded.
+    #[error(transparent)]
+    Video(#[from] vqtoken_video::VideoError),
     /// The clip has no frames.
     #[error("the clip has no frames: sample at least one")]
     NoFrames,

@@ -1,29 +1,33 @@
 #![doc = include_str!("../README.md")]
 
-pub mod chat;
+mod answering;
 pub mod checkpoint;
 pub mod config;
+mod encoding;
 mod error;
 mod flops;
-mod frame_encoder;
-mod generation;
 mod hub;
-pub mod language;
+mod language;
 mod one_vision;
-mod ranking;
-mod sampler;
-mod tokenizer;
+mod tensors;
+mod text;
 mod video_llm;
-pub mod vision;
-pub mod vq_attention;
+mod vision;
+mod vq_attention;
 
-pub use chat::{Chat, ChatTemplate};
+pub use answering::{
+    Answer, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, SamplingOptions, TokenPositions,
+    Tokens, VisualTokens,
+};
+pub use encoding::{
+    EmbeddedFrames, Encoded, Encoder, EncoderOptions, EncodingProgress, FRAMES_AT_ONCE, FrameEmbedder,
+    VisionSeconds, VisionSide,
+};
 pub use error::ModelError;
-pub use frame_encoder::{FRAMES_AT_ONCE, FrameEncoder};
-pub use generation::{Answer, GenerationOptions, Tokens};
+pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
-pub use ranking::{Ranking, Watched};
-pub use sampler::Sampling as TokenSampling;
-pub use tokenizer::{TextStream, Tokenizer};
-pub use video_llm::{VideoLlm, VisualTokens};
+pub use text::{Chat, ChatTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
+pub use video_llm::VideoLlm;
+pub use vision::{Projector, VisionModules, VisionTower};
+pub use vq_attention::{HashVqAttention, PaperVqAttention, ReleasedVqAttention, VqAttention};
 pub use vqtoken_nn::Precision;

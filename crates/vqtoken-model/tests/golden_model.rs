@@ -33,7 +33,7 @@ fn pixels(cases: &Cases) -> Pixels {
 /// The prompt's ids before and after the placeholder.
 fn prompt(model: &VideoLlm, language: &Cases) -> (Vec<u32>, Vec<u32>) {
     let ids = language.ids("prompt_ids");
-    let placeholder = model.tokenizer().id("<image>").unwrap();
+    let placeholder = model.language().tokenizer().id("<image>").unwrap();
     let at = ids.iter().position(|&id| id == placeholder).unwrap();
     (ids[..at].to_vec(), ids[at + 1..].to_vec())
 }
@@ -47,16 +47,12 @@ fn check_generation(
     cases: &Cases,
 ) {
     let (before, after) = prompt(model, &Cases::open(set, "language"));
-    let logits = model.logits(&before, Some(visual), &after).unwrap();
+    let logits = model.language().logits(&before, Some(visual), &after).unwrap();
     assert_close(what, &logits, &cases.floats(&format!("{what}_logits")), 1e-3);
 
     let expected = cases.ids(&format!("{what}_greedy"));
-    let options = GenerationOptions {
-        max_tokens: expected.len(),
-        end_tokens: Some(Vec::new()),
-        ..GenerationOptions::default()
-    };
-    let tokens = model.generate(&before, Some(visual), &after, &options).unwrap();
+    let options = GenerationOptions::default().with_max_tokens(expected.len()).with_end_tokens(Vec::new());
+    let tokens = model.language().generate(&before, Some(visual), &after, &options).unwrap();
     assert_eq!(tokens.map(Result::unwrap).collect::<Vec<_>>(), expected, "{what}: greedy tokens");
 }
 
@@ -65,11 +61,20 @@ fn golden_vision_tower_and_projector() {
     for_each_model(|set, model| {
         let cases = Cases::open(set, "vision");
         let pixels = pixels(&cases);
-        assert_close("hidden", &model.hidden_states(&pixels).unwrap(), &cases.floats("hidden"), 1e-4);
-        let grid = model.token_grid(pixels.frames, model.embed_pixels(&pixels).unwrap()).unwrap();
+        assert_close(
+            "hidden",
+            &model.vision().unwrap().hidden_states(&pixels).unwrap(),
+            &cases.floats("hidden"),
+            1e-4,
+        );
+        let grid = model
+            .vision()
+            .unwrap()
+            .token_grid(pixels.frames, model.vision().unwrap().embed_pixels(&pixels).unwrap())
+            .unwrap();
         assert_close("projected", grid.data(), &cases.floats("projected"), 1e-4);
-        let pooled = model.pooled_tokens(&grid).unwrap();
-        assert_close("pooled", &pooled.to_vec(), &cases.floats("pooled"), 1e-4);
+        let pooled = model.language().pool(&grid).unwrap();
+        assert_close("pooled", &pooled.to_vec().unwrap(), &cases.floats("pooled"), 1e-4);
     });
 }
 
@@ -77,7 +82,7 @@ fn golden_vision_tower_and_projector() {
 fn golden_text_only_logits() {
     for_each_model(|set, model| {
         let cases = Cases::open(set, "language");
-        let logits = model.logits(&cases.ids("prompt_ids"), None, &[]).unwrap();
+        let logits = model.language().logits(&cases.ids("prompt_ids"), None, &[]).unwrap();
         assert_close("text_only", &logits, &cases.floats("text_only_logits"), 1e-3);
     });
 }
@@ -90,7 +95,7 @@ fn golden_pooled_baseline() {
         let side = shape[1].isqrt();
         let grid = GridShape { frames: shape[0], height: side, width: side };
         let grid = TokenGrid::new(grid, shape[2], vision.floats("projected")).unwrap();
-        let visual = model.pooled_tokens(&grid).unwrap();
+        let visual = model.language().pool(&grid).unwrap();
         check_generation(model, set, "pooled_baseline", &visual, &Cases::open(set, "language"));
     });
 }
@@ -100,7 +105,7 @@ fn golden_codebook_alone() {
     for_each_model(|set, model| {
         let cases = Cases::open(set, "vqtoken");
         let d = cases.shape("codebook")[1];
-        let visual = model.visual_tokens_from(&cases.floats("codebook"), d).unwrap();
+        let visual = model.language().tokens_of(&cases.floats("codebook"), d).unwrap();
         check_generation(model, set, "codebook", &visual, &cases);
     });
 }
@@ -118,16 +123,21 @@ fn golden_released_attention() {
         let map = IndexMap::new(shape, codes, cases.ids("labels")).unwrap();
 
         let codebook = Codebook::new(codes, d, cases.floats("codebook")).unwrap();
-        let visual = model.visual_tokens_of(&codebook, &map).unwrap();
-        assert_close("vq_attention_released", &visual.to_vec(), &cases.floats("vq_attention_released"), 1e-3);
+        let visual = model.language().attend(&codebook, &map).unwrap();
+        assert_close(
+            "vq_attention_released",
+            &visual.to_vec().unwrap(),
+            &cases.floats("vq_attention_released"),
+            1e-3,
+        );
         check_generation(&model, &set, "vq_attention", &visual, &cases);
 
         // The index map still speaks of all codes: only the memory is short.
         let expected = cases.floats("vq_attention_released_more_frames_than_codes");
         let few = expected.len() / d - 1;
         let few = Codebook::new(few, d, cases.floats("codebook")[..few * d].to_vec()).unwrap();
-        let visual = model.visual_tokens_of(&few, &map).unwrap();
-        assert_close("more frames than codes", &visual.to_vec(), &expected, 1e-3);
+        let visual = model.language().attend(&few, &map).unwrap();
+        assert_close("more frames than codes", &visual.to_vec().unwrap(), &expected, 1e-3);
     }
 }
 
@@ -139,9 +149,12 @@ fn golden_layouts_agree() {
         let checksum = |model: &VideoLlm| model.id().rsplit('@').next().unwrap().to_owned();
         assert_eq!(checksum(&hf), checksum(&original));
         let pixels = pixels(&Cases::open(&set, "vision"));
-        let [a, b] = [&hf, &original].map(|model| model.embed_pixels(&pixels).unwrap());
+        let [a, b] = [&hf, &original].map(|model| model.vision().unwrap().embed_pixels(&pixels).unwrap());
         assert_eq!(a, b);
         let ids = Cases::open(&set, "language").ids("prompt_ids");
-        assert_eq!(hf.logits(&ids, None, &[]).unwrap(), original.logits(&ids, None, &[]).unwrap());
+        assert_eq!(
+            hf.language().logits(&ids, None, &[]).unwrap(),
+            original.language().logits(&ids, None, &[]).unwrap()
+        );
     }
 }

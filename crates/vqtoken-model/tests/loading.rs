@@ -9,7 +9,7 @@ use std::fs;
 
 use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, VideoTokens};
 use vqtoken_model::config::VqAttentionConfig;
-use vqtoken_model::{Chat, ChatTemplate, GenerationOptions, ModelError, VideoLlm};
+use vqtoken_model::{Chat, ChatTemplate, GenerationOptions, ModelError, VideoInPrompt, VideoLlm};
 
 fn message(result: Result<VideoLlm, ModelError>) -> String {
     let message = result.unwrap_err().to_string();
@@ -44,9 +44,9 @@ fn saved_models_are_read_back() {
         let model = VideoLlm::load(small::write(folder.path(), name, &config)).unwrap();
         assert_eq!(model.config(), &config);
         assert!(model.id().starts_with(&format!("{name}@")));
-        let visual = model.visual_tokens(&tokens(&model)).unwrap();
+        let visual = model.language().visual_tokens(&tokens(&model)).unwrap();
         assert_eq!(visual.count(), 3);
-        assert!(visual.to_vec().iter().all(|value| value.is_finite()));
+        assert!(visual.to_vec().unwrap().iter().all(|value| value.is_finite()));
         let answer: Result<String, _> = model.ask(&tokens(&model), "What moves?").unwrap().collect();
         assert_eq!(
             answer.unwrap(),
@@ -63,7 +63,7 @@ fn attention_made_for_another_size_says_so() {
         ("released", VqAttentionConfig::Released { heads: 4, patches: 9, feed_forward: 16 }),
     ] {
         let model = VideoLlm::load(small::write(folder.path(), name, &small::config(Some(kind)))).unwrap();
-        let error = model.visual_tokens(&tokens(&model)).unwrap_err().to_string();
+        let error = model.language().visual_tokens(&tokens(&model)).unwrap_err().to_string();
         assert!(error.contains('9'), "{error}");
     }
 }
@@ -74,7 +74,7 @@ fn tokens_of_another_model_are_refused() {
     let model = VideoLlm::load(small::write(folder.path(), "model", &small::config(None))).unwrap();
     let mut tokens = tokens(&model);
     tokens.model = "other@00000000".to_owned();
-    assert!(matches!(model.visual_tokens(&tokens), Err(ModelError::OtherModel { .. })));
+    assert!(matches!(model.language().visual_tokens(&tokens), Err(ModelError::OtherModel { .. })));
 }
 
 #[test]
@@ -101,7 +101,10 @@ fn shards_are_one_model() {
     fs::write(&index, serde_json::json!({ "weight_map": map }).to_string()).unwrap();
     let sharded = VideoLlm::load(&directory).unwrap();
     assert_eq!(sharded.id(), whole.id());
-    assert_eq!(sharded.logits(&[1, 2, 3], None, &[]).unwrap(), whole.logits(&[1, 2, 3], None, &[]).unwrap());
+    assert_eq!(
+        sharded.language().logits(&[1, 2, 3], None, &[]).unwrap(),
+        whole.language().logits(&[1, 2, 3], None, &[]).unwrap()
+    );
 
     fs::remove_file(directory.join("model-00002-of-00002.safetensors")).unwrap();
     assert!(message(VideoLlm::load(&directory)).contains("model-00002-of-00002.safetensors"));
@@ -160,6 +163,7 @@ fn the_checkpoints_own_template_and_end_tokens_are_used() {
     let directory = small::write(folder.path(), "model", &small::config(None));
     let text_only = |model: &VideoLlm| {
         model
+            .language()
             .chat(None, &Chat::new("Hello?"), &GenerationOptions::default())
             .map(|answer| answer.prompt_tokens())
     };
@@ -170,12 +174,12 @@ fn the_checkpoints_own_template_and_end_tokens_are_used() {
     fs::write(directory.join("generation_config.json"), r#"{"eos_token_id": [7, 8]}"#).unwrap();
     let model = VideoLlm::load(&directory).unwrap();
     assert!(text_only(&model).unwrap() < chat_ml);
-    assert_eq!(model.end_tokens(), [7, 8]);
+    assert_eq!(model.language().end_tokens(), [7, 8]);
 
     fs::write(directory.join("chat_template.jinja"), "{% for %}").unwrap();
     let error = text_only(&VideoLlm::load(&directory).unwrap()).unwrap_err().to_string();
     assert!(error.contains("chat_template.jinja"), "{error}");
-    assert!(ChatTemplate::ChatMl.render(&Chat::new("Hello?"), false).is_ok());
+    assert!(ChatTemplate::ChatMl.render(&Chat::new("Hello?"), VideoInPrompt::Absent).is_ok());
 }
 
 #[test]
@@ -183,21 +187,21 @@ fn answers_end_where_they_should() {
     let folder = tempfile::tempdir().unwrap();
     let model = VideoLlm::load(small::write(folder.path(), "model", &small::config(None))).unwrap();
     let tokens_of = |options: &GenerationOptions| -> Vec<u32> {
-        model.generate(&[1, 2, 3], None, &[], options).unwrap().map(Result::unwrap).collect()
+        model.language().generate(&[1, 2, 3], None, &[], options).unwrap().map(Result::unwrap).collect()
     };
-    let free = GenerationOptions { max_tokens: 20, end_tokens: Some(vec![]), ..GenerationOptions::default() };
+    let free = GenerationOptions::default().with_max_tokens(20).with_end_tokens(vec![]);
     let all = tokens_of(&free);
     assert_eq!(all.len(), 20);
     let end = all[5];
     let first = all.iter().position(|&token| token == end).unwrap();
-    let ended = GenerationOptions { end_tokens: Some(vec![end]), ..free.clone() };
+    let ended = free.clone().with_end_tokens(vec![end]);
     assert_eq!(tokens_of(&ended), all[..first]);
 
     // 256 positions are all this model has.
-    let long = GenerationOptions { max_tokens: 1000, ..free.clone() };
+    let long = free.clone().with_max_tokens(1000);
     assert_eq!(tokens_of(&long).len(), 253);
     let prompt = vec![1; 256];
-    let refused = model.generate(&prompt, None, &[], &free).unwrap_err();
+    let refused = model.language().generate(&prompt, None, &[], &free).unwrap_err();
     assert!(matches!(refused, ModelError::PromptTooLong { tokens: 256, limit: 256 }));
-    assert!(model.generate(&[], None, &[], &free).is_err());
+    assert!(model.language().generate(&[], None, &[], &free).is_err());
 }

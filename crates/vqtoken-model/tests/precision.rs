@@ -7,7 +7,7 @@ mod small;
 
 use burn::tensor::Device;
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
-use vqtoken_model::{FrameEncoder, ModelError, OneVision, Precision, VideoLlm, checkpoint};
+use vqtoken_model::{FrameEmbedder, ModelError, OneVision, Precision, VideoLlm, VisionSide, checkpoint};
 use vqtoken_video::Frame;
 
 /// Wide enough for rounding errors to average out as they do in models that are used.
@@ -52,9 +52,18 @@ fn tokens_keep_their_direction_in_every_precision() {
     let tokens = |precision| {
         let model = VideoLlm::load_as(&directory, precision).unwrap();
         assert_eq!(model.precision(), precision);
-        let tokens = model.embed_pixels(&model.pixel_spec().pixels(&[frame(0), frame(1)])).unwrap();
-        let visual = model.visual_tokens_from(&tokens[..64 * 8], 64).unwrap();
-        (model.packed_bytes(), model.id().to_owned(), tokens, model.logits(&[], Some(&visual), &[7]).unwrap())
+        let tokens = model
+            .vision()
+            .unwrap()
+            .embed_pixels(&model.vision().unwrap().pixel_spec().pixels(&[frame(0), frame(1)]))
+            .unwrap();
+        let visual = model.language().tokens_of(&tokens[..64 * 8], 64).unwrap();
+        (
+            model.packed_bytes(),
+            model.id().to_owned(),
+            tokens,
+            model.language().logits(&[], Some(&visual), &[7]).unwrap(),
+        )
     };
     let (bytes, id, exact, logits) = tokens(Precision::F32);
     for (precision, least, share) in [(Precision::Bf16, 0.999, 2), (Precision::Int8, 0.995, 4)] {
@@ -81,41 +90,40 @@ fn auto_is_what_the_checkpoint_is_stored_in() {
 #[test]
 fn repeated_frames_have_the_tokens_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    let model = VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
-    let alone =
-        |frame: &Frame| model.embed_pixels(&model.pixel_spec().pixels(std::slice::from_ref(frame))).unwrap();
+    let vision =
+        VisionSide::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let alone = |frame: &Frame| {
+        vision.embed_pixels(&vision.pixel_spec().pixels(std::slice::from_ref(frame))).unwrap()
+    };
     let (a, b, c) = (frame(0), frame(1), frame(2));
     let shown = [&a, &a, &b, &b, &b, &a, &c, &c, &a, &b, &c, &c];
     let expected: Vec<f32> = shown.iter().flat_map(|frame| alone(frame)).collect();
-    let mut encoder = FrameEncoder::new(&model, 0.0);
+    let mut embedder = FrameEmbedder::new(&vision, 0.0);
     let mut tokens = Vec::new();
     for frame in shown {
-        if encoder.take(frame.clone()) {
-            tokens.extend(encoder.encode().unwrap());
-        }
+        tokens.extend(embedder.push(frame.clone()).unwrap().unwrap_or_default());
     }
-    tokens.extend(encoder.encode().unwrap());
-    assert_eq!(encoder.repeats(), 5);
-    assert!(encoder.encode().unwrap().is_empty());
+    tokens.extend(embedder.flush().unwrap());
+    assert_eq!(embedder.repeats(), 5);
+    assert!(embedder.flush().unwrap().is_empty());
     assert!(tokens == expected, "a frame's tokens are not its own");
 }
 
 #[test]
 fn near_repeats_are_those_below_the_threshold() {
     let folder = tempfile::tempdir().unwrap();
-    let model = VideoLlm::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
+    let vision =
+        VisionSide::load_as(small::write(folder.path(), "model", &config()), Precision::F32).unwrap();
     let grey = |level: u8| Frame::new(70, 70, vec![level; 70 * 70 * 3]).unwrap();
     // Steps of 2 levels: each is near to the one before, but every second one is too far from the one that was computed.
     let levels = [100, 102, 104, 106, 108];
     let repeats = |threshold| {
-        let mut encoder = FrameEncoder::new(&model, threshold);
+        let mut embedder = FrameEmbedder::new(&vision, threshold);
         for level in levels {
-            if encoder.take(grey(level)) {
-                encoder.encode().unwrap();
-            }
+            embedder.push(grey(level)).unwrap();
         }
-        assert_eq!(encoder.encode().unwrap().len() % (25 * 64), 0);
-        encoder.repeats()
+        assert_eq!(embedder.flush().unwrap().len() % (25 * 64), 0);
+        embedder.repeats()
     };
     assert_eq!([0.0, 1.9, 2.0, 3.0, 4.0, 8.0].map(repeats), [0, 0, 2, 2, 3, 4]);
 }
@@ -139,7 +147,11 @@ fn random_models_are_the_same_for_one_seed_and_any_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let model = VideoLlm::random("random", config(), &files, Precision::Int8, seed).unwrap();
-            model.embed_pixels(&model.pixel_spec().pixels(&[frame(0)])).unwrap()
+            model
+                .vision()
+                .unwrap()
+                .embed_pixels(&model.vision().unwrap().pixel_spec().pixels(&[frame(0)]))
+                .unwrap()
         })
     };
     let first = tokens(1, 1);

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
 use rayon::prelude::*;
-use vqtoken_model::checkpoint::{enter, exit};
+use vqtoken_model::checkpoint::{FieldPath, Parameter, map_parameters};
 
 /// Gradients by the names of their parameters.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub struct GradientSum {
 impl GradientSum {
     /// Takes the gradients that `module`'s parameters have in `gradients`.
     pub fn take<M: Module>(&mut self, module: &M, gradients: &Gradients) {
-        module.visit(&mut Collector { path: Vec::new(), gradients, sums: &mut self.sums });
+        module.visit(&mut Collector { path: FieldPath::default(), gradients, sums: &mut self.sums });
     }
 
     /// The sum of two.
@@ -49,24 +49,24 @@ impl GradientSum {
 }
 
 struct Collector<'a> {
-    path: Vec<String>,
+    path: FieldPath,
     gradients: &'a Gradients,
     sums: &'a mut BTreeMap<String, Vec<f32>>,
 }
 
 impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
+        self.path.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = param.val().grad(self.gradients) else { return };
         let gradient: Vec<f32> = gradient.into_data().try_to_vec().unwrap_or_default();
-        self.sums.insert(self.path.join("."), gradient);
+        self.sums.insert(self.path.name(), gradient);
     }
 }
 
@@ -115,44 +115,25 @@ impl AdamW {
         self.steps += 1;
         let norm = gradients.norm();
         let scale = if norm > self.settings.clip { self.settings.clip / norm } else { 1.0 };
-        module.map(&mut Updater { optimizer: self, path: Vec::new(), gradients, scale, rate })
-    }
-}
-
-struct Updater<'a> {
-    optimizer: &'a mut AdamW,
-    path: Vec<String>,
-    gradients: &'a GradientSum,
-    scale: f64,
-    rate: &'a dyn Fn(&str) -> f64,
-}
-
-impl ModuleMapper for Updater<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
+        map_parameters(module, |parameter| {
+            let gradient = gradients.get(parameter.name)?;
+            Some(self.updated(&parameter, gradient, scale, rate(parameter.name)))
+        })
     }
 
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let Some(gradient) = self.gradients.get(&name) else { return param };
-        let tensor = param.val();
-        let (device, shape) = (tensor.device(), tensor.shape());
-        let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay, .. } = self.optimizer.settings;
-        let time = self.optimizer.steps.min(1 << 30) as i32;
-        let rate = (self.rate)(&name);
-        let decay = if D >= 2 { 1.0 - rate * weight_decay } else { 1.0 } as f32;
+    /// A parameter's values after the step.
+    fn updated(&mut self, parameter: &Parameter<'_>, gradient: &[f32], scale: f64, rate: f64) -> Vec<f32> {
+        let mut values = parameter.values();
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay, .. } = self.settings;
+        let time = self.steps.min(1 << 30) as i32;
+        let decay = if parameter.shape.len() >= 2 { 1.0 - rate * weight_decay } else { 1.0 } as f32;
         // The two corrections for moments that start at zero go into the rate and the epsilon.
         let second_correction = (1.0 - beta2.powi(time)).sqrt();
         let rate = (rate * second_correction / (1.0 - beta1.powi(time))) as f32;
         let epsilon = (epsilon * second_correction) as f32;
-        let (beta1, beta2, scale) = (beta1 as f32, beta2 as f32, self.scale as f32);
+        let (beta1, beta2, scale) = (beta1 as f32, beta2 as f32, scale as f32);
 
-        let moments = self.optimizer.moments.entry(name).or_default();
+        let moments = self.moments.entry(parameter.name.to_owned()).or_default();
         moments.first.resize(values.len(), 0.0);
         moments.second.resize(values.len(), 0.0);
         values
@@ -167,6 +148,6 @@ impl ModuleMapper for Updater<'_> {
                 *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
                 *value = *value * decay - rate * *first / (second.sqrt() + epsilon);
             });
-        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
+        values
     }
 }

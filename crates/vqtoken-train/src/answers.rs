@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use vqtoken_core::GridShape;
-use vqtoken_model::OneVision;
-use vqtoken_model::language::LanguageCache;
+use vqtoken_model::LanguageCache;
+use vqtoken_model::{OneVision, VideoInPrompt};
 
 use crate::config::{AnswersConfig, Reading};
 use crate::data::{Clips, Conversation, Kind, Use};
@@ -92,9 +92,12 @@ impl<'a> Answers<'a> {
     }
 
     fn lessons(&self, conversations: &[Vec<Conversation>]) -> Result<Vec<Vec<Lesson>>, TrainError> {
-        let visual = self.config.reading != Reading::Blind;
+        let video = match self.config.reading {
+            Reading::Blind => VideoInPrompt::Absent,
+            _ => VideoInPrompt::Present,
+        };
         let of_clip = |conversations: &Vec<Conversation>| {
-            conversations.iter().map(|one| Ok(self.teacher.lesson(one, visual)?)).collect()
+            conversations.iter().map(|one| Ok(self.teacher.lesson(one, video)?)).collect()
         };
         conversations.iter().map(of_clip).collect()
     }
@@ -108,7 +111,7 @@ impl<'a> Answers<'a> {
             .flat_map(|(clip, of_clip)| of_clip.iter().map(move |one| (clip, one)))
             .collect();
         flat.sort_by_key(|(_, lesson)| lesson.after.len());
-        let mut cache = model.new_cache();
+        let mut cache = model.language.new_cache();
         let mut read = Read::default();
         if let Some(tokens) = visual.tokens.clone() {
             let [_, count, d] = tokens.dims();
@@ -122,12 +125,12 @@ impl<'a> Answers<'a> {
             }
             let mut parts = Vec::new();
             if !before.is_empty() {
-                parts.push(model.embed(before).unsqueeze::<3>().expand([clips, before.len(), d]));
+                parts.push(model.language.embed(before).unsqueeze::<3>().expand([clips, before.len(), d]));
             }
             parts.push(tokens);
-            parts.push(model.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
+            parts.push(model.language.image_newline().reshape([1, 1, d]).expand([clips, 1, d]));
             // What the language model says behind the video is of no interest, what it keeps of it is.
-            let states = model.read_states(Tensor::cat(parts, 1), &positions, &mut cache);
+            let states = model.language.read_states(Tensor::cat(parts, 1), &positions, &mut cache);
             if self.config.facts.is_some() || self.config.paths.is_some() {
                 let visual = |state: Tensor<3>| state.slice([0..clips, first..first + count, 0..d]);
                 read.visual = states.into_iter().map(visual).collect();
@@ -230,11 +233,11 @@ impl<'a> Answers<'a> {
         }
         let clips: Vec<usize> = group.iter().map(|(clip, _)| *clip).collect();
         let mut cache = if cache.is_empty() { cache.clone() } else { cache.select(&clips) };
-        let embedded = model.embed(&ids);
+        let embedded = model.language.embed(&ids);
         let [_, d] = embedded.dims();
-        let hidden = model.read_batch(embedded.reshape([group.len(), length, d]), &mut cache);
+        let hidden = model.language.read_batch(embedded.reshape([group.len(), length, d]), &mut cache);
         let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [targets.len()]), &self.device);
-        let logits = model.logits(hidden.reshape([group.len() * length, d]).select(0, rows));
+        let logits = model.language.logits(hidden.reshape([group.len() * length, d]).select(0, rows));
         let guesses = argmax_rows(&logits);
         let mut right = vec![true; group.len()];
         for ((guess, target), &number) in guesses.iter().zip(&targets).zip(&of_lesson) {

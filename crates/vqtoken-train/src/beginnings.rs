@@ -12,10 +12,10 @@ use std::f32::consts::TAU;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
-use vqtoken_model::checkpoint::{enter, exit};
+use vqtoken_model::checkpoint::map_parameters;
 use vqtoken_model::config::TextConfig;
 use vqtoken_model::{OneVision, Tokenizer};
 use vqtoken_shapes::{Colour, Shape};
@@ -109,8 +109,12 @@ pub(crate) fn with_token_scale(model: OneVision, scale: f32) -> OneVision {
 }
 
 /// The model with its parameters changed, given their names, the lengths of their rows, and their values.
-fn changed(model: OneVision, change: impl FnMut(&str, usize, &mut Vec<f32>)) -> OneVision {
-    model.map(&mut Changer { path: Vec::new(), change })
+fn changed(model: OneVision, mut change: impl FnMut(&str, usize, &mut Vec<f32>)) -> OneVision {
+    map_parameters(model, |parameter| {
+        let mut values = parameter.values();
+        change(parameter.name, parameter.shape.last().copied().unwrap_or(1), &mut values);
+        Some(values)
+    })
 }
 
 /// The prototypes of shapes and colours in the checkpoint of a stage on patches, for every word of one token that names one.
@@ -146,30 +150,6 @@ pub(crate) fn prototypes(file: &Path, tokenizer: &Tokenizer) -> Result<Words, Tr
         }
     }
     Ok(words)
-}
-
-struct Changer<F> {
-    path: Vec<String>,
-    change: F,
-}
-
-impl<F: FnMut(&str, usize, &mut Vec<f32>)> ModuleMapper for Changer<F> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let tensor = param.val();
-        let (shape, device) = (tensor.shape(), tensor.device());
-        let mut values: Vec<f32> = tensor.into_data().try_to_vec().unwrap_or_default();
-        let width = shape.as_slice().last().copied().unwrap_or(1);
-        (self.change)(&self.path.join("."), width, &mut values);
-        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
-    }
 }
 
 /// Sines and cosines of row and column, half of the features each, `[positions, d]`.

@@ -9,7 +9,7 @@ use half::f16;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, pool_bilinear, quantize};
-use vqtoken_model::VideoLlm;
+use vqtoken_model::VisionSide;
 
 use crate::checkpoint::write_whole;
 use crate::data::Clips;
@@ -37,8 +37,14 @@ pub struct Features {
 
 impl Features {
     /// Features below `cache`, in a folder of their own for a model's tower, the clips' pictures and the frames looked at.
-    pub fn new(cache: &Path, model: &VideoLlm, clips: &dyn Clips, frames: usize, budgets: &[usize]) -> Self {
-        let tower = model.id().rsplit('@').next().unwrap_or_default();
+    pub fn new(
+        cache: &Path,
+        vision: &VisionSide,
+        clips: &dyn Clips,
+        frames: usize,
+        budgets: &[usize],
+    ) -> Self {
+        let tower = vision.id().rsplit('@').next().unwrap_or_default();
         let pictures = crc32fast::hash(clips.pictures().as_bytes());
         let folder = cache.join(format!("{tower}-{frames}-{pictures:08x}"));
         Self { folder, budgets: budgets.to_vec(), frames }
@@ -73,15 +79,15 @@ impl Features {
     /// # Errors
     ///
     /// If the clip cannot be read, or the file not written.
-    pub fn make(&self, number: usize, clips: &dyn Clips, model: &VideoLlm) -> Result<(), TrainError> {
+    pub fn make(&self, number: usize, clips: &dyn Clips, vision: &VisionSide) -> Result<(), TrainError> {
         let frames = clips.frames(number, self.frames)?;
-        let tokens = model.embed_pixels(&model.pixel_spec().pixels(&frames))?;
-        let grid = model.token_grid(frames.len(), tokens)?;
+        let tokens = vision.embed_pixels(&vision.pixel_spec().pixels(&frames))?;
+        let grid = vision.token_grid(frames.len(), tokens)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         let pooled = pool_bilinear(&grid)?;
         tensors.push(halves("pooled", vec![pooled.shape().len(), pooled.dim()], pooled.data()));
         for &budget in &self.budgets {
-            let quantized = quantize(&grid, &model.quantizer(Budget::Fixed(budget)))?;
+            let quantized = quantize(&grid, &vision.quantizer(Budget::Fixed(budget)))?;
             let (codes, map) = (&quantized.codebook, &quantized.index_map);
             tensors.push(halves(&format!("codes.{budget}"), vec![codes.codes(), codes.dim()], codes.data()));
             let GridShape { frames, height, width } = map.shape();

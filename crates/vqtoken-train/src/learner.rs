@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
 use vqtoken_model::OneVision;
-use vqtoken_model::checkpoint::{enter, exit};
+use vqtoken_model::checkpoint::{FieldPath, for_each_parameter, map_parameters};
 
 use crate::config::Rates;
 use crate::error::TrainError;
@@ -29,14 +29,16 @@ pub struct Learner {
 impl Learner {
     /// Lets gradients reach the parts that have a rate, and no others.
     pub fn with_trainable(self, rates: &Rates) -> Self {
-        self.map(&mut Freezer { path: Vec::new(), rates })
+        self.map(&mut Freezer { path: FieldPath::default(), rates })
     }
 
     /// The values of all parameters by name.
     pub fn values(&self) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-        let mut reader = Reader::default();
-        self.visit(&mut reader);
-        reader.values
+        let mut values = BTreeMap::new();
+        for_each_parameter(self, |parameter| {
+            values.insert(parameter.name.to_owned(), (parameter.shape.to_vec(), parameter.values()));
+        });
+        values
     }
 
     /// The same learner with other values.
@@ -46,12 +48,18 @@ impl Learner {
     /// If a parameter is missing or has another shape.
     pub fn with_values(
         self,
-        values: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+        mut values: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
         file: &std::path::Path,
     ) -> Result<Self, TrainError> {
-        let mut writer = Writer { path: Vec::new(), values, wrong: None };
-        let learner = self.map(&mut writer);
-        match writer.wrong {
+        let mut wrong = None;
+        let learner = map_parameters(self, |parameter| match values.remove(parameter.name) {
+            Some((shape, values)) if shape == parameter.shape => Some(values),
+            _ => {
+                wrong.get_or_insert_with(|| parameter.name.to_owned());
+                None
+            }
+        });
+        match wrong {
             None => Ok(learner),
             Some(name) => Err(TrainError::Checkpoint {
                 file: file.to_owned(),
@@ -62,73 +70,21 @@ impl Learner {
 }
 
 struct Freezer<'a> {
-    path: Vec<String>,
+    path: FieldPath,
     rates: &'a Rates,
 }
 
 impl ModuleMapper for Freezer<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let trainable = self.rates.of(&self.path.join(".")).is_some();
+        let trainable = self.rates.of(&self.path.name()).is_some();
         param.set_require_grad(trainable)
-    }
-}
-
-#[derive(Default)]
-struct Reader {
-    path: Vec<String>,
-    values: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-}
-
-impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data();
-        let shape = data.shape().as_slice().to_vec();
-        self.values.insert(self.path.join("."), (shape, data.try_to_vec().unwrap_or_default()));
-    }
-}
-
-struct Writer {
-    path: Vec<String>,
-    values: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    wrong: Option<String>,
-}
-
-impl ModuleMapper for Writer {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let (shape, device): (_, Device) = (param.lazy_shape(), param.lazy_device());
-        match self.values.remove(&name) {
-            Some((found, values)) if found == shape.as_slice() => {
-                Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
-            }
-            _ => {
-                self.wrong.get_or_insert(name);
-                param
-            }
-        }
     }
 }

@@ -72,7 +72,7 @@ impl Patches {
     /// If a frame cannot be drawn.
     pub fn mean_length(&self, learner: &Learner) -> Result<f64, TrainError> {
         let Batch { pixels, corners, .. } = self.batch("validation frames", 0, self.batch)?;
-        let tokens = learner.model.token_windows(pixels, &corners);
+        let tokens = learner.model.vision.window_tokens(pixels, &corners);
         Ok(f64::from(tokens.powi_scalar(2).sum_dim(2).sqrt().mean().into_scalar::<f32>()))
     }
 
@@ -141,7 +141,7 @@ impl Patches {
             });
         };
         let Batch { pixels, corners, labels, window } = batch;
-        let tokens = learner.model.token_windows(pixels, &corners);
+        let tokens = learner.model.vision.window_tokens(pixels, &corners);
         let [_, _, d] = tokens.dims();
         let guesses = heads.forward(tokens.reshape([labels.len(), d]));
         let seen = |label: &Option<PatchLabel>| label.filter(|label| label.cover >= self.config.cover);

@@ -109,7 +109,7 @@ impl Reader {
             (Reading::Pooled, Some(features)) => {
                 let pooled = numbers.par_iter().map(|&number| features.pooled(number));
                 let pooled = pooled.collect::<Result<Vec<_>, _>>()?;
-                let d = model.image_newline().dims()[0];
+                let d = model.language.image_newline().dims()[0];
                 let tokens = pooled.first().map_or(0, |values| values.len() / d);
                 let data = TensorData::new(pooled.concat(), [numbers.len(), tokens, d]);
                 Ok(Visual::of(Tensor::from_data(data, &self.device), Vec::new(), None))
@@ -147,7 +147,7 @@ impl Reader {
     ) -> Result<Tensor<3>, TrainError> {
         match self.reading {
             Reading::Codebook => Ok(codebooks),
-            _ => Ok(model.visual_tokens_batch(codebooks, maps)?),
+            _ => Ok(model.language.visual_tokens_batch(codebooks, maps)?),
         }
     }
 
@@ -167,7 +167,7 @@ impl Reader {
             let pixels = self.pixel_spec.pixels(&frames);
             let shape = [frames.len(), 3, pixels.size, pixels.size];
             let pixels = Tensor::from_data(TensorData::new(pixels.data, shape), &self.device);
-            let tokens = model.token_grid(pixels);
+            let tokens = model.vision.tokens(pixels);
             let [frames, patches, d] = tokens.dims();
             let side = patches.isqrt();
             let shape = GridShape { frames, height: side, width: side };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use rayon::prelude::*;
-use vqtoken_model::{Precision, VideoLlm, checkpoint};
+use vqtoken_model::{Precision, VisionSide, checkpoint};
 use vqtoken_nn::kernel_ops::in_pool;
 
 use crate::answers::Answers;
@@ -270,8 +270,8 @@ fn make_features(
         .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
     let directory = frozen.path().join(MODEL);
     checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
-    let model = VideoLlm::load_as(&directory, Precision::F32)?;
-    let features = Features::new(cache, &model, clips, wanted.frames, wanted.budgets);
+    let vision = VisionSide::load_as(&directory, Precision::F32)?;
+    let features = Features::new(cache, &vision, clips, wanted.frames, wanted.budgets);
     let validated = wanted.validation_clips.min(clips.count(Use::Validation));
     let validated = (0..validated).map(|index| clips.number(Use::Validation, index));
     let learnt = (0..clips.count(Use::Training)).map(|index| clips.number(Use::Training, index));
@@ -281,7 +281,7 @@ fn make_features(
         if watch(Event::Preparing { what: "features", done, total: missing.len() }).is_break() {
             return Ok(None);
         }
-        numbers.par_iter().try_for_each(|&number| features.make(number, clips, &model))?;
+        numbers.par_iter().try_for_each(|&number| features.make(number, clips, &vision))?;
     }
     Ok(Some(features))
 }

@@ -118,13 +118,13 @@ impl Start {
             config.vq_attention = wanted.vq_attention;
         }
         config.text.end_tokens.clone_from(&stored.text.end_tokens);
-        let mut filler = Filler::new(&weights, device);
+        let mut filler = Filler::new(&weights);
         let mut left: Vec<Part> = fresh.to_vec();
         if config.vq_attention != stored.vq_attention {
             left.push(Part::VqAttention);
         }
         let prefixes: Vec<&str> = left.iter().flat_map(|part| part.prefixes()).copied().collect();
-        filler.leave(&prefixes);
+        filler.skip(&prefixes);
         let new = beginnings::drawn(wanted.seed, device, || OneVision::new(&config, device));
         let model = filler.fill(beginnings::of(new, &config.text));
         filler.finish(|name| {

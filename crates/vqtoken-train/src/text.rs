@@ -1,6 +1,6 @@
 //! Conversations as the language model is taught them: ids, and which of them are answers.
 
-use vqtoken_model::{Chat, ChatTemplate, ModelError, Tokenizer};
+use vqtoken_model::{Chat, ChatTemplate, ModelError, Tokenizer, VideoInPrompt};
 
 use crate::data::{Conversation, Kind};
 use crate::words::END;
@@ -38,7 +38,11 @@ impl Teacher {
     /// # Errors
     ///
     /// If a question is empty or holds the mark for the video, or the template fails.
-    pub(crate) fn lesson(&self, conversation: &Conversation, visual: bool) -> Result<Lesson, ModelError> {
+    pub(crate) fn lesson(
+        &self,
+        conversation: &Conversation,
+        video: VideoInPrompt,
+    ) -> Result<Lesson, ModelError> {
         let mut lesson =
             Lesson { kind: conversation.kind, before: Vec::new(), after: Vec::new(), weights: Vec::new() };
         let mut written = String::new();
@@ -48,7 +52,7 @@ impl Teacher {
                 None => Chat::new(question),
                 Some(earlier) => earlier.then(&conversation.turns[index - 1].1, question),
             };
-            let prompt = self.template.render(&asked, visual)?;
+            let prompt = self.template.render(&asked, video)?;
             chat = Some(asked);
             let (before, after) = match prompt.after {
                 Some(after) => (prompt.before, after),

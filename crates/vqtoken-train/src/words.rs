@@ -4,7 +4,7 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
-use vqtoken_model::{Chat, ChatTemplate};
+use vqtoken_model::{Chat, ChatTemplate, VideoInPrompt};
 use vqtoken_shapes::{CAPTION_PROMPT, Scene, all_questions, caption, descriptions};
 
 use crate::config::DataConfig;
@@ -53,7 +53,7 @@ pub(crate) fn learn(data: &DataConfig, vocabulary: usize) -> Result<Vec<u8>, Tra
 
 fn texts(data: &DataConfig) -> Result<Vec<String>, TrainError> {
     // The words around every question.
-    let prompt = ChatTemplate::ChatMl.render(&Chat::new("What?"), false)?;
+    let prompt = ChatTemplate::ChatMl.render(&Chat::new("What?"), VideoInPrompt::Absent)?;
     let mut texts = vec![prompt.before; SCENES];
     if let Some(llava) = &data.llava {
         let clips = LlavaClips::read(llava)?;

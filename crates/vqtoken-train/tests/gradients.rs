@@ -4,8 +4,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{GridShape, IndexMap};
+use vqtoken_model::VqAttention;
 use vqtoken_model::config::VqAttentionConfig;
-use vqtoken_model::vq_attention::VqAttention;
 use vqtoken_train::draws::Draws;
 use vqtoken_train::losses::unit_rows;
 use vqtoken_train::reading::{code_means, commitment};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vqtoken_model::checkpoint::{ModelFiles, Weights};
+use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights};
 use vqtoken_model::{ChatTemplate, ModelError, Precision, VideoLlm};
 
 /// Its name.
@@ -33,11 +33,20 @@ pub fn weights() -> Result<Weights, ModelError> {
     Weights::from_bytes("the built-in model", WEIGHTS)
 }
 
+/// Its checkpoint, from which either side can be built alone.
+///
+/// # Errors
+///
+/// None if the program was built from a sound checkout.
+pub fn checkpoint() -> Result<Checkpoint, ModelError> {
+    Checkpoint::from_parts(NAME, files(), weights()?)
+}
+
 /// The model itself.
 ///
 /// # Errors
 ///
 /// None if the program was built from a sound checkout.
 pub fn load(precision: Precision) -> Result<VideoLlm, ModelError> {
-    VideoLlm::from_parts(NAME, &files(), &weights()?, precision)
+    VideoLlm::from_checkpoint(checkpoint()?, precision)
 }

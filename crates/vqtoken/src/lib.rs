@@ -1,10 +1,10 @@
 //! Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 //!
-//! The facade over the crates of the workspace, and what the binary `vqtoken` adds to them: the built-in model, the
-//! picture of video tokens, and a demonstration clip.
+//! The facade over the crates of the workspace, and what the binary `vqtoken` adds to them: the built-in model, pictures of
+//! video tokens, and a demonstration clip. [`prelude`] has what most programs need.
 //!
 //! ```no_run
-//! use vqtoken::{Budget, Rule, Sampling, Video, VideoLlm};
+//! use vqtoken::prelude::*;
 //!
 //! let model = VideoLlm::load("models/mini")?;
 //! let clip = Video::open("demo.mp4")?.sample(Sampling::Uniform(32))?;
@@ -12,19 +12,48 @@
 //! for piece in model.ask(&tokens, "Which way does the red circle move?")? {
 //!     print!("{}", piece?);
 //! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), vqtoken::Error>(())
 //! ```
+//!
+//! | from | to | with |
+//! | --- | --- | --- |
+//! | a file | sampled frames | [`Video`] |
+//! | frames | video tokens | [`VisionSide`], [`Encoder`] |
+//! | video tokens | a `.vqt` file and back | [`VideoTokens`] |
+//! | video tokens and a question | text | [`LanguageSide`] |
+//! | all of it | | [`VideoLlm`] |
 
 pub mod builtin;
 pub mod demo_clip;
+mod error;
+#[doc(hidden)]
 pub mod figures;
 pub mod picture;
 
+pub use error::Error;
+
 pub use vqtoken_core::{
-    Budget, Codebook, GridShape, IndexMap, Quality, QuantizerConfig, QuantizerStream, Reducer, Rule,
-    TokenGrid, TokenHash, VideoTokens, WindowedQuantizer, Windows, quantize, reducer,
+    Amount, Budget, BudgetError, CodeOrder, Codebook, CodebookError, CurvePoint, GridError, GridShape,
+    IndexMap, IndexMapError, Iteration, MapCodingError, PathPoint, Position, Procedure, Quality,
+    QualityError, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, QuantizerStream, REDUCERS,
+    ReduceError, Reducer, ReducerInfo, Reduction, Rule, Source, TokenGrid, TokenHash, VideoTokens, VqtError,
+    VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
 };
 pub use vqtoken_model::{
-    Answer, Chat, GenerationOptions, ModelError, Precision, TokenSampling, VideoLlm, VisualTokens,
+    Answer, Chat, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions, LanguageSide,
+    ModelError, Precision, PrefilledVideo, Ranking, SamplingOptions, TokenPositions, Tokens, VideoLlm,
+    VisionSeconds, VisionSide, VisualTokens,
 };
-pub use vqtoken_video::{Clip, Frame, Sampling, Video, VideoError};
+pub use vqtoken_model::{checkpoint, config};
+pub use vqtoken_video::{
+    Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Sampling, Video,
+    VideoError, VideoInfo,
+};
+
+/// What most programs need.
+pub mod prelude {
+    pub use crate::{
+        Answer, Budget, Chat, Clip, Encoder, EncoderOptions, Error, Frame, GenerationOptions, LanguageSide,
+        Rule, Sampling, Video, VideoLlm, VideoTokens, VisionSide,
+    };
+}

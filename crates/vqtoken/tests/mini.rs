@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::{json_lines, path, stdout};
 use vqtoken::builtin;
-use vqtoken_model::{Chat, ChatTemplate, Precision};
+use vqtoken_model::{Chat, ChatTemplate, Precision, VideoInPrompt};
 use vqtoken_shapes::{Settings, write_data_set};
 
 /// `demo/README.md` has a table of clips, questions and what is answered; it is true.
@@ -37,22 +37,23 @@ fn ranked_answers_have_the_probabilities_of_their_tokens() {
     let answers = ["left".to_owned(), "it does not move".to_owned()];
     let values: Vec<f32> =
         (0..5 * model.config().text.hidden_size).map(|i| ((i * 7) % 13) as f32 / 10.0).collect();
-    let tokens = model.visual_tokens_from(&values, model.config().text.hidden_size).unwrap();
+    let tokens = model.language().tokens_of(&values, model.config().text.hidden_size).unwrap();
     for visual in [None, Some(&tokens)] {
-        let ranking = model.rank(&model.watch(visual).unwrap(), question, &answers).unwrap();
-        let prompt = ChatTemplate::ChatMl.render(&chat, visual.is_some()).unwrap();
-        let before = model.tokenizer().encode(&prompt.before).unwrap();
-        let after = model.tokenizer().encode(prompt.after.as_deref().unwrap_or_default()).unwrap();
+        let ranking =
+            model.language().rank(&model.language().prefill(visual).unwrap(), question, &answers).unwrap();
+        let prompt = ChatTemplate::ChatMl.render(&chat, VideoInPrompt::of(visual)).unwrap();
+        let before = model.language().tokenizer().encode(&prompt.before).unwrap();
+        let after = model.language().tokenizer().encode(prompt.after.as_deref().unwrap_or_default()).unwrap();
         // The mark behind visual tokens counts.
         let read = before.len() + visual.map_or(0, |visual| visual.count() + 1) + after.len();
         assert_eq!(ranking.prompt_tokens, read);
         for (answer, score) in answers.iter().zip(&ranking.scores) {
-            let mut said = model.tokenizer().encode(answer).unwrap();
-            said.push(model.end_tokens()[0]);
+            let mut said = model.language().tokenizer().encode(answer).unwrap();
+            said.push(model.language().end_tokens()[0]);
             let behind = [&after[..], &said[..said.len() - 1]].concat();
             let whole = if visual.is_some() { before.clone() } else { [&before[..], &behind].concat() };
             let behind = if visual.is_some() { &behind[..] } else { &[] };
-            let logits = model.logits(&whole, visual, behind).unwrap();
+            let logits = model.language().logits(&whole, visual, behind).unwrap();
             let rows = logits.chunks(model.config().text.vocabulary).skip(read - 1);
             let expected: f64 = rows
                 .zip(&said)

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use vqtoken_video::PixelSpec;
 
-use crate::chat::ChatTemplate;
 use crate::config::TokenIds;
 use crate::error::ModelError;
+use crate::text::ChatTemplate;
 
 /// The text files of a checkpoint, from a directory or from inside the program.
 #[derive(Clone, Debug)]

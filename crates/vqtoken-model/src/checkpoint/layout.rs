@@ -77,20 +77,6 @@ pub(crate) fn stored_name(canonical: &str) -> String {
     }
 }
 
-/// Goes from a module's path to that of its field `name`; the variant of an enum is no part of a name.
-pub fn enter(path: &mut Vec<String>, name: &str, container: &str) {
-    if !container.starts_with("Enum") {
-        path.push(name.to_owned());
-    }
-}
-
-/// Goes back.
-pub fn exit(path: &mut Vec<String>, container: &str) {
-    if !container.starts_with("Enum") {
-        path.pop();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

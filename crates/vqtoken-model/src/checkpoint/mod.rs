@@ -2,15 +2,21 @@
 
 mod directory;
 mod fill;
+mod identity;
 mod layout;
+mod opened;
 mod pack;
+mod parameters;
 mod random;
 mod save;
 mod weights;
 
 pub use directory::ModelFiles;
 pub use fill::{Filler, is_unused_by_design};
-pub use layout::{enter, exit};
+pub use opened::Checkpoint;
+pub(crate) use pack::packed_bytes;
+pub use parameters::{FieldPath, Parameter, for_each_parameter, map_parameters};
 pub use random::randomize;
+pub(crate) use random::{random_id, random_precision};
 pub use save::save;
-pub use weights::Weights;
+pub use weights::{StoredTensor, Weights};

@@ -5,10 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vqtoken_kernels::{PackedLinear, WeightKind};
 use vqtoken_nn::kernel_ops::kernels;
-use vqtoken_nn::{Packed, Precision};
+use vqtoken_nn::{PackLayers, Packed, Precision};
 
 use super::weights::{StoredTensor, Weights};
 use crate::error::ModelError;
+
+/// Bytes of the packed weights of a module; 0 if none were packed.
+pub(crate) fn packed_bytes<M: PackLayers + Clone>(module: &M) -> usize {
+    let mut bytes = 0;
+    // A clone shares its weights; walking over the layers needs a mutable module.
+    module.clone().for_each_packable("", &mut |_, layer| bytes += layer.packed_bytes());
+    bytes
+}
 
 /// Packs weights `[outputs, inputs]` that `rows` puts, some rows at a time, into a buffer.
 pub(super) fn pack_rows(

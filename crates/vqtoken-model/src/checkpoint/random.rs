@@ -1,14 +1,15 @@
 //! Random weights: models of a known shape to measure what a real one would cost.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use std::collections::BTreeSet;
+
+use burn::module::Module;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::BTreeSet;
+use vqtoken_kernels::Kernels;
 use vqtoken_nn::{PackLayers, Precision};
 
-use super::layout::{enter, exit};
 use super::pack::pack_rows;
+use super::parameters::map_parameters;
 use crate::error::ModelError;
 
 /// Gives a module random weights: linear layers packed in a precision, everything else as `f32`.
@@ -41,10 +42,31 @@ pub fn randomize<M: Module + PackLayers>(
         packed.insert(format!("{path}.bias"));
         packed.insert(name);
     });
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(module.map(&mut Randomizer { packed, seed, path: Vec::new() })),
+    if let Some(error) = failure {
+        return Err(error);
     }
+    Ok(map_parameters(module, |parameter| {
+        let is_norm = parameter.shape.len() == 1 && parameter.name.ends_with(".weight");
+        if packed.contains(parameter.name) || is_norm {
+            return None;
+        }
+        let mut values = vec![0.0; parameter.shape.iter().product()];
+        if !parameter.name.ends_with(".bias") {
+            draw(seed, parameter.name, 0, &mut values);
+        }
+        Some(values)
+    }))
+}
+
+/// The id of a model of random weights.
+pub(crate) fn random_id(name: &str, seed: u64) -> String {
+    format!("{name}@random{seed}")
+}
+
+/// The precision of random weights: bf16 loses nothing where there was nothing.
+pub(crate) fn random_precision(wanted: Precision) -> Result<Precision, ModelError> {
+    Kernels::from_env()?;
+    Ok(wanted.resolve(true))
 }
 
 fn draw(seed: u64, name: &str, row: usize, out: &mut [f32]) {
@@ -56,36 +78,5 @@ fn draw(seed: u64, name: &str, row: usize, out: &mut [f32]) {
         for (x, bits) in pair.iter_mut().zip([bits as u32, (bits >> 32) as u32]) {
             *x = bits as i32 as f32 / (1u32 << 31) as f32 * BOUND;
         }
-    }
-}
-
-struct Randomizer {
-    /// What has been packed, and is not to be drawn again.
-    packed: BTreeSet<String>,
-    seed: u64,
-    path: Vec<String>,
-}
-
-impl ModuleMapper for Randomizer {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let is_norm = D == 1 && name.ends_with(".weight");
-        if self.packed.contains(&name) || is_norm {
-            return param;
-        }
-        let (shape, device) = (param.lazy_shape(), param.lazy_device());
-        let mut values = vec![0.0; shape.num_elements()];
-        if !name.ends_with(".bias") {
-            draw(self.seed, &name, 0, &mut values);
-        }
-        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
     }
 }

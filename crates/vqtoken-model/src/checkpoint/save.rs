@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
-use vqtoken_nn::PackLayers;
 
-use super::layout::{enter, exit, stored_name};
+use super::layout::stored_name;
+use super::pack::packed_bytes;
+use super::parameters::for_each_parameter;
 use crate::config::OneVisionConfig;
 use crate::error::ModelError;
 use crate::one_vision::OneVision;
@@ -21,50 +20,27 @@ struct Stored {
     bytes: Vec<u8>,
 }
 
-/// Collects the parameters of modules under the names that `transformers` writes.
-#[derive(Debug, Default)]
-struct Collector {
-    path: Vec<String>,
-    tensors: Vec<Stored>,
-}
-
-impl Collector {
-    /// The bytes of a safetensors file.
-    fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
-        let failed = |error: safetensors::SafeTensorError| ModelError::Weights {
-            file: "model.safetensors".to_owned(),
-            problem: error.to_string(),
-        };
-        let views = self
-            .tensors
-            .iter()
-            .map(|t| {
-                Ok((t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), &t.bytes).map_err(failed)?))
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        safetensors::serialize(views, Some(metadata)).map_err(failed)
-    }
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        enter(&mut self.path, name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        exit(&mut self.path, container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data();
-        let values: &[f32] = data.as_slice().unwrap_or_default();
-        self.tensors.push(Stored {
-            name: stored_name(&self.path.join(".")),
-            shape: data.shape().as_slice().to_vec(),
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+/// The bytes of a safetensors file with all parameters of a model, under the names that `transformers` writes.
+fn to_safetensors(model: &OneVision) -> Result<Vec<u8>, ModelError> {
+    let mut tensors = Vec::new();
+    for_each_parameter(model, |parameter| {
+        tensors.push(Stored {
+            name: stored_name(parameter.name),
+            shape: parameter.shape.to_vec(),
+            bytes: parameter.values().iter().flat_map(|value| value.to_le_bytes()).collect(),
         });
-    }
+    });
+    let failed = |error: safetensors::SafeTensorError| ModelError::Weights {
+        file: "model.safetensors".to_owned(),
+        problem: error.to_string(),
+    };
+    let views = tensors.iter().map(|tensor| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &tensor.bytes).map_err(failed)?;
+        Ok((tensor.name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, ModelError>>()?;
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize(views, Some(metadata)).map_err(failed)
 }
 
 /// Writes a whole model directory in the `transformers` layout.
@@ -78,19 +54,14 @@ pub fn save(
     model: &OneVision,
     tokenizer: &[u8],
 ) -> Result<(), ModelError> {
-    let mut packed_bytes = 0;
-    // Clones share their numbers.
-    model.clone().for_each_packable("", &mut |_, layer| packed_bytes += layer.packed_bytes());
-    if packed_bytes > 0 {
+    if packed_bytes(model) > 0 {
         return Err(ModelError::Packed);
     }
-    let mut collector = Collector::default();
-    model.visit(&mut collector);
     write_directory(
         directory,
         &[
             ("config.json", config.to_json().into_bytes()),
-            ("model.safetensors", collector.to_safetensors()?),
+            ("model.safetensors", to_safetensors(model)?),
             ("tokenizer.json", tokenizer.to_vec()),
         ],
     )

@@ -46,6 +46,8 @@ pub struct Weights {
     checkpoint: String,
     /// One safetensors file each.
     shards: Vec<Bytes>,
+    /// Paths of the shards; empty for weights in memory.
+    files: Vec<PathBuf>,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -64,6 +66,7 @@ impl Weights {
             let length = file.len() as u64;
             let (header, data_start) = read_header(&path, &mut &file[..], length)?;
             weights.add_shard(path.display().to_string(), Bytes::File(file), &header, data_start, length)?;
+            weights.files.push(path);
         }
         Ok(weights)
     }
@@ -80,7 +83,7 @@ impl Weights {
     }
 
     fn empty(checkpoint: String) -> Self {
-        Self { checkpoint, shards: Vec::new(), entries: BTreeMap::new() }
+        Self { checkpoint, shards: Vec::new(), files: Vec::new(), entries: BTreeMap::new() }
     }
 
     fn add_shard(
@@ -119,6 +122,11 @@ impl Weights {
     /// The checkpoint's name, for messages.
     pub fn checkpoint(&self) -> &str {
         &self.checkpoint
+    }
+
+    /// The files that hold the tensors; none for weights in memory.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// Names of all tensors, sorted.
@@ -179,6 +187,27 @@ impl Weights {
         let shard: &[u8] = &self.shards[entry.shard];
         let start = entry.start as usize;
         Ok(Some(StoredTensor { kind, bytes: &shard[start..start + entry.bytes] }))
+    }
+
+    /// [`Self::tensor`], if it has the given shape.
+    ///
+    /// # Errors
+    ///
+    /// If it has another shape, or its values are of a type that is not read.
+    pub fn tensor_of_shape(
+        &self,
+        name: &str,
+        expected: &[usize],
+    ) -> Result<Option<StoredTensor<'_>>, ModelError> {
+        match self.shape(name) {
+            Some(found) if found != expected => Err(ModelError::TensorShape {
+                checkpoint: self.checkpoint.clone(),
+                name: name.to_owned(),
+                found: found.to_vec(),
+                expected: expected.to_vec(),
+            }),
+            _ => self.tensor(name),
+        }
     }
 
     /// The numbers of a tensor as f32, `None` if there is no tensor of that name.

@@ -44,7 +44,7 @@ impl PaperVqAttention {
         let positions = index_map.labels().len();
         let [_, expected] = self.map_mlp.fc1.weight.dims();
         if positions != expected {
-            return Err(ModelError::VisualTokens(format!(
+            return Err(ModelError::AttentionInput(format!(
                 "this checkpoint's VQ-attention reads index maps of {expected} positions, the video tokens have \
                  {positions}: sample as many frames as it was trained with"
             )));

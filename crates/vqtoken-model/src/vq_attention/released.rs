@@ -56,7 +56,7 @@ impl ReleasedVqAttention {
         let (frames, patches) = (shape.frames, shape.height * shape.width);
         let [_, expected] = self.to_q_proj.weight.dims();
         if patches != expected {
-            return Err(ModelError::VisualTokens(format!(
+            return Err(ModelError::AttentionInput(format!(
                 "this checkpoint's VQ-attention reads frames of {expected} patches, the video tokens have {patches}: \
                  encode the video with this model"
             )));

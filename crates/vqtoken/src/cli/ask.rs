@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use vqtoken::{
-    Answer, Chat, Clip, GenerationOptions, Reducer, TokenSampling, Video, VideoLlm, VideoTokens,
-    VisualTokens, figures,
+    Chat, Clip, GenerationOptions, Reducer, SamplingOptions, Video, VideoLlm, VideoTokens, VisualTokens,
+    figures,
 };
 
 use super::stages::{Stages, peak_memory};
@@ -187,38 +187,37 @@ fn subject(
     match (input, &*arguments.reducer) {
         (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
         (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
-        (Some(Input::Video(video)), _) => attended(
-            model,
-            &pipeline::encode_video(model, &video, &arguments.encoding, stages)?.tokens,
-            stages,
-        ),
+        (Some(Input::Video(video)), _) => {
+            let vision = pipeline::vision(model, stages)?;
+            let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages)?;
+            attended(model, &encoded.tokens, stages)
+        }
         (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
-            attended(model, &pipeline::encode(model, &clip, &arguments.encoding, stages)?.tokens, stages)
+            let vision = pipeline::vision(model, stages)?;
+            let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
+            attended(model, &encoded.tokens, stages)
         }
         (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
-            let grid = pipeline::embed(model, &clip, &arguments.encoding, stages)?;
-            let visual = stages.time("reduce", || model.reduced_tokens(&grid, reducer.as_ref()))?;
+            let vision = pipeline::vision(model, stages)?;
+            let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
+            let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
             Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
         }
     }
 }
 
 fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
-    let visual = stages.time("attention", || model.visual_tokens(tokens))?;
+    let visual = stages.time("attention", || model.language().visual_tokens(tokens))?;
     Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len() })
 }
 
 fn generation_options(arguments: &AskArguments) -> GenerationOptions {
-    GenerationOptions {
-        max_tokens: arguments.max_tokens,
-        sampling: TokenSampling {
-            temperature: arguments.temperature,
-            top_k: arguments.top_k,
-            top_p: arguments.top_p,
-            seed: arguments.seed,
-        },
-        end_tokens: None,
-    }
+    let sampling = SamplingOptions::default()
+        .with_temperature(arguments.temperature)
+        .with_top_k(arguments.top_k)
+        .with_top_p(arguments.top_p)
+        .with_seed(arguments.seed);
+    GenerationOptions::default().with_max_tokens(arguments.max_tokens).with_sampling(sampling)
 }
 
 fn conversation(arguments: &AskArguments, answered: &[(String, String)], question: &str) -> Chat {
@@ -252,8 +251,8 @@ fn answer(
     json: bool,
 ) -> anyhow::Result<Record> {
     let spinner = output::spinner("prefill");
-    let mut answer: Answer<'_> =
-        stages.time("prefill", || model.chat(subject.visual.as_ref(), chat, options))?;
+    let mut answer =
+        stages.time("prefill", || model.language().chat(subject.visual.as_ref(), chat, options))?;
     spinner.finish_and_clear();
     let mut text = String::new();
     while let Some(piece) = stages.time("generation", || answer.next()) {

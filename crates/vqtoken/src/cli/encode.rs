@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken::{Quality, VideoLlm, VideoTokens, figures};
+use vqtoken::{Quality, VideoTokens, VisionSide, figures};
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -33,12 +33,12 @@ pub(crate) struct EncodeArguments {
 pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()> {
     let jobs = jobs(arguments)?;
     let mut load = Stages::default();
-    let model = pipeline::load_model(&arguments.model, &mut load)?;
+    let vision = pipeline::load_vision(&arguments.model, &mut load)?;
 
     // One bad video must not cost the others: it is reported at once, and the command fails at the end.
     let mut failed = Vec::new();
     for (target, video) in &jobs {
-        if let Err(error) = encode(arguments, &model, video, target, json) {
+        if let Err(error) = encode(arguments, &vision, video, target, json) {
             if output::is_broken_pipe(&error) || jobs.len() == 1 {
                 return Err(error);
             }
@@ -99,13 +99,13 @@ fn jobs(arguments: &EncodeArguments) -> anyhow::Result<BTreeMap<PathBuf, PathBuf
 
 fn encode(
     arguments: &EncodeArguments,
-    model: &VideoLlm,
+    vision: &VisionSide,
     video: &Path,
     target: &Path,
     json: bool,
 ) -> anyhow::Result<()> {
     let mut stages = Stages::default();
-    let encoded = pipeline::encode_video(model, video, &arguments.encoding, &mut stages)?;
+    let encoded = pipeline::encode_video(vision, video, &arguments.encoding, &mut stages)?;
     let tokens = VideoTokens { quality: arguments.quality, ..encoded.tokens };
     tokens.save(target)?;
     let bytes = std::fs::metadata(target)?.len();

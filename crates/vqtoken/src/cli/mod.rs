@@ -17,7 +17,7 @@ pub(crate) mod train;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use vqtoken::{Budget, Precision, Sampling, Windows};
+use vqtoken::{Budget, EncoderOptions, Precision, Sampling, Windows};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 #[derive(Debug, Parser)]
@@ -124,16 +124,15 @@ impl EncodingArguments {
         self.tokens.unwrap_or(Budget::PAPER_FIXED)
     }
 
-    pub(crate) fn repeat_threshold(&self) -> f64 {
-        self.near_repeats.unwrap_or(0.0)
-    }
-
-    pub(crate) fn seed(&self) -> u64 {
-        self.quantizer_seed.unwrap_or(0)
-    }
-
     pub(crate) fn windows(&self) -> Option<Windows> {
         self.window.map(|seconds| Windows { seconds, total: self.total })
+    }
+
+    pub(crate) fn encoder_options(&self) -> EncoderOptions {
+        EncoderOptions::new(self.budget())
+            .with_windows(self.windows())
+            .with_near_repeats(self.near_repeats.unwrap_or(0.0))
+            .with_seed(self.quantizer_seed.unwrap_or(0))
     }
 
     /// Refuses options that would have no effect on tokens made earlier.

@@ -38,11 +38,22 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Turns a spinner into a bar of `length` steps, if there is a length.
+pub(crate) fn set_length(spinner: &ProgressBar, length: Option<usize>) {
+    if let (Some(length), Ok(style)) = (length, bar_style()) {
+        spinner.set_length(length as u64);
+        spinner.set_style(style);
+    }
+}
+
+fn bar_style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
+    ProgressStyle::with_template("{prefix:>10} {bar:40} {pos}/{len} {eta}")
+}
+
 /// A bar on standard error if that is a terminal, for work of `length` known steps.
 pub(crate) fn bar(what: &'static str, length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:>10} {bar:40} {pos}/{len} {eta}");
     let bar = ProgressBar::new(length as u64).with_prefix(what);
-    match style {
+    match bar_style() {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -1,22 +1,18 @@
-//! The way from a file to video tokens, one timed stage after the other.
+//! The way from a file to video tokens, with a progress bar and the seconds of each stage.
 
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::time::Duration;
 
-use indicatif::ProgressBar;
 use vqtoken::{
-    Clip, Frame, QuantizerConfig, Sampling, TokenGrid, Video, VideoLlm, VideoTokens, WindowedQuantizer,
+    Clip, Encoded, EncoderOptions, Quantization, QuantizerConfig, TokenGrid, Video, VideoLlm, VisionSide,
     builtin, quantize,
 };
-use vqtoken_core::Quantization;
-use vqtoken_model::{FRAMES_AT_ONCE, FrameEncoder};
 
 use super::output;
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments};
 
-/// The model that was asked for, or the built-in one.
+/// The model that was asked for, or the built-in one. Its vision side is loaded by [`vision`].
 pub(crate) fn load_model(arguments: &ModelArguments, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
     let spinner = output::spinner("model");
     let model = stages.time("load", || match &arguments.model {
@@ -25,6 +21,25 @@ pub(crate) fn load_model(arguments: &ModelArguments, stages: &mut Stages) -> any
     })?;
     spinner.finish_and_clear();
     Ok(model)
+}
+
+/// The vision side of a model, loaded by the first call.
+pub(crate) fn vision<'a>(model: &'a VideoLlm, stages: &mut Stages) -> anyhow::Result<&'a VisionSide> {
+    let spinner = output::spinner("model");
+    let vision = stages.time("load", || model.vision())?;
+    spinner.finish_and_clear();
+    Ok(vision)
+}
+
+/// The vision side alone of the model that was asked for, or of the built-in one.
+pub(crate) fn load_vision(arguments: &ModelArguments, stages: &mut Stages) -> anyhow::Result<VisionSide> {
+    let spinner = output::spinner("model");
+    let vision = stages.time("load", || match &arguments.model {
+        Some(path) => VisionSide::load_as(path, arguments.precision),
+        None => VisionSide::from_checkpoint(&builtin::checkpoint()?, arguments.precision),
+    })?;
+    spinner.finish_and_clear();
+    Ok(vision)
 }
 
 /// Whether a path names video tokens rather than a video.
@@ -41,168 +56,95 @@ pub(crate) fn sample(
     let spinner = output::spinner("decode");
     let clip = stages.time("decode", || Video::open(video)?.sample(arguments.sampling()))?;
     spinner.finish_and_clear();
-    warn_of_damage(video, &clip);
+    warn_of_damage(video, &clip.damage);
     Ok(clip)
 }
 
-fn warn_of_damage(video: &Path, clip: &Clip) {
-    for damage in &clip.damage {
+fn warn_of_damage(video: &Path, damage: &[vqtoken::Damage]) {
+    for damage in damage {
         output::note(format_args!("warning: {}: {damage}", video.display()));
     }
 }
 
 /// The token grid of a clip.
 pub(crate) fn embed(
-    model: &VideoLlm,
+    vision: &VisionSide,
     clip: &Clip,
     arguments: &EncodingArguments,
     stages: &mut Stages,
 ) -> anyhow::Result<TokenGrid> {
     let bar = output::bar("vision", clip.frames.len());
-    let mut tokens = Vec::new();
-    let mut encoder = FrameEncoder::new(model, arguments.repeat_threshold());
-    for (index, frame) in clip.frames.iter().enumerate() {
-        if encoder.take(frame.clone()) || index + 1 == clip.frames.len() {
-            bar.inc(encoder.due() as u64);
-            tokens.extend(encode_waiting(&mut encoder, stages)?);
-        }
-    }
+    let frames = clip.frames.iter().inspect(|_| bar.inc(1)).cloned();
+    let embedded = vision.embed_frames(frames, arguments.encoder_options().near_repeats)?;
     bar.finish_and_clear();
-    Ok(model.token_grid(clip.frames.len(), tokens)?)
-}
-
-fn encode_waiting(encoder: &mut FrameEncoder<'_>, stages: &mut Stages) -> anyhow::Result<Vec<f32>> {
-    let pixels = stages.time("pixels", || encoder.pixels());
-    Ok(stages.time("vision", || encoder.encode_pixels(&pixels))?)
+    stages.add("pixels", Duration::from_secs_f64(embedded.seconds.pixels));
+    stages.add("vision", Duration::from_secs_f64(embedded.seconds.vision));
+    Ok(embedded.grid)
 }
 
 /// The quantization of a token grid, with how K was chosen.
 pub(crate) fn quantization(
-    model: &VideoLlm,
+    vision: &VisionSide,
     grid: &TokenGrid,
     arguments: &EncodingArguments,
     stages: &mut Stages,
 ) -> anyhow::Result<Quantization> {
-    let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(arguments.budget()) };
+    let EncoderOptions { budget, seed, .. } = arguments.encoder_options();
+    let config = QuantizerConfig { seed, ..vision.quantizer(budget) };
     let spinner = output::spinner("quantize");
     let quantization = stages.time("quantize", || quantize(grid, &config))?;
     spinner.finish_and_clear();
     Ok(quantization)
 }
 
-/// Video tokens, and how much of the video was a repeat.
-pub(crate) struct Encoded {
-    pub(crate) tokens: VideoTokens,
-    /// Frames that were not computed because they repeat one before them.
-    pub(crate) repeated_frames: usize,
-}
-
-/// Video tokens of a clip.
-pub(crate) fn encode(
-    model: &VideoLlm,
-    clip: &Clip,
-    arguments: &EncodingArguments,
-    stages: &mut Stages,
-) -> anyhow::Result<Encoded> {
-    let mut encoder = Encoder::new(model, arguments, Some(clip.frames.len()), stages)?;
-    for (frame, &seconds) in clip.frames.iter().zip(&clip.timestamps) {
-        encoder.take(frame.clone(), seconds)?;
-    }
-    encoder.finish(clip)
-}
-
-/// Video tokens of a video of any length. Frames are decoded while those before them are encoded; few are held at a time.
+/// Video tokens of a video of any length. Frames are decoded while those before them are encoded.
 ///
 /// The time of the stage "decode" is what the others had to wait for.
 pub(crate) fn encode_video(
-    model: &VideoLlm,
+    vision: &VisionSide,
     path: &Path,
     arguments: &EncodingArguments,
     stages: &mut Stages,
 ) -> anyhow::Result<Encoded> {
     let video = stages.time("decode", || Video::open(path))?;
-    let sampling = arguments.sampling();
-    let frames = stages.time("decode", || video.sampled_frames(sampling))?;
-    let mut encoder = Encoder::new(model, arguments, frames, stages)?;
-    let (sender, receiver) = sync_channel::<(Frame, f64)>(FRAMES_AT_ONCE);
-    let clip = thread::scope(|scope| -> anyhow::Result<Clip> {
-        let decoder = scope.spawn(move || {
-            // Nobody listens any more once encoding has failed.
-            video.sample_each(sampling, &mut |frame, seconds| drop(sender.send((frame, seconds))))
-        });
-        while let Ok((frame, seconds)) = encoder.stages.time("decode", || receiver.recv()) {
-            encoder.take(frame, seconds)?;
-        }
-        drop(receiver);
-        decoder
-            .join()
-            .map_err(|_| anyhow::anyhow!("{}: the decoder stopped", path.display()))?
-            .map_err(Into::into)
-    })?;
-    let lost = matches!(sampling, Sampling::Uniform(wanted) if clip.timestamps.len() < wanted.min(clip.decoded_frames));
-    if lost && !clip.damage.is_empty() {
-        // The headers promised frames that do not decode: sample evenly over those that do.
-        let clip = sample(path, arguments, stages)?;
-        return encode(model, &clip, arguments, stages);
-    }
-    warn_of_damage(path, &clip);
-    encoder.finish(&clip)
+    let bar = output::spinner("vision");
+    let mut expected = None;
+    let encoded =
+        vision.encode_video(&video, arguments.sampling(), arguments.encoder_options(), &mut |progress| {
+            if progress.expected_frames != expected {
+                expected = progress.expected_frames;
+                output::set_length(&bar, expected);
+            }
+            bar.set_position(progress.frames as u64);
+        })?;
+    bar.finish_and_clear();
+    warn_of_damage(path, &encoded.damage);
+    add_seconds(&encoded, stages);
+    Ok(encoded)
 }
 
-/// Frames in, video tokens out.
-struct Encoder<'a> {
-    model: &'a VideoLlm,
-    arguments: &'a EncodingArguments,
-    stages: &'a mut Stages,
-    frames: FrameEncoder<'a>,
-    quantizer: WindowedQuantizer,
-    /// Of the frames whose tokens are due.
-    times: Vec<f64>,
-    bar: ProgressBar,
+/// Video tokens of a clip whose frames are held.
+pub(crate) fn encode_clip(
+    vision: &VisionSide,
+    clip: &Clip,
+    arguments: &EncodingArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<Encoded> {
+    let spinner = output::spinner("vision");
+    let encoded = vision.encode_clip(clip, arguments.encoder_options())?;
+    spinner.finish_and_clear();
+    // Damage was told when the clip was sampled.
+    add_seconds(&encoded, stages);
+    Ok(encoded)
 }
 
-impl<'a> Encoder<'a> {
-    fn new(
-        model: &'a VideoLlm,
-        arguments: &'a EncodingArguments,
-        frames: Option<usize>,
-        stages: &'a mut Stages,
-    ) -> anyhow::Result<Self> {
-        let config = QuantizerConfig { seed: arguments.seed(), ..model.quantizer(arguments.budget()) };
-        let quantizer = WindowedQuantizer::new(config, arguments.windows())?;
-        let bar = frames.map_or_else(|| output::spinner("vision"), |frames| output::bar("vision", frames));
-        let frames = FrameEncoder::new(model, arguments.repeat_threshold());
-        Ok(Self { model, arguments, stages, frames, quantizer, times: Vec::new(), bar })
-    }
-
-    fn take(&mut self, frame: Frame, seconds: f64) -> anyhow::Result<()> {
-        self.times.push(seconds);
-        if self.frames.take(frame) {
-            self.encode_waiting()?;
-        }
-        Ok(())
-    }
-
-    fn encode_waiting(&mut self) -> anyhow::Result<()> {
-        let times = std::mem::take(&mut self.times);
-        if times.is_empty() {
-            return Ok(());
-        }
-        let tokens = encode_waiting(&mut self.frames, self.stages)?;
-        let grid = self.model.token_grid(times.len(), tokens)?;
-        self.stages.time("quantize", || self.quantizer.push(&grid, &times))?;
-        self.bar.inc(times.len() as u64);
-        Ok(())
-    }
-
-    fn finish(mut self, clip: &Clip) -> anyhow::Result<Encoded> {
-        self.encode_waiting()?;
-        self.bar.finish_and_clear();
-        let spinner = output::spinner("quantize");
-        let quantization = self.stages.time("quantize", || self.quantizer.finish())?;
-        spinner.finish_and_clear();
-        let tokens = self.model.video_tokens(clip, quantization, self.arguments.budget());
-        let tokens = VideoTokens { windows: self.arguments.windows(), ..tokens };
-        Ok(Encoded { tokens, repeated_frames: self.frames.repeats() })
+fn add_seconds(encoded: &Encoded, stages: &mut Stages) {
+    for (stage, seconds) in [
+        ("decode", encoded.decode_seconds),
+        ("pixels", encoded.vision_seconds.pixels),
+        ("vision", encoded.vision_seconds.vision),
+        ("quantize", encoded.quantizer_seconds),
+    ] {
+        stages.add(stage, Duration::from_secs_f64(seconds));
     }
 }

@@ -101,9 +101,9 @@ fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
     };
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
-    let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let grid = pipeline::embed(&model, &clip, &arguments.encoding, &mut stages)?;
-    let stats = pipeline::quantization(&model, &grid, &arguments.encoding, &mut stages)?.stats;
+    let vision = pipeline::load_vision(&arguments.model, &mut stages)?;
+    let grid = pipeline::embed(&vision, &clip, &arguments.encoding, &mut stages)?;
+    let stats = pipeline::quantization(&vision, &grid, &arguments.encoding, &mut stages)?.stats;
     let name = arguments.input.file_name().unwrap_or(arguments.input.as_os_str()).to_string_lossy();
     let image = picture::draw_curve(&stats, &budget, &name, grid.shape().len())?;
     picture::save_png(&image, &arguments.output)?;
@@ -147,8 +147,8 @@ fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<
     }
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
-    let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let tokens = pipeline::encode(&model, &clip, &arguments.encoding, &mut stages)?.tokens;
+    let vision = pipeline::load_vision(&arguments.model, &mut stages)?;
+    let tokens = pipeline::encode_clip(&vision, &clip, &arguments.encoding, &mut stages)?.tokens;
     Ok((tokens, Some(clip.frames)))
 }
 

@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken::{Codebook, IndexMap};
 use vqtoken_core::{CodebookError, IndexMapError};
+use vqtoken_model::VqAttention;
 use vqtoken_model::config::OneVisionConfig;
-use vqtoken_model::vq_attention::VqAttention;
 use vqtoken_nn::kernel_ops::in_pool;
 
 use super::random::Random;
@@ -111,7 +111,7 @@ mod tests {
         let codebook = Codebook::new(2, d, codes).unwrap();
         let untrained = || UntrainedAttention::new(model.config()).unwrap().forward(&codebook, &map).unwrap();
         assert_eq!(untrained(), untrained());
-        assert_ne!(untrained(), model.visual_tokens_of(&codebook, &map).unwrap().to_vec());
+        assert_ne!(untrained(), model.language().attend(&codebook, &map).unwrap().to_vec().unwrap());
         let bare = OneVisionConfig { vq_attention: None, ..model.config().clone() };
         assert!(UntrainedAttention::new(&bare).is_none());
     }

@@ -66,7 +66,7 @@ impl<'a> Evaluator<'a> {
                 Some((_, Ok(frames))) => frames
                     .see(subject, reading, video)
                     .and_then(|seen| Visual::new(subject, reading, &seen, video))
-                    .and_then(|visual| if ranks { visual.watch(subject) } else { Ok(visual) })
+                    .and_then(|visual| if ranks { visual.prefill(subject) } else { Ok(visual) })
                     .map_err(|error| error.to_string()),
                 Some((_, Err(reason))) => Err(reason.clone()),
                 None => Err("there is no video".to_owned()),
@@ -97,12 +97,11 @@ impl Answerer for Evaluator<'_> {
             return rank(subject, visual, ask);
         }
         let is_choice = !ask.item.options().is_empty();
-        let options = GenerationOptions {
-            max_tokens: if is_choice { LETTER_TOKENS } else { PHRASE_TOKENS },
-            ..GenerationOptions::default()
-        };
+        let max_tokens = if is_choice { LETTER_TOKENS } else { PHRASE_TOKENS };
+        let options = GenerationOptions::default().with_max_tokens(max_tokens);
         let start = Instant::now();
-        let mut words = subject.model.chat(visual.tokens.as_ref(), &Chat::new(ask.prompt), &options)?;
+        let mut words =
+            subject.model.language().chat(visual.tokens.as_ref(), &Chat::new(ask.prompt), &options)?;
         let prefill = start.elapsed().as_secs_f64();
         let text = words.by_ref().collect::<Result<String, _>>()?;
         let generation = start.elapsed().as_secs_f64() - prefill;
@@ -122,22 +121,22 @@ impl Answerer for Evaluator<'_> {
 fn rank(subject: &Subject, visual: &Visual, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
     let options = ask.item.options();
     let alone;
-    let (watched, watching) = match &visual.watched {
-        Some((watched, seconds)) => (watched, *seconds),
+    let (video, prefill) = match &visual.prefilled {
+        Some((video, seconds)) => (video, *seconds),
         None => {
-            alone = subject.model.watch(visual.tokens.as_ref())?;
+            alone = subject.model.language().prefill(visual.tokens.as_ref())?;
             (&alone, 0.0)
         }
     };
     let start = Instant::now();
-    let ranking = subject.model.rank(watched, ask.prompt, options)?;
+    let ranking = subject.model.language().rank(video, ask.prompt, options)?;
     let text = &subject.model.config().text;
     let (read, written) = flops::answer(text, ranking.prompt_tokens, ranking.answer_tokens);
     Ok(Answer {
         text: best_option(&ranking.scores).map(|best| options[best].clone()).unwrap_or_default(),
         option_scores: Some(ranking.scores),
         visual_tokens: visual.tokens.as_ref().map_or(0, VisualTokens::count),
-        seconds: PerStage { prefill: watching + start.elapsed().as_secs_f64(), ..visual.seconds },
+        seconds: PerStage { prefill: prefill + start.elapsed().as_secs_f64(), ..visual.seconds },
         flops: PerStage { prefill: read, generation: written, ..visual.flops },
     })
 }

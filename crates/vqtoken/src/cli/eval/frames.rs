@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use vqtoken::{Clip, Sampling, TokenGrid, Video};
-use vqtoken_model::FrameEncoder;
 
 use super::super::output;
 use super::ablation::SEED;
@@ -57,7 +56,7 @@ impl Frames {
         let frames: Vec<&FrameTokens> = order.iter().filter_map(|&frame| known[frame].as_ref()).collect();
         let tokens = frames.iter().flat_map(|frame| &frame.tokens).copied().collect();
         Ok(Seen {
-            grid: subject.model.token_grid(frames.len(), tokens)?,
+            grid: subject.model.vision()?.token_grid(frames.len(), tokens)?,
             decode: self.decode,
             pixels: frames.iter().map(|frame| frame.pixels).sum(),
             vision: frames.iter().map(|frame| frame.vision).sum(),
@@ -71,22 +70,16 @@ impl Frames {
             frames.iter().copied().filter(|&frame| known[frame].is_none()).collect();
         missing.sort_unstable();
         missing.dedup();
-        let mut encoder = FrameEncoder::new(&subject.model, 0.0);
-        let (mut tokens, mut pixels, mut vision) = (Vec::new(), 0.0, 0.0);
-        for (place, &frame) in missing.iter().enumerate() {
-            if encoder.take(self.clip.frames[frame].clone()) || place + 1 == missing.len() {
-                let start = Instant::now();
-                let values = encoder.pixels();
-                pixels += start.elapsed().as_secs_f64();
-                let start = Instant::now();
-                tokens.extend(encoder.encode_pixels(&values)?);
-                vision += start.elapsed().as_secs_f64();
-            }
+        if missing.is_empty() {
+            return Ok(());
         }
-        let count = missing.len().max(1);
-        let (pixels, vision) = (pixels / count as f64, vision / count as f64);
-        let length = (tokens.len() / count).max(1);
-        for (frame, tokens) in missing.iter().zip(tokens.chunks_exact(length)) {
+        let frames = missing.iter().map(|&frame| self.clip.frames[frame].clone());
+        let embedded = subject.model.vision()?.embed_frames(frames, 0.0)?;
+        let count = missing.len();
+        let (pixels, vision) =
+            (embedded.seconds.pixels / count as f64, embedded.seconds.vision / count as f64);
+        let tokens = embedded.grid.data();
+        for (frame, tokens) in missing.iter().zip(tokens.chunks_exact(tokens.len() / count)) {
             known[*frame] = Some(FrameTokens { tokens: tokens.to_vec(), pixels, vision });
         }
         Ok(())

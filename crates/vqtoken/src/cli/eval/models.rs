@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use vqtoken::{Precision, VideoLlm, builtin};
+use vqtoken_video::PixelSpec;
 
 use super::super::output;
 use super::ablation::UntrainedAttention;
@@ -16,6 +17,8 @@ pub(super) struct Subject {
     /// Name, checksum of the vision tower, checksum of the weights where they are files, precision: two models of one name are
     /// told apart by it.
     pub(super) id: String,
+    /// How frames become pixel values.
+    pixel_spec: PixelSpec,
     pub(super) untrained: Option<UntrainedAttention>,
     /// The place of the first model with this one's vision tower, projector and pixels.
     pub(super) tower: usize,
@@ -31,10 +34,11 @@ impl Subject {
         };
         let weights = path.map(checksum).transpose()?.flatten();
         let weights = weights.map(|weights| format!("/{weights:08x}")).unwrap_or_default();
-        let id = format!("{}{weights} {}", model.id(), model.precision());
+        let id = format!("{}{weights} {}", model.id(), model.language().precision());
         let untrained = UntrainedAttention::new(model.config());
         spinner.finish_and_clear();
-        Ok(Self { model, id, untrained, tower: 0 })
+        let pixel_spec = model.vision()?.pixel_spec().clone();
+        Ok(Self { model, id, pixel_spec, untrained, tower: 0 })
     }
 
     /// Whether both give the same token grid of the same frames.
@@ -44,8 +48,8 @@ impl Subject {
         checksum(self) == checksum(other)
             && mine.vision == others.vision
             && mine.text.hidden_size == others.text.hidden_size
-            && self.model.pixel_spec() == other.model.pixel_spec()
-            && self.model.precision() == other.model.precision()
+            && self.pixel_spec == other.pixel_spec
+            && self.model.language().precision() == other.model.language().precision()
     }
 }
 

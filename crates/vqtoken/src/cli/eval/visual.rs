@@ -5,7 +5,7 @@ use std::time::Instant;
 use vqtoken::{Budget, Codebook, IndexMap, TokenGrid, VisualTokens, quantize};
 use vqtoken_core::{pool_bilinear, quantizer_flops};
 use vqtoken_eval::PerStage;
-use vqtoken_model::Watched;
+use vqtoken_model::PrefilledVideo;
 
 use super::ablation::{random_codes, shuffled};
 use super::flops;
@@ -20,8 +20,8 @@ const POOLING: f64 = 7.0;
 pub(super) struct Visual {
     /// None if it is asked blindly.
     pub(super) tokens: Option<VisualTokens>,
-    /// The language model behind having read them, where options are ranked, and the seconds that it took.
-    pub(super) watched: Option<(Watched, f64)>,
+    /// The prefilled prompt, where options are ranked, and the seconds that it took.
+    pub(super) prefilled: Option<(PrefilledVideo, f64)>,
     pub(super) seconds: PerStage,
     pub(super) flops: PerStage,
 }
@@ -29,7 +29,7 @@ pub(super) struct Visual {
 impl Visual {
     /// Nothing.
     pub(super) fn blind() -> Self {
-        Self { tokens: None, watched: None, seconds: PerStage::default(), flops: PerStage::default() }
+        Self { tokens: None, prefilled: None, seconds: PerStage::default(), flops: PerStage::default() }
     }
 
     /// A reading of a token grid.
@@ -50,7 +50,7 @@ impl Visual {
             What::Codes(codes, budget) => visual.codes(subject, *codes, *budget, grid, video)?,
             What::Pooled => {
                 let pooled = visual.pooled(grid)?;
-                subject.model.visual_tokens_from(pooled.data(), d)?
+                subject.model.language().tokens_of(pooled.data(), d)?
             }
             What::Reduced { reducer, of_pooled } => {
                 let pooled = of_pooled.then(|| visual.pooled(grid)).transpose()?;
@@ -58,17 +58,17 @@ impl Visual {
                 let reduction = reducer.reduce(pooled.as_ref().unwrap_or(grid))?;
                 visual.seconds.quantize += start.elapsed().as_secs_f64();
                 visual.flops.quantize += reduction.flops as f64;
-                subject.model.visual_tokens_from(reduction.tokens.data(), d)?
+                subject.model.language().tokens_of(reduction.tokens.data(), d)?
             }
         };
         Ok(Self { tokens: Some(tokens), ..visual })
     }
 
     /// Lets the language model read the tokens, once for all questions about them.
-    pub(super) fn watch(mut self, subject: &Subject) -> anyhow::Result<Self> {
+    pub(super) fn prefill(mut self, subject: &Subject) -> anyhow::Result<Self> {
         let start = Instant::now();
-        let watched = subject.model.watch(self.tokens.as_ref())?;
-        self.watched = Some((watched, start.elapsed().as_secs_f64()));
+        let prefilled = subject.model.language().prefill(self.tokens.as_ref())?;
+        self.prefilled = Some((prefilled, start.elapsed().as_secs_f64()));
         Ok(self)
     }
 
@@ -89,7 +89,7 @@ impl Visual {
         video: &str,
     ) -> anyhow::Result<VisualTokens> {
         let start = Instant::now();
-        let quantization = quantize(grid, &subject.model.quantizer(budget))?;
+        let quantization = quantize(grid, &subject.model.vision()?.quantizer(budget))?;
         self.seconds.quantize += start.elapsed().as_secs_f64();
         let flops = quantizer_flops(grid.shape().len(), grid.dim(), &quantization.stats);
         self.flops.quantize += flops.total() as f64;
@@ -111,18 +111,18 @@ fn attended(
     index_map: &IndexMap,
     video: &str,
 ) -> anyhow::Result<VisualTokens> {
-    let model = &subject.model;
+    let language = subject.model.language();
     let d = codebook.dim();
     Ok(match codes {
-        Codes::Attended => model.visual_tokens_of(codebook, index_map)?,
-        Codes::Bare => model.visual_tokens_from(codebook.data(), d)?,
-        Codes::RandomMap => model.visual_tokens_of(codebook, &shuffled(index_map, video)?)?,
-        Codes::RandomCodebook => model.visual_tokens_of(&random_codes(codebook, video)?, index_map)?,
+        Codes::Attended => language.attend(codebook, index_map)?,
+        Codes::Bare => language.tokens_of(codebook.data(), d)?,
+        Codes::RandomMap => language.attend(codebook, &shuffled(index_map, video)?)?,
+        Codes::RandomCodebook => language.attend(&random_codes(codebook, video)?, index_map)?,
         Codes::RandomAttention => match &subject.untrained {
-            Some(untrained) => model.visual_tokens_from(&untrained.forward(codebook, index_map)?, d)?,
+            Some(untrained) => language.tokens_of(&untrained.forward(codebook, index_map)?, d)?,
             None => anyhow::bail!(
                 "{} has no VQ-attention that could be made random: choose another reading",
-                model.id()
+                subject.model.id()
             ),
         },
     })

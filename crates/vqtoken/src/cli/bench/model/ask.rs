@@ -29,20 +29,21 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
     let mut loading = Stages::default();
     let model = arguments.subject.load(&mut loading)?;
+    let vision = pipeline::vision(&model, &mut loading)?;
     let chat = Chat::new("Which way does the red circle move?");
-    let options = GenerationOptions { max_tokens: 1, end_tokens: Some(vec![]), ..Default::default() };
+    let options = GenerationOptions::default().with_max_tokens(1).with_end_tokens(vec![]);
     let mut runs = Runs::none();
     let mut stages = Stages::default();
     let (mut frames, mut codes, mut prompt, mut repeated) = (0, 0, 0, 0);
     for _ in 0..arguments.subject.repeat {
         let start = Instant::now();
         stages = Stages::default();
-        let encoded = pipeline::encode_video(&model, &video, &arguments.encoding, &mut stages)?;
+        let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, &mut stages)?;
         let tokens = encoded.tokens;
         repeated = encoded.repeated_frames;
-        let visual = stages.time("attention", || model.visual_tokens(&tokens))?;
+        let visual = stages.time("attention", || model.language().visual_tokens(&tokens))?;
         let answer = stages.time("prefill", || -> anyhow::Result<_> {
-            let mut answer = model.chat(Some(&visual), &chat, &options)?;
+            let mut answer = model.language().chat(Some(&visual), &chat, &options)?;
             answer.next().transpose()?;
             Ok(answer)
         })?;
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
         + config.vision.projector_flops(config.text.hidden_size, frames)
         + config.text.flops(prompt, 0);
     let mut record = runs.record("ask", flops, model.precision());
-    describe(&model, &mut record);
+    describe(model.id(), model.precision(), model.packed_bytes(), &mut record);
     for (key, value) in [
         ("frames", json!(frames)),
         ("repeated_frames", json!(repeated)),

@@ -31,12 +31,12 @@ pub(crate) fn run(arguments: &DriftArguments, json: bool) -> anyhow::Result<()> 
     let clip = Video::open(&video)?.sample(Sampling::Uniform(arguments.frames))?;
     let mut stages = Stages::default();
     let exact = arguments.subject.load_as(Precision::F32, &mut stages)?;
-    let expected = exact.embed(&clip)?.data().to_vec();
+    let expected = exact.vision()?.embed(&clip)?.data().to_vec();
     let expected_logits = logits(&exact, &expected)?;
     let dim = exact.config().text.hidden_size;
     drop(exact);
     let model = arguments.subject.load(&mut stages)?;
-    let found = model.embed(&clip)?.data().to_vec();
+    let found = model.vision()?.embed(&clip)?.data().to_vec();
     // The same visual tokens, so that what the language model adds is seen by itself.
     let found_logits = logits(&model, &expected)?;
     let (mean, worst) = cosines(&expected, &found, dim);
@@ -67,13 +67,14 @@ pub(crate) fn run(arguments: &DriftArguments, json: bool) -> anyhow::Result<()> 
     ))?)
 }
 
-/// Logits behind a question about visual tokens.
+/// Logits after a question about visual tokens.
 fn logits(model: &VideoLlm, tokens: &[f32]) -> anyhow::Result<Vec<f32>> {
     const TOKENS: usize = 32;
-    let d = model.config().text.hidden_size;
-    let visual = model.visual_tokens_from(&tokens[..tokens.len().min(TOKENS * d)], d)?;
-    let all = model.logits(&[], Some(&visual), &[])?;
-    let width = model.config().text.vocabulary;
+    let language = model.language();
+    let d = language.config().hidden_size;
+    let visual = language.tokens_of(&tokens[..tokens.len().min(TOKENS * d)], d)?;
+    let all = language.logits(&[], Some(&visual), &[])?;
+    let width = language.config().vocabulary;
     Ok(all[all.len() - width..].to_vec())
 }
 

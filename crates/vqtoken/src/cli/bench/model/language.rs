@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{GenerationOptions, VideoLlm, figures};
+use vqtoken::{GenerationOptions, LanguageSide, figures};
 use vqtoken_nn::kernel_ops::kernels;
 
 use super::record::Runs;
@@ -29,35 +29,31 @@ pub(crate) struct LanguageArguments {
 
 pub(crate) fn run(arguments: &LanguageArguments, json: bool) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
-    let model = arguments.subject.load(&mut Stages::default())?;
+    let language = arguments.subject.load_language(&mut Stages::default())?;
     let bandwidth = kernels().measure_bandwidth();
     for &positions in &arguments.prompt {
-        measure(&model, arguments, positions, bandwidth, json)?;
+        measure(&language, arguments, positions, bandwidth, json)?;
     }
     Ok(())
 }
 
 fn measure(
-    model: &VideoLlm,
+    language: &LanguageSide,
     arguments: &LanguageArguments,
     positions: usize,
     bandwidth: f64,
     json: bool,
 ) -> anyhow::Result<()> {
-    let text = &model.config().text;
+    let text = language.config();
     let d = text.hidden_size;
     let numbers: Vec<f32> = (0..positions * d).map(|i| (i * 7 % 101) as f32 / 1000.0 - 0.05).collect();
-    let visual = model.visual_tokens_from(&numbers, d)?;
+    let visual = language.tokens_of(&numbers, d)?;
     // Nothing ends the answer but its length.
-    let options = GenerationOptions {
-        max_tokens: arguments.tokens + 1,
-        end_tokens: Some(vec![]),
-        ..Default::default()
-    };
+    let options = GenerationOptions::default().with_max_tokens(arguments.tokens + 1).with_end_tokens(vec![]);
     let (mut prefills, mut steps) = (Runs::none(), Runs::none());
     for run in 0..=arguments.subject.repeat {
         let start = Instant::now();
-        let mut tokens = model.generate(&[], Some(&visual), &[], &options)?;
+        let mut tokens = language.generate(&[], Some(&visual), &[], &options)?;
         tokens.next().transpose()?;
         let prefill = start.elapsed();
         let start = Instant::now();
@@ -74,12 +70,12 @@ fn measure(
     }
     // One `image_newline` follows visual tokens.
     let flops = text.flops(positions + 1, 0);
-    let mut record = prefills.record("prefill", flops, model.precision());
-    describe(model, &mut record);
+    let mut record = prefills.record("prefill", flops, language.precision());
+    describe(language.id(), language.precision(), language.packed_bytes(), &mut record);
     record.insert("positions".to_owned(), json!(positions + 1));
-    let language_bytes = model.language_bytes();
-    let mut decoding = steps.record("decode", text.flops(1, positions + 1), model.precision());
-    describe(model, &mut decoding);
+    let language_bytes = language.packed_bytes();
+    let mut decoding = steps.record("decode", text.flops(1, positions + 1), language.precision());
+    describe(language.id(), language.precision(), language_bytes, &mut decoding);
     decoding.insert("past".to_owned(), json!(positions + 1));
     decoding.insert("tokens_per_second".to_owned(), json!(1.0 / steps.median()));
     decoding.insert("bytes_per_second".to_owned(), json!(language_bytes as f64 / steps.median()));
@@ -91,8 +87,8 @@ fn measure(
     }
     Ok(output::line(format_args!(
         "{} in {}: prefill of {} in {:.3} s ({:.3} TFLOP/s), {:.1} ms a token ({} of the memory's {} a second)",
-        model.id(),
-        model.precision(),
+        language.id(),
+        language.precision(),
         positions + 1,
         prefills.median(),
         flops / prefills.median() / 1e12,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use vqtoken::{Precision, VideoLlm, builtin, demo_clip};
+use vqtoken::{LanguageSide, Precision, VideoLlm, VisionSide, builtin, demo_clip};
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
 
 use crate::cli::stages::Stages;
@@ -95,6 +95,36 @@ impl Subject {
         spinner.finish_and_clear();
         Ok(model)
     }
+
+    /// Its vision side alone, in its precision.
+    pub(super) fn load_vision(&self, stages: &mut Stages) -> anyhow::Result<VisionSide> {
+        let spinner = output::spinner("model");
+        let precision = self.precision;
+        let vision = stages.time("load", || match (&self.model, self.random) {
+            (Some(path), _) => VisionSide::load_as(path, precision),
+            (None, Some(shape)) => {
+                VisionSide::random(shape.name(), &shape.config(), &builtin::files(), precision, 0)
+            }
+            (None, None) => VisionSide::from_checkpoint(&builtin::checkpoint()?, precision),
+        })?;
+        spinner.finish_and_clear();
+        Ok(vision)
+    }
+
+    /// Its language side alone, in its precision.
+    pub(super) fn load_language(&self, stages: &mut Stages) -> anyhow::Result<LanguageSide> {
+        let spinner = output::spinner("model");
+        let precision = self.precision;
+        let language = stages.time("load", || match (&self.model, self.random) {
+            (Some(path), _) => LanguageSide::load_as(path, precision),
+            (None, Some(shape)) => {
+                LanguageSide::random(shape.name(), &shape.config(), &builtin::files(), precision, 0)
+            }
+            (None, None) => LanguageSide::from_checkpoint(&builtin::checkpoint()?, precision),
+        })?;
+        spinner.finish_and_clear();
+        Ok(language)
+    }
 }
 
 /// The video that was named, or the demonstration clip, which is there as long as the folder beside it is held.
@@ -118,9 +148,14 @@ pub(super) fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a record says of the model.
-pub(super) fn describe(model: &VideoLlm, record: &mut Map<String, Value>) {
-    record.insert("model".to_owned(), json!(model.id()));
-    record.insert("precision".to_owned(), json!(model.precision().to_string()));
-    record.insert("weights_bytes".to_owned(), json!(model.packed_bytes()));
+/// What a record says of the model, or of the side of it that is measured.
+pub(super) fn describe(
+    id: &str,
+    precision: Precision,
+    weights_bytes: usize,
+    record: &mut Map<String, Value>,
+) {
+    record.insert("model".to_owned(), json!(id));
+    record.insert("precision".to_owned(), json!(precision.to_string()));
+    record.insert("weights_bytes".to_owned(), json!(weights_bytes));
 }

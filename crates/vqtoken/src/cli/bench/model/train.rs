@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::Precision;
 use vqtoken_model::config::VisionConfig;
-use vqtoken_model::vision::VisionTower;
 use vqtoken_nn::kernel_ops::in_pool;
 
 use super::record::Runs;
@@ -59,7 +58,7 @@ pub(crate) fn run(arguments: &TrainArguments, json: bool) -> anyhow::Result<()> 
     let (frames, size) = (arguments.frames, config.image_size);
     let device = Device::flex().autodiff();
     device.seed(0);
-    let mut tower = VisionTower::new(&config, &device);
+    let mut tower = config.init(&device);
     let mut optimizer = AdamWConfig::new().init();
     let data: Vec<f32> = (0..frames * 3 * size * size).map(|i| (i % 511) as f32 / 255.0 - 1.0).collect();
     let pixels = Tensor::<4>::from_data(TensorData::new(data, [frames, 3, size, size]), &device);

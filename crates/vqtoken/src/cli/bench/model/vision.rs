@@ -23,19 +23,19 @@ pub(crate) struct VisionArguments {
 pub(crate) fn run(arguments: &VisionArguments, json: bool) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let mut stages = Stages::default();
-    let model = arguments.subject.load(&mut stages)?;
-    let vision = &model.config().vision;
-    let (frames, size) = (arguments.frames, vision.image_size);
+    let vision = arguments.subject.load_vision(&mut stages)?;
+    let config = vision.config();
+    let (frames, size) = (arguments.frames, config.image_size);
     // Any values cost the same.
     let data = (0..frames * 3 * size * size).map(|i| (i % 511) as f32 / 255.0 - 1.0).collect();
     let pixels = Pixels { frames, size, data };
     let runs = Runs::measure(arguments.subject.repeat, || {
-        model.embed_pixels(&pixels)?;
+        vision.embed_pixels(&pixels)?;
         Ok(())
     })?;
-    let flops = vision.flops(frames) + vision.projector_flops(model.config().text.hidden_size, frames);
-    let mut record = runs.record("vision", flops, model.precision());
-    describe(&model, &mut record);
+    let flops = config.flops(frames) + config.projector_flops(vision.features(), frames);
+    let mut record = runs.record("vision", flops, vision.precision());
+    describe(vision.id(), vision.precision(), vision.packed_bytes(), &mut record);
     record.insert("frames".to_owned(), json!(frames));
     record.insert("seconds_per_frame".to_owned(), json!(runs.median() / frames as f64));
     record.insert("load_seconds".to_owned(), json!(stages.seconds("load")));
@@ -44,8 +44,8 @@ pub(crate) fn run(arguments: &VisionArguments, json: bool) -> anyhow::Result<()>
     }
     Ok(output::line(format_args!(
         "{} in {}: {:.3} s a frame, {:.3} TFLOP/s, {} of the peak; {} of memory",
-        model.id(),
-        model.precision(),
+        vision.id(),
+        vision.precision(),
         runs.median() / frames as f64,
         flops / runs.median() / 1e12,
         figures::percent(record["share_of_peak"].as_f64().unwrap_or_default()),

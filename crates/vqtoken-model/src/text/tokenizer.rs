@@ -1,28 +1,29 @@
 //! Text to token ids, and ids back to text piece by piece.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokenizers::Tokenizer as Inner;
 
 use crate::error::ModelError;
 
-/// The tokenizer of a checkpoint.
+/// The tokenizer of a checkpoint. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     file: String,
-    inner: Inner,
+    inner: Arc<Inner>,
     vocabulary: usize,
 }
 
 impl Tokenizer {
-    /// Reads the bytes of a `tokenizer.json`; `vocabulary` is the number of words that the language model knows.
+    /// Reads the bytes of a `tokenizer.json`; `vocabulary` is the size of the language model's vocabulary.
     pub fn from_bytes(file: &Path, bytes: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
         let file = file.display().to_string();
         let inner = Inner::from_bytes(bytes).map_err(|error| ModelError::Tokenizer {
             file: file.clone(),
-            problem: format!("it is no tokenizer.json ({error})"),
+            problem: format!("it is not a tokenizer.json ({error})"),
         })?;
-        Ok(Self { file, inner, vocabulary })
+        Ok(Self { file, inner: Arc::new(inner), vocabulary })
     }
 
     /// Ids of a text, special tokens recognised, none added.
@@ -33,7 +34,7 @@ impl Tokenizer {
         match ids.iter().find(|&&id| id as usize >= self.vocabulary) {
             None => Ok(ids),
             Some(id) => Err(bad(format!(
-                "it gives token {id}, the language model knows {} words: is it this model's tokenizer?",
+                "it gives token {id}, but the language model has a vocabulary of {}: is it this model's tokenizer?",
                 self.vocabulary
             ))),
         }
@@ -54,21 +55,21 @@ impl Tokenizer {
 
 /// Turns a stream of ids into pieces of text, each as soon as its characters are whole.
 #[derive(Debug)]
-pub struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct TextStream {
+    tokenizer: Tokenizer,
     /// Ids since the last piece, with those before them whose spacing they may change.
     ids: Vec<u32>,
-    /// How many of `ids` have been given out.
+    /// How many of `ids` have been returned as text.
     given: usize,
 }
 
-/// What a decoder writes for bytes that are no character yet.
+/// What a decoder writes for bytes that are not a whole character yet.
 const INCOMPLETE: char = '\u{FFFD}';
 
-impl<'a> TextStream<'a> {
+impl TextStream {
     /// A stream that has read nothing.
-    pub fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, ids: Vec::new(), given: 0 }
+    pub fn new(tokenizer: &Tokenizer) -> Self {
+        Self { tokenizer: tokenizer.clone(), ids: Vec::new(), given: 0 }
     }
 
     /// Reads an id; returns the text that it completes, which may be none.
@@ -83,7 +84,7 @@ impl<'a> TextStream<'a> {
         Ok(Some(piece))
     }
 
-    /// What is left when no id follows: bytes that never became a character.
+    /// What is left when no id follows: bytes that never became a whole character.
     pub fn finish(&mut self) -> Result<Option<String>, ModelError> {
         let piece = self.pending()?;
         self.ids.clear();

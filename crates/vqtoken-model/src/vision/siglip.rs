@@ -1,4 +1,4 @@
-//! SigLIP's vision tower and the projector behind it: pixels to the token grid.
+//! SigLIP's vision tower: pixels to hidden states.
 //!
 //! Source: Zhai et al., 2023 (SigLIP); Dosovitskiy et al., 2021 (ViT). LLaVA-OneVision takes the hidden states
 //! without the tower's last normalization and pooling head.
@@ -7,8 +7,7 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, assert_shape};
 use vqtoken_nn::{
-    Activation, Embedding, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention,
-    MultiHeadAttentionConfig, ops, pack_layers,
+    Embedding, FeedForward, LayerNorm, MultiHeadAttention, MultiHeadAttentionConfig, ops, pack_layers,
 };
 
 use crate::config::VisionConfig;
@@ -31,21 +30,21 @@ struct Encoder {
     layers: Vec<EncoderLayer>,
 }
 
-impl VisionTower {
-    /// A tower of the given shape; parameters are drawn when they are first read.
-    pub fn new(config: &VisionConfig, device: &Device) -> Self {
-        let side = config.grid_side();
-        Self {
+impl VisionConfig {
+    /// A tower of this shape; parameters are initialised when they are first read.
+    pub fn init(&self, device: &Device) -> VisionTower {
+        let side = self.grid_side();
+        VisionTower {
             embeddings: Embeddings {
-                patch_embedding: PatchEmbedding::new(config.patch_size, config.hidden_size, device),
-                position_embedding: Embedding::new(side * side, config.hidden_size, device),
+                patch_embedding: PatchEmbedding::new(self.patch_size, self.hidden_size, device),
+                position_embedding: Embedding::new(side * side, self.hidden_size, device),
             },
-            encoder: Encoder {
-                layers: (0..config.layers).map(|_| EncoderLayer::new(config, device)).collect(),
-            },
+            encoder: Encoder { layers: (0..self.layers).map(|_| EncoderLayer::new(self, device)).collect() },
         }
     }
+}
 
+impl VisionTower {
     /// Hidden states of the last layer.
     ///
     /// # Shapes
@@ -156,32 +155,6 @@ impl EncoderLayer {
     }
 }
 
-/// `mlp2x_gelu`: from the tower's features to the language model's.
-#[derive(Module, Debug)]
-pub struct Projector {
-    linear_1: Linear,
-    linear_2: Linear,
-}
-
-impl Projector {
-    /// A projector from `d_vision` to `d_text` features.
-    pub fn new(d_vision: usize, d_text: usize, device: &Device) -> Self {
-        Self {
-            linear_1: LinearConfig::new(d_vision, d_text).init(device),
-            linear_2: LinearConfig::new(d_text, d_text).init(device),
-        }
-    }
-
-    /// # Shapes
-    ///
-    /// - hidden: `[T, N, Dv]`
-    /// - output: `[T, N, D]`
-    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.linear_2.forward(self.linear_1.forward_activated(hidden, Activation::Gelu))
-    }
-}
-
 pack_layers!(VisionTower { encoder });
 pack_layers!(Encoder { layers });
 pack_layers!(EncoderLayer { self_attn, mlp });
-pack_layers!(Projector { linear_1, linear_2 });

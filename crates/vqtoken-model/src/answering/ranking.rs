@@ -3,22 +3,16 @@
 use burn::tensor::Tensor;
 use vqtoken_nn::kernel_ops::in_pool;
 
-use crate::chat::Chat;
+use super::language_side::LanguageSide;
+use super::prefill::PrefilledVideo;
 use crate::error::ModelError;
 use crate::language::LanguageCache;
-use crate::video_llm::{VideoLlm, VisualTokens, to_vec};
+use crate::tensors::to_vec;
+use crate::text::{Chat, VideoInPrompt};
 
-/// Visual tokens that the language model has read, up to where a question follows: any number of first questions can be
-/// asked behind them.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    cache: LanguageCache,
-    /// Positions read, the visual ones included; 0 without a video.
-    count: usize,
-}
-
-/// Answers as a model judges them.
+/// Likelihoods of given answers.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Ranking {
     /// For each answer the natural logarithm of the probability that the model writes exactly this, its end included.
     pub scores: Vec<f64>,
@@ -28,65 +22,56 @@ pub struct Ranking {
     pub answer_tokens: usize,
 }
 
-impl VideoLlm {
-    /// Reads visual tokens once for many questions; nothing is read where there is no video.
+impl LanguageSide {
+    /// The likelihoods of given answers to a first question. All answers are read as one batch.
     ///
     /// # Errors
     ///
-    /// As [`Self::chat`].
-    pub fn watch(&self, visual: Option<&VisualTokens>) -> Result<Watched, ModelError> {
-        let mut watched = Watched { cache: self.new_cache(), count: 0 };
-        if let Some(visual) = visual {
-            // What stands before the video is the same for every question.
-            let (before, _) = self.chat_ids(&Chat::new("?"), true)?;
-            let embeddings = self.prompt(&before, Some(visual), &[])?;
-            [watched.count, _] = embeddings.dims();
-            in_pool(|| self.modules().read(embeddings, &mut watched.cache));
-        }
-        Ok(watched)
-    }
-
-    /// The probabilities of given answers to a first question. All answers are read side by side.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::chat`], and if an answer has a mark that the tokenizer does not take.
-    pub fn rank(&self, watched: &Watched, question: &str, answers: &[String]) -> Result<Ranking, ModelError> {
-        let (before, after) = self.chat_ids(&Chat::new(question), watched.count > 0)?;
-        let rest = if watched.count > 0 { after } else { before };
-        let mut cache = watched.cache.clone();
-        let first = self.last_logits(self.prompt(&[], None, &rest)?, &mut cache)?;
+    /// As [`Self::chat`], and if the tokenizer does not take an answer.
+    pub fn rank(
+        &self,
+        video: &PrefilledVideo,
+        question: &str,
+        answers: &[String],
+    ) -> Result<Ranking, ModelError> {
+        let (before, after) = self.chat_ids(&Chat::new(question), video.video)?;
+        let rest = match video.video {
+            VideoInPrompt::Present => after,
+            VideoInPrompt::Absent => before,
+        };
+        let mut cache = video.cache.clone();
+        let first = self.logits_after_tokens(&rest, &mut cache)?;
         let ids = answers.iter().map(|answer| {
             let ids = self.tokenizer().encode(answer)?;
             Ok(ids.into_iter().chain(self.end_tokens().first().copied()).collect())
         });
         let ids = ids.collect::<Result<Vec<Vec<u32>>, ModelError>>()?;
         let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
-        let (tokens, limit) = (watched.count + rest.len() + longest, self.config().text.max_positions);
+        let (tokens, limit) = (cache.position() + longest, self.config().max_positions);
         if tokens > limit {
             return Err(ModelError::PromptTooLong { tokens, limit });
         }
-        let behind = match longest {
+        let following = match longest {
             0 | 1 => Vec::new(),
-            longest => self.logits_side_by_side(&ids, longest - 1, &cache)?,
+            longest => self.batch_logits(&ids, longest - 1, &cache)?,
         };
         let score = |(answer, ids): (usize, &Vec<u32>)| {
-            let logits = |place: usize| match place {
+            let logits = |index: usize| match index {
                 0 => &first[..],
-                place => &behind[(answer * (longest - 1) + place - 1) * first.len()..][..first.len()],
+                index => &following[(answer * (longest - 1) + index - 1) * first.len()..][..first.len()],
             };
-            ids.iter().enumerate().map(|(place, &id)| log_probability(logits(place), id)).sum()
+            ids.iter().enumerate().map(|(index, &id)| log_probability(logits(index), id)).sum()
         };
         Ok(Ranking {
             scores: ids.iter().enumerate().map(score).collect(),
-            prompt_tokens: watched.count + rest.len(),
+            prompt_tokens: video.tokens + rest.len(),
             answer_tokens: ids.iter().map(Vec::len).sum(),
         })
     }
 
-    /// Logits behind each of the first `length` tokens of some texts, `[texts, length, vocabulary]`. What fills up a shorter
-    /// one stands behind its end and changes nothing before it.
-    fn logits_side_by_side(
+    /// Logits after each of the first `length` tokens of some texts, `[texts, length, vocabulary]`. Padding after a shorter
+    /// text changes nothing before it.
+    fn batch_logits(
         &self,
         texts: &[Vec<u32>],
         length: usize,

@@ -21,19 +21,24 @@ pub struct LanguageModel {
     rotary: Rotary,
 }
 
-/// What has been read so far: one cache a layer.
+/// Keys and values of the tokens read so far, one cache per layer.
 #[derive(Clone, Debug)]
 pub struct LanguageCache {
     layers: Vec<KvCache>,
-    /// Where the next text goes on. Positions that were passed over count, though nothing is kept of them.
+    /// Position of the next token. Positions that were skipped count, though nothing is kept of them.
     position: usize,
 }
 
 impl LanguageCache {
-    /// What was read of these texts, in this order and as often as they are named: each may then go on differently.
+    /// A cache of the texts of these indices, in this order and as often as they are named: each can be continued on its own.
     pub fn select(&self, texts: &[usize]) -> Self {
         let layers = self.layers.iter().map(|layer| layer.select(texts)).collect();
         Self { layers, position: self.position }
+    }
+
+    /// The position of the token that is read next.
+    pub fn position(&self) -> usize {
+        self.position
     }
 
     /// Whether nothing has been read.
@@ -42,17 +47,19 @@ impl LanguageCache {
     }
 }
 
-impl LanguageModel {
-    /// A model of the given shape; parameters are drawn when they are first read.
-    pub fn new(config: &TextConfig, device: &Device) -> Self {
-        Self {
-            embed_tokens: Embedding::new(config.vocabulary, config.hidden_size, device),
-            layers: (0..config.layers).map(|_| DecoderLayer::new(config, device)).collect(),
-            norm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
-            rotary: Rotary::new(config.head_dim, config.rope_theta),
+impl TextConfig {
+    /// A language model of this shape; parameters are initialised when they are first read.
+    pub fn init(&self, device: &Device) -> LanguageModel {
+        LanguageModel {
+            embed_tokens: Embedding::new(self.vocabulary, self.hidden_size, device),
+            layers: (0..self.layers).map(|_| DecoderLayer::new(self, device)).collect(),
+            norm: RmsNorm::new(self.hidden_size, self.rms_norm_epsilon, device),
+            rotary: Rotary::new(self.head_dim, self.rope_theta),
         }
     }
+}
 
+impl LanguageModel {
     /// An empty cache for this model.
     pub fn new_cache(&self) -> LanguageCache {
         LanguageCache { layers: vec![KvCache::default(); self.layers.len()], position: 0 }
@@ -77,7 +84,7 @@ impl LanguageModel {
     }
 
     /// Reads the next positions of several texts at once and returns their normalized hidden states. All have the same
-    /// length: what is put behind a shorter one to fill it up changes nothing before it.
+    /// length: padding after a shorter one changes nothing before it.
     ///
     /// # Shapes
     ///
@@ -85,17 +92,32 @@ impl LanguageModel {
     pub fn forward_batch(&self, embeddings: Tensor<3>, cache: &mut LanguageCache) -> Tensor<3> {
         let [_, count, _] = embeddings.dims();
         let positions: Vec<usize> = (cache.position..cache.position + count).collect();
-        self.norm.forward(self.through_layers(embeddings, &positions, cache, |_| ()))
+        self.forward_at(embeddings, &positions, cache)
     }
 
-    /// Reads texts that stand at `positions`, of which some may be passed over, and returns what goes into each layer and
-    /// what comes out of the last one, not normalized, `[layers + 1]` times `[batch, n, D]`. What is read next stands behind
-    /// the last of them, where all texts have to end.
+    /// [`Self::forward_batch`] at given positions, of which some may be skipped. What is read next follows the last of them.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[batch, n, D]`
+    /// - positions: `[n]`, ascending, or those of one text after the other, `[batch * n]`
+    pub fn forward_at(
+        &self,
+        embeddings: Tensor<3>,
+        positions: &[usize],
+        cache: &mut LanguageCache,
+    ) -> Tensor<3> {
+        self.norm.forward(self.through_layers(embeddings, positions, cache, |_| ()))
+    }
+
+    /// Reads texts at given positions, as [`Self::forward_at`], and returns the input of each layer and the output of the last,
+    /// not normalized.
     ///
     /// # Shapes
     ///
     /// - embeddings: `[batch, n, D]`
-    /// - positions: `[n]`, ascending, or those of one text after the other, `[batch * n]`
+    /// - positions: `[n]` or `[batch * n]`
+    /// - output: `[layers + 1]` of `[batch, n, D]`
     pub fn states(
         &self,
         embeddings: Tensor<3>,
@@ -108,18 +130,18 @@ impl LanguageModel {
         states
     }
 
-    /// Through all layers; `look` is shown what goes into each.
+    /// Runs all layers; `observe` is called with the input of each.
     fn through_layers(
         &self,
         embeddings: Tensor<3>,
         positions: &[usize],
         cache: &mut LanguageCache,
-        mut look: impl FnMut(&Tensor<3>),
+        mut observe: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
         let angles = self.rotary.angles(positions);
         cache.position = positions.last().map_or(cache.position, |last| last + 1);
         self.layers.iter().zip(&mut cache.layers).fold(embeddings, |x, (layer, cache)| {
-            look(&x);
+            observe(&x);
             layer.forward(x, &angles, cache)
         })
     }
@@ -135,8 +157,8 @@ impl LanguageModel {
     }
 }
 
-/// An output layer of its own, for models that do not tie it to the embedding table.
-pub fn output_layer(config: &TextConfig, device: &Device) -> Linear {
+/// The output layer of models that do not tie it to the embedding table.
+pub(super) fn output_layer(config: &TextConfig, device: &Device) -> Linear {
     LinearConfig::new(config.hidden_size, config.vocabulary).with_bias(false).init(device)
 }
 
@@ -198,7 +220,7 @@ mod tests {
         }"#;
         let device = Device::flex();
         device.seed(5);
-        LanguageModel::new(&OneVisionConfig::parse("config.json", text).unwrap().text, &device)
+        OneVisionConfig::parse("config.json", text).unwrap().text.init(&device)
     }
 
     fn agree(a: Tensor<3>, b: Tensor<3>) {
@@ -207,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_over_leaves_its_position() {
+    fn skipped_tokens_leave_their_positions() {
         let model = model();
         let x = model.embed(&[3, 1, 4, 1]).unsqueeze::<3>();
         let at = |positions: &[usize]| {

@@ -7,7 +7,8 @@ use crate::error::ModelError;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampling {
+#[non_exhaustive]
+pub struct SamplingOptions {
     /// Logits are divided by it; 0 always takes the most likely token.
     pub temperature: f32,
     /// Only that many of the most likely tokens are drawn from; 0 for all.
@@ -18,7 +19,29 @@ pub struct Sampling {
     pub seed: u64,
 }
 
-impl Default for Sampling {
+impl SamplingOptions {
+    /// Draws at a temperature.
+    pub fn with_temperature(self, temperature: f32) -> Self {
+        Self { temperature, ..self }
+    }
+
+    /// Draws from the `top_k` most likely tokens.
+    pub fn with_top_k(self, top_k: usize) -> Self {
+        Self { top_k, ..self }
+    }
+
+    /// Draws from the most likely tokens that together reach a probability.
+    pub fn with_top_p(self, top_p: f32) -> Self {
+        Self { top_p, ..self }
+    }
+
+    /// Draws under a seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+}
+
+impl Default for SamplingOptions {
     /// Greedy.
     fn default() -> Self {
         Self { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 }
@@ -28,13 +51,13 @@ impl Default for Sampling {
 /// Draws tokens one after the other.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    sampling: Sampling,
+    sampling: SamplingOptions,
     random: ChaCha8Rng,
 }
 
 impl Sampler {
-    pub(crate) fn new(sampling: Sampling) -> Result<Self, ModelError> {
-        let Sampling { temperature, top_p, .. } = sampling;
+    pub(crate) fn new(sampling: SamplingOptions) -> Result<Self, ModelError> {
+        let SamplingOptions { temperature, top_p, .. } = sampling;
         if !(temperature.is_finite() && temperature >= 0.0) {
             return Err(ModelError::Generation(format!(
                 "a temperature of {temperature} makes no sense: use 0 or more"
@@ -50,7 +73,7 @@ impl Sampler {
 
     /// The next token. Ties go to the lower id.
     pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
-        let Sampling { temperature, top_k, top_p, .. } = self.sampling;
+        let SamplingOptions { temperature, top_k, top_p, .. } = self.sampling;
         if temperature == 0.0 {
             return most_likely(logits);
         }
@@ -100,19 +123,19 @@ mod tests {
 
     const LOGITS: [f32; 4] = [0.0, 2.0, 1.0, 2.0];
 
-    fn drawn(sampling: Sampling, count: usize) -> Vec<u32> {
+    fn drawn(sampling: SamplingOptions, count: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling).unwrap();
         (0..count).map(|_| sampler.pick(&LOGITS)).collect()
     }
 
     #[test]
     fn greedy_takes_the_first_of_the_best() {
-        assert_eq!(drawn(Sampling::default(), 3), [1, 1, 1]);
+        assert_eq!(drawn(SamplingOptions::default(), 3), [1, 1, 1]);
     }
 
     #[test]
     fn frequencies_follow_the_softmax() {
-        let tokens = drawn(Sampling { temperature: 1.0, ..Sampling::default() }, 20_000);
+        let tokens = drawn(SamplingOptions { temperature: 1.0, ..SamplingOptions::default() }, 20_000);
         let total: f64 = LOGITS.iter().map(|logit| f64::from(*logit).exp()).sum();
         for (id, logit) in LOGITS.iter().enumerate() {
             let share = tokens.iter().filter(|&&token| token == id as u32).count() as f64 / 20_000.0;
@@ -122,15 +145,17 @@ mod tests {
 
     #[test]
     fn top_k_and_top_p_leave_the_tail_out() {
-        let top_k = drawn(Sampling { temperature: 1.0, top_k: 2, ..Sampling::default() }, 500);
+        let top_k = drawn(SamplingOptions { temperature: 1.0, top_k: 2, ..SamplingOptions::default() }, 500);
         assert!(top_k.contains(&1) && top_k.contains(&3) && !top_k.contains(&2));
-        let top_p = drawn(Sampling { temperature: 1.0, top_p: 0.3, ..Sampling::default() }, 500);
+        let top_p =
+            drawn(SamplingOptions { temperature: 1.0, top_p: 0.3, ..SamplingOptions::default() }, 500);
         assert_eq!(top_p, [1; 500]);
     }
 
     #[test]
     fn the_seed_decides() {
-        let with_seed = |seed| drawn(Sampling { temperature: 2.0, seed, ..Sampling::default() }, 50);
+        let with_seed =
+            |seed| drawn(SamplingOptions { temperature: 2.0, seed, ..SamplingOptions::default() }, 50);
         assert_eq!(with_seed(1), with_seed(1));
         assert_ne!(with_seed(1), with_seed(2));
     }
@@ -138,10 +163,10 @@ mod tests {
     #[test]
     fn senseless_options_are_refused() {
         for sampling in [
-            Sampling { temperature: -1.0, ..Sampling::default() },
-            Sampling { temperature: f32::NAN, ..Sampling::default() },
-            Sampling { top_p: 0.0, ..Sampling::default() },
-            Sampling { top_p: 1.5, ..Sampling::default() },
+            SamplingOptions { temperature: -1.0, ..SamplingOptions::default() },
+            SamplingOptions { temperature: f32::NAN, ..SamplingOptions::default() },
+            SamplingOptions { top_p: 0.0, ..SamplingOptions::default() },
+            SamplingOptions { top_p: 1.5, ..SamplingOptions::default() },
         ] {
             assert!(Sampler::new(sampling).is_err());
         }

@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::error::ModelError;
 
 /// Where the visual tokens stand in a prompt.
-pub const PLACEHOLDER: &str = "<image>";
+pub(crate) const PLACEHOLDER: &str = "<image>";
 
 /// The other placeholder that public templates write for a video.
 const VIDEO_PLACEHOLDER: &str = "<video>";
 
 /// What the assistant is told if nobody says otherwise.
-pub const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
+pub(crate) const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
 
 /// Steps that a template may take: far more than any conversation needs, and few enough to end soon.
 const TEMPLATE_FUEL: u64 = 10_000_000;
@@ -59,12 +59,31 @@ impl Chat {
     }
 }
 
+/// Whether a conversation is about a video, whose visual tokens go into its first question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoInPrompt {
+    /// There is one.
+    Present,
+    /// The conversation is text alone.
+    Absent,
+}
+
+impl VideoInPrompt {
+    /// [`Self::Present`] if there is something.
+    pub fn of<T>(video: Option<&T>) -> Self {
+        match video {
+            Some(_) => Self::Present,
+            None => Self::Absent,
+        }
+    }
+}
+
 /// A prompt, cut where the visual tokens go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
     /// Text before the visual tokens, or all text of a prompt without any.
     pub before: String,
-    /// Text behind them.
+    /// Text after them.
     pub after: Option<String>,
 }
 
@@ -104,9 +123,14 @@ enum ContentPart<'a> {
 }
 
 impl ChatTemplate {
-    /// The prompt of a conversation; `visual` says whether visual tokens go into its first question.
-    pub fn render(&self, chat: &Chat, visual: bool) -> Result<Prompt, ModelError> {
+    /// The prompt of a conversation.
+    ///
+    /// # Errors
+    ///
+    /// If the conversation cannot be asked, or the template fails or leaves out the video.
+    pub fn render(&self, chat: &Chat, video: VideoInPrompt) -> Result<Prompt, ModelError> {
         chat.check()?;
+        let visual = video == VideoInPrompt::Present;
         let text = match self {
             Self::ChatMl => chat_ml(chat, visual),
             Self::Jinja { file, source } => jinja(file, source, chat, visual)?,
@@ -211,14 +235,14 @@ mod tests {
     #[test]
     fn chat_ml_with_turns() {
         let chat = Chat::new("What moves?").with_system("Be brief.").then("A circle.", "Where to?");
-        let prompt = ChatTemplate::ChatMl.render(&chat, true).unwrap();
+        let prompt = ChatTemplate::ChatMl.render(&chat, VideoInPrompt::Present).unwrap();
         assert_eq!(prompt.before, "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n");
         assert_eq!(
             prompt.after.unwrap(),
             "\nWhat moves?<|im_end|>\n<|im_start|>assistant\nA circle.<|im_end|>\n\
              <|im_start|>user\nWhere to?<|im_end|>\n<|im_start|>assistant\n"
         );
-        let text = ChatTemplate::ChatMl.render(&Chat::new("Hello?"), false).unwrap();
+        let text = ChatTemplate::ChatMl.render(&Chat::new("Hello?"), VideoInPrompt::Absent).unwrap();
         assert!(text.before.contains(DEFAULT_SYSTEM) && !text.before.contains(PLACEHOLDER));
         assert_eq!(text.after, None);
     }
@@ -226,7 +250,7 @@ mod tests {
     #[test]
     fn questions_that_cannot_be_asked() {
         for question in ["", "  \n", "what is in <image>?", "and in <video>?"] {
-            let refused = ChatTemplate::ChatMl.render(&Chat::new(question), true);
+            let refused = ChatTemplate::ChatMl.render(&Chat::new(question), VideoInPrompt::Present);
             assert!(matches!(refused, Err(ModelError::Question(_))), "{question:?} was taken");
         }
     }
@@ -244,7 +268,7 @@ mod tests {
             {% generation %}{{ '\n' + c['text'].strip() }}{% endgeneration %}{% endfor %}{% endif %}<|im_end|>\
             {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
         let chat = Chat::new("What moves?").then(" A circle. ", "Where to?");
-        let prompt = template(source).render(&chat, true).unwrap();
+        let prompt = template(source).render(&chat, VideoInPrompt::Present).unwrap();
         assert_eq!(prompt.before, "<|im_start|>user ");
         assert_eq!(
             prompt.after.unwrap(),
@@ -256,7 +280,7 @@ mod tests {
     #[test]
     fn a_template_of_texts() {
         let source = "{%- for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}";
-        let prompt = template(source).render(&Chat::new("What moves?"), true).unwrap();
+        let prompt = template(source).render(&Chat::new("What moves?"), VideoInPrompt::Present).unwrap();
         assert_eq!(prompt, Prompt { before: "[user]".to_owned(), after: Some("\nWhat moves?".to_owned()) });
     }
 
@@ -265,7 +289,7 @@ mod tests {
         let endless =
             "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}";
         for source in ["{% for %}", endless, "{{ raise_exception('no') }}", "no messages at all"] {
-            let error = template(source).render(&Chat::new("What?"), true).unwrap_err();
+            let error = template(source).render(&Chat::new("What?"), VideoInPrompt::Present).unwrap_err();
             assert!(error.to_string().contains("chat_template.json"), "{error}");
             assert_eq!(error.to_string().lines().count(), 1);
         }

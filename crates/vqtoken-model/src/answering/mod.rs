@@ -1,0 +1,16 @@
+//! The language side: video tokens and questions in, text out. It knows no frames.
+
+mod generation;
+mod language_side;
+mod prefill;
+mod prompt;
+mod ranking;
+mod sampler;
+mod visual_tokens;
+
+pub use generation::{Answer, GenerationOptions, Tokens};
+pub use language_side::LanguageSide;
+pub use prefill::PrefilledVideo;
+pub use ranking::Ranking;
+pub use sampler::SamplingOptions;
+pub use visual_tokens::{TokenPositions, VisualTokens};

@@ -1,0 +1,52 @@
+//! A prompt as the language model reads it: embeddings and the position of each.
+
+use burn::tensor::Tensor;
+
+use super::visual_tokens::VisualTokens;
+use crate::language::LanguageModules;
+
+/// Embeddings `[n, D]` and their positions `[n]`, ascending.
+#[derive(Clone, Debug)]
+pub(super) struct PromptEmbeddings {
+    pub(super) embeddings: Tensor<2>,
+    pub(super) positions: Vec<usize>,
+}
+
+impl PromptEmbeddings {
+    /// A prompt of token ids, visual tokens with the `image_newline` after them, and token ids, whose first position is `start`.
+    /// None if there is nothing in it.
+    pub(super) fn new(
+        modules: &LanguageModules,
+        before: &[u32],
+        visual: Option<&VisualTokens>,
+        after: &[u32],
+        start: usize,
+    ) -> Option<Self> {
+        let (mut parts, mut positions) = (Vec::new(), Vec::new());
+        if !before.is_empty() {
+            parts.push(modules.embed(before));
+            positions.extend(start..start + before.len());
+        }
+        if let Some(visual) = visual {
+            parts.push(visual.tensor());
+            parts.push(modules.image_newline().unsqueeze());
+            positions.extend(visual.positions_from(start + before.len()));
+        }
+        if !after.is_empty() {
+            parts.push(modules.embed(after));
+            let next = positions.last().map_or(start, |last| last + 1);
+            positions.extend(next..next + after.len());
+        }
+        (!parts.is_empty()).then(|| Self { embeddings: Tensor::cat(parts, 0), positions })
+    }
+
+    /// Embeddings in it.
+    pub(super) fn count(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// The first position after it.
+    pub(super) fn end(&self) -> usize {
+        self.positions.last().map_or(0, |last| last + 1)
+    }
+}

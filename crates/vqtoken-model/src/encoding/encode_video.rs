@@ -1,0 +1,129 @@
+//! From a video of any length to video tokens: frames are decoded while those before them are encoded.
+
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use vqtoken_core::{Budget, VideoTokens};
+use vqtoken_video::{Clip, Damage, Frame, Sampling, Video};
+
+use super::encoder::{Encoder, EncoderOptions};
+use super::frame_embedder::VisionSeconds;
+use super::vision_side::{FRAMES_AT_ONCE, VisionSide, source_of};
+use crate::error::ModelError;
+
+/// The video tokens of a video, and how they came about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// The video tokens.
+    pub tokens: VideoTokens,
+    /// Frames that were not computed because they repeat one before them.
+    pub repeated_frames: usize,
+    /// Where the stream is damaged; empty when it is sound.
+    pub damage: Vec<Damage>,
+    /// Seconds that encoding waited for decoded frames.
+    pub decode_seconds: f64,
+    /// Seconds from frames to tokens.
+    pub vision_seconds: VisionSeconds,
+    /// Seconds in the quantizer.
+    pub quantizer_seconds: f64,
+}
+
+/// How far an encoding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EncodingProgress {
+    /// Frames encoded so far.
+    pub frames: usize,
+    /// Frames that the headers promise; none if they do not tell.
+    pub expected_frames: Option<usize>,
+}
+
+impl VisionSide {
+    /// Video tokens of a sampled video. Only a few frames are held at a time. `progress` is called now and then.
+    ///
+    /// A damaged stream may hold fewer frames than its headers promise; an even sample is then taken once more, over the
+    /// frames that decode.
+    ///
+    /// # Errors
+    ///
+    /// If the video cannot be decoded, has no frames, or the quantizer refuses its tokens.
+    pub fn encode_video(
+        &self,
+        video: &Video,
+        sampling: Sampling,
+        options: EncoderOptions,
+        progress: &mut dyn FnMut(EncodingProgress),
+    ) -> Result<Encoded, ModelError> {
+        let start = Instant::now();
+        let expected_frames = video.sampled_frames(sampling)?;
+        let mut decode_seconds = start.elapsed().as_secs_f64();
+        let mut encoder = self.encoder(options)?;
+        let (sender, receiver) = sync_channel::<(Frame, f64)>(FRAMES_AT_ONCE);
+        let clip = thread::scope(|scope| -> Result<Clip, ModelError> {
+            let decoder = scope.spawn(move || {
+                // Sending fails only once encoding has failed, and that error is returned.
+                video.sample_each(sampling, &mut |frame, seconds| drop(sender.send((frame, seconds))))
+            });
+            loop {
+                let start = Instant::now();
+                let received = receiver.recv();
+                decode_seconds += start.elapsed().as_secs_f64();
+                let Ok((frame, seconds)) = received else { break };
+                encoder.push(frame, seconds)?;
+                progress(EncodingProgress { frames: encoder.quantized_frames(), expected_frames });
+            }
+            drop(receiver);
+            match decoder.join() {
+                Ok(clip) => Ok(clip?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        if is_short_of(&clip, sampling) {
+            let start = Instant::now();
+            let clip = video.sample(sampling)?;
+            decode_seconds += start.elapsed().as_secs_f64();
+            return Ok(Encoded { decode_seconds, ..self.encode_clip(&clip, options)? });
+        }
+        finish(encoder, &clip, decode_seconds)
+    }
+
+    /// Video tokens of a clip under a budget.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::encode_frames`].
+    pub fn encode(&self, clip: &Clip, budget: Budget) -> Result<VideoTokens, ModelError> {
+        Ok(self.encode_clip(clip, EncoderOptions::new(budget))?.tokens)
+    }
+
+    /// Video tokens of a clip whose frames are held, with what they took.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::encode_frames`].
+    pub fn encode_clip(&self, clip: &Clip, options: EncoderOptions) -> Result<Encoded, ModelError> {
+        let mut encoder = self.encoder(options)?;
+        encoder.extend(clip.frames.iter().cloned().zip(clip.timestamps.iter().copied()))?;
+        finish(encoder, clip, 0.0)
+    }
+}
+
+fn finish(mut encoder: Encoder, clip: &Clip, decode_seconds: f64) -> Result<Encoded, ModelError> {
+    let tokens = encoder.finish()?;
+    Ok(Encoded {
+        tokens: VideoTokens { source: Some(source_of(clip)), ..tokens },
+        repeated_frames: encoder.repeated_frames(),
+        damage: clip.damage.clone(),
+        decode_seconds,
+        vision_seconds: encoder.vision_seconds(),
+        quantizer_seconds: encoder.quantizer_seconds(),
+    })
+}
+
+/// Whether damage has cost an even sample some of its frames.
+fn is_short_of(clip: &Clip, sampling: Sampling) -> bool {
+    let Sampling::Uniform(wanted) = sampling else { return false };
+    clip.timestamps.len() < wanted.min(clip.decoded_frames) && !clip.damage.is_empty()
+}

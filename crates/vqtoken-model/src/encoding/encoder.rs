@@ -1,0 +1,181 @@
+//! The streaming encoder: frames in one by one, video tokens out, in bounded memory.
+
+use std::time::Instant;
+
+use vqtoken_core::{Budget, QuantizerConfig, VideoTokens, WindowedQuantizer, Windows};
+use vqtoken_video::Frame;
+
+use super::frame_embedder::{FrameEmbedder, VisionSeconds};
+use super::vision_side::VisionSide;
+use crate::error::ModelError;
+
+/// How frames become video tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EncoderOptions {
+    /// How many codes; with windows, of each window.
+    pub budget: Budget,
+    /// Windows of time with a codebook each, and the codes of the whole.
+    pub windows: Option<Windows>,
+    /// Frames that differ from the last computed one by no more than this mean number of 8-bit levels, in every cell of the
+    /// grid, get its tokens. 0 finds exact repeats only.
+    pub near_repeats: f64,
+    /// Of the quantizer.
+    pub seed: u64,
+}
+
+impl EncoderOptions {
+    /// One codebook under a budget.
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, windows: None, near_repeats: 0.0, seed: 0 }
+    }
+
+    /// The same in windows.
+    pub fn with_windows(self, windows: impl Into<Option<Windows>>) -> Self {
+        Self { windows: windows.into(), ..self }
+    }
+
+    /// The same with a threshold for near repeats.
+    pub fn with_near_repeats(self, near_repeats: f64) -> Self {
+        Self { near_repeats, ..self }
+    }
+
+    /// The same under another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+}
+
+impl Default for EncoderOptions {
+    /// The paper's fixed budget.
+    fn default() -> Self {
+        Self::new(Budget::PAPER_FIXED)
+    }
+}
+
+/// Turns frames that come one by one into video tokens. It holds a few frames, and a bounded part of their tokens.
+#[derive(Debug)]
+pub struct Encoder {
+    vision: VisionSide,
+    options: EncoderOptions,
+    embedder: FrameEmbedder,
+    quantizer: WindowedQuantizer,
+    timestamps: Vec<f64>,
+    /// Frames whose tokens the quantizer has.
+    quantized: usize,
+    quantizer_seconds: f64,
+}
+
+impl Encoder {
+    /// Takes the next frame and the time at which it is shown, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// If the quantizer refuses its tokens.
+    pub fn push(&mut self, frame: Frame, seconds: f64) -> Result<(), ModelError> {
+        let tokens = self.embedder.push(frame)?;
+        self.timestamps.push(seconds);
+        tokens.map_or(Ok(()), |tokens| self.quantize(tokens))
+    }
+
+    /// [Takes](Self::push) several frames.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::push`].
+    pub fn extend(&mut self, frames: impl IntoIterator<Item = (Frame, f64)>) -> Result<(), ModelError> {
+        frames.into_iter().try_for_each(|(frame, seconds)| self.push(frame, seconds))
+    }
+
+    /// The video tokens of all frames since the start. The encoder is then ready for another video.
+    ///
+    /// # Errors
+    ///
+    /// If there were no frames, or the budget asks for more codes than there are tokens.
+    pub fn finish(&mut self) -> Result<VideoTokens, ModelError> {
+        let tokens = self.embedder.flush()?;
+        self.quantize(tokens)?;
+        let start = Instant::now();
+        let next = self.options.quantizer(&self.vision)?;
+        let quantization = std::mem::replace(&mut self.quantizer, next).finish()?;
+        self.quantizer_seconds += start.elapsed().as_secs_f64();
+        self.quantized = 0;
+        let timestamps = std::mem::take(&mut self.timestamps);
+        let tokens = self.vision.unnamed_tokens(timestamps, quantization, self.options.budget);
+        Ok(VideoTokens { windows: self.options.windows, ..tokens })
+    }
+
+    fn quantize(&mut self, tokens: Vec<f32>) -> Result<(), ModelError> {
+        let times = &self.timestamps[self.quantized..];
+        if times.is_empty() {
+            return Ok(());
+        }
+        let grid = self.vision.token_grid(times.len(), tokens)?;
+        let start = Instant::now();
+        self.quantizer.push(&grid, times)?;
+        self.quantizer_seconds += start.elapsed().as_secs_f64();
+        self.quantized = self.timestamps.len();
+        Ok(())
+    }
+
+    /// Frames so far that repeated one before them.
+    pub fn repeated_frames(&self) -> usize {
+        self.embedder.repeats()
+    }
+
+    /// Frames of the present video that have been quantized.
+    pub fn quantized_frames(&self) -> usize {
+        self.quantized
+    }
+
+    /// Seconds spent on frames so far.
+    pub fn vision_seconds(&self) -> VisionSeconds {
+        self.embedder.seconds()
+    }
+
+    /// Seconds spent in the quantizer so far.
+    pub fn quantizer_seconds(&self) -> f64 {
+        self.quantizer_seconds
+    }
+}
+
+impl EncoderOptions {
+    fn quantizer(&self, vision: &VisionSide) -> Result<WindowedQuantizer, ModelError> {
+        let config = QuantizerConfig { seed: self.seed, ..vision.quantizer(self.budget) };
+        Ok(WindowedQuantizer::new(config, self.windows)?)
+    }
+}
+
+impl VisionSide {
+    /// An encoder that no frame has come to yet.
+    ///
+    /// # Errors
+    ///
+    /// If a budget allows no code, or windows have no length.
+    pub fn encoder(&self, options: EncoderOptions) -> Result<Encoder, ModelError> {
+        Ok(Encoder {
+            vision: self.clone(),
+            options,
+            embedder: FrameEmbedder::new(self, options.near_repeats),
+            quantizer: options.quantizer(self)?,
+            timestamps: Vec::new(),
+            quantized: 0,
+            quantizer_seconds: 0.0,
+        })
+    }
+
+    /// Video tokens of frames, each with the time at which it is shown, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::push`] and [`Encoder::finish`].
+    pub fn encode_frames(
+        &self,
+        frames: impl IntoIterator<Item = (Frame, f64)>,
+        options: EncoderOptions,
+    ) -> Result<VideoTokens, ModelError> {
+        let mut encoder = self.encoder(options)?;
+        encoder.extend(frames)?;
+        encoder.finish()
+    }
+}
