@@ -1,34 +1,24 @@
-//! The seeded random numbers of the quantizer: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-//!
-//! Kept here because its stream must never change: the same seed must give the same codes in every version.
+//! The seeded random numbers of the quantizer. The same seed gives the same codes in every version.
+
+use vqtoken_random::SplitMix64;
 
 #[derive(Debug)]
-pub(crate) struct Random {
-    state: u64,
-}
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self(SplitMix64::new(seed))
     }
 
     /// The stream of one of several restarts, the first of which has the seed's own.
     pub(crate) fn of_restart(seed: u64, restart: usize) -> Self {
-        let mut starts = Self::new(seed);
+        let mut starts = SplitMix64::new(seed);
         (0..restart).fold(Self::new(seed), |_, _| Self::new(starts.next_u64()))
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 
     /// Uniform in `[0, 1)`, a multiple of 2^-53.
     pub(crate) fn uniform(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        self.0.unit()
     }
 }
 
@@ -37,17 +27,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stream_is_the_published_one() {
-        let mut random = Random::new(1234567);
-        let first: Vec<u64> = (0..3).map(|_| random.next_u64()).collect();
-        assert_eq!(first, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
+    fn streams_never_change() {
+        let first = |mut random: Random| [(); 3].map(|()| random.uniform());
+        assert_eq!(
+            first(Random::new(1_234_567)),
+            [0.3500795420214081, 0.17364409667091263, 0.5322073040624192]
+        );
+        assert_eq!(
+            first(Random::of_restart(9, 2)),
+            [0.11087593962651332, 0.745254240378286, 0.8411413398261792]
+        );
     }
 
     #[test]
     fn restarts_have_their_own_streams() {
-        let first = |restart| Random::of_restart(9, restart).next_u64();
-        assert_eq!(first(0), Random::new(9).next_u64());
+        let first = |restart| Random::of_restart(9, restart).uniform();
+        assert_eq!(first(0), Random::new(9).uniform());
         assert!(first(0) != first(1) && first(1) != first(2) && first(0) != first(2));
-        assert_eq!(first(2), Random::of_restart(9, 2).next_u64());
+        assert_eq!(first(2), Random::of_restart(9, 2).uniform());
     }
 }

@@ -1,24 +1,25 @@
-//! Random numbers whose stream never changes with a library's version: the same seed must give the same data set
-//! in years to come. SplitMix64 (Steele, Lea and Flood 2014).
+//! The random numbers of a data set: the same seed gives the same data set in every version.
+
+pub(crate) use vqtoken_random::mix;
+use vqtoken_random::{SplitMix64, shuffle};
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     #[cfg(test)]
     pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
+        Random(SplitMix64::new(seed))
     }
 
     /// A stream of its own for one purpose of one seed.
     pub(crate) fn derived(seed: u64, purpose: u64) -> Random {
-        Random(mix(seed ^ mix(purpose)))
+        Random(SplitMix64::new(mix(seed ^ mix(purpose))))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        self.0.next_u64()
     }
 
     /// Uniform in `[0, 1)`.
@@ -59,9 +60,7 @@ impl Random {
 
     /// Brings the items into random order (Fisher and Yates).
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+        shuffle(items, |count| self.below(count));
     }
 
     pub(crate) fn sign(&mut self) -> f32 {
@@ -69,23 +68,21 @@ impl Random {
     }
 }
 
-/// A number that looks unrelated to `value`.
-pub(crate) fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_stream_is_the_published_one() {
-        // First outputs for seed 1234567 as the reference implementation prints them.
-        let mut random = Random::new(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+    fn streams_never_change() {
+        let mut random = Random::derived(7, 1);
+        assert_eq!([random.next(), random.next()], [13_640_568_250_514_816_176, 102_806_155_499_525_579]);
+        assert_eq!((random.unit(), random.range(-2.0, 3.0)), (0.6020832, 1.5345314));
+        assert_eq!((random.below(10), random.chance(0.5)), (3, true));
+        assert_eq!((random.pick(&[1, 2, 3]), random.pick_weighted(&[(1, 1.0), (2, 3.0), (3, 0.5)])), (3, 1));
+        assert_eq!(random.sign(), 1.0);
+        let mut items: Vec<usize> = (0..10).collect();
+        random.shuffle(&mut items);
+        assert_eq!(items, [4, 3, 7, 9, 2, 5, 8, 0, 1, 6]);
     }
 
     #[test]

@@ -32,14 +32,12 @@ impl Draws {
 
     /// Uniform in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+        vqtoken_random::to_unit(self.bits())
     }
 
     /// Brings the items into random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for end in (1..items.len()).rev() {
-            items.swap(end, self.below(end + 1));
-        }
+        vqtoken_random::shuffle(items, |count| self.below(count));
     }
 }
 

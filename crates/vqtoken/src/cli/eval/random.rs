@@ -1,9 +1,9 @@
-//! Seeded random numbers for what an evaluation shuffles or randomises: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+//! Seeded random numbers for what an evaluation shuffles or randomises.
+
+use vqtoken_random::SplitMix64;
 
 /// A stream of random numbers.
-pub(super) struct Random {
-    state: u64,
-}
+pub(super) struct Random(SplitMix64);
 
 impl Random {
     /// The stream of a seed and a name, such as a video's, so that it does not depend on what was asked before.
@@ -12,32 +12,22 @@ impl Random {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self { state: hash ^ seed.rotate_left(32) }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix64::new(hash ^ seed.rotate_left(32)))
     }
 
     /// Below `bound`, which is not 0; the bias of 2^-64 times the bound shows nowhere.
     fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
     /// Puts items into a random order (Fisher and Yates).
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+        vqtoken_random::shuffle(items, |count| self.below(count));
     }
 
     /// A number of the standard normal distribution (Box and Muller).
     pub(super) fn normal(&mut self) -> f64 {
-        let mut uniform = || ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        let mut uniform = || ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
         let (radius, turn) = (uniform(), uniform());
         (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * turn).cos()
     }
@@ -46,6 +36,18 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_never_change() {
+        let mut order: Vec<usize> = (0..10).collect();
+        Random::new(5, "clip-000001").shuffle(&mut order);
+        assert_eq!(order, [1, 9, 5, 7, 2, 3, 6, 4, 8, 0]);
+        let mut random = Random::new(5, "clip-000001");
+        let normal = [random.normal(), random.normal()];
+        // Logarithm and cosine are the system's.
+        let expected = [3.163203133660724, 0.6594986652092739];
+        assert!(normal.iter().zip(expected).all(|(n, e)| (n - e).abs() < 1e-12), "{normal:?}");
+    }
 
     #[test]
     fn orders_are_complete_and_of_their_seed_and_name() {
