@@ -6,16 +6,14 @@ pub use packing::WeightKind;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::aligned::Aligned;
 use crate::bf16::Bf16Weights;
-use crate::epilogue::{Epilogue, Place, finish_tile};
+use crate::epilogue::Epilogue;
 use crate::errors::check_length;
-use crate::float_product::{FloatProduct, float_vector_product, tile_shape};
+use crate::float_product::{FloatProduct, float_vector_product};
 use crate::int8::Int8Weights;
 use crate::product::multiply;
-use crate::shared_rows::SharedRows;
+use crate::single_row::one_row;
 use crate::{Activation, Kernels, Matrix, ShapeError};
 
 /// The weights and the bias of a linear layer, packed for one instruction set.
@@ -160,25 +158,4 @@ impl PackedLinear {
 /// Rows that lie beside each other.
 fn copy_from<T: Copy + Sync>(weights: &[T], inputs: usize) -> impl Fn(Range<usize>, &mut [T]) + Sync {
     move |rows, out| out.copy_from_slice(&weights[rows.start * inputs..rows.end * inputs])
-}
-
-/// One output row: pieces of whole panels beside each other, each finished as soon as it is summed.
-pub(crate) fn one_row(
-    kernels: Kernels,
-    y: &mut [f32],
-    epilogue: &Epilogue<'_>,
-    product: impl Fn(Range<usize>, &mut [f32]) + Sync,
-) {
-    let panel = tile_shape(kernels).1;
-    let outputs = y.len();
-    let pieces = 4 * rayon::current_num_threads();
-    let piece = outputs.div_ceil(pieces).next_multiple_of(panel);
-    let out = SharedRows::new(y, outputs);
-    (0..outputs.div_ceil(piece.max(1))).into_par_iter().for_each(|index| {
-        let columns = index * piece..((index + 1) * piece).min(outputs);
-        let mut sums = Aligned::zeros(columns.len());
-        product(columns.clone(), &mut sums);
-        let place = Place { out, rows: 0..1, columns, width: outputs, first: true, last: true };
-        finish_tile(kernels, &sums, sums.len(), &place, epilogue);
-    });
 }

@@ -5,9 +5,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
+use super::magnitude::largest_magnitude;
+use super::tiles::Int8Path;
 use crate::Kernels;
-use crate::int8::largest_magnitude;
-use crate::int8_tiles::Int8Path;
 
 /// A row rounded as finely as sums in `i32` allow.
 pub(crate) struct FineRow {

@@ -1,99 +1,28 @@
-//! int8 weights, one scale an output channel, times activations rounded to int8, one scale a row. Sums are exact in
-//! `i32`, so every instruction set gives the same bits; outlier channels go another way (`outliers.rs`).
+//! int8 weights in panels, and their products.
 
 use rayon::prelude::*;
 use std::ops::Range;
 
+use super::outliers::{multiply_channels, outlier_channels};
+use super::quantized_rows::{QuantizedRows, quantize_row};
+use super::single_row::FineRow;
+use super::tiles::Int8Path;
 use crate::Kernels;
 use crate::aligned::Aligned;
 #[cfg(target_arch = "x86_64")]
 use crate::amx::Int8TileProduct;
 use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
-use crate::int8_row::FineRow;
-use crate::int8_tiles::Int8Path;
-use crate::linear::one_row;
 use crate::matrix::Matrix;
-use crate::outliers::{multiply_channels, outlier_channels};
 use crate::pack::{pack_panel, unpack_column};
 use crate::product::{Product, Tiling, multiply};
-use crate::simd::{Simd, kernel};
+use crate::single_row::one_row;
 
 /// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
 const MOST_INPUTS: usize = 65_536;
 
 /// Columns of the widest panel.
 const MOST_COLUMNS: usize = 32;
-
-/// Rows rounded to int8.
-pub(crate) struct QuantizedRows {
-    /// `[rows, depth]`, each row filled up with zeros to `depth`.
-    pub(crate) values: Vec<i8>,
-    /// What a row's numbers are multiplied by; NaN for a row that holds NaN or infinity.
-    pub(crate) scales: Vec<f32>,
-    pub(crate) depth: usize,
-}
-
-impl QuantizedRows {
-    /// Rounds each row to -127..=127 by its largest magnitude, ties to even. The outlier channels come out as zero.
-    pub(crate) fn new(
-        kernels: Kernels,
-        numbers: &[f32],
-        (rows, columns): (usize, usize),
-        group: usize,
-        outliers: &[usize],
-    ) -> Self {
-        let depth = columns.next_multiple_of(group);
-        let mut values = vec![0; rows * depth];
-        let mut scales = vec![0.0; rows];
-        let places = values.par_chunks_mut(depth.max(1)).zip(&mut scales);
-        places.zip(numbers.par_chunks(columns.max(1))).for_each(|((values, scale), row)| {
-            let finite = largest_magnitude(kernels, row).is_finite();
-            let calm = (!outliers.is_empty()).then(|| {
-                let mut calm = row.to_vec();
-                outliers.iter().for_each(|channel| calm[*channel] = 0.0);
-                calm
-            });
-            *scale = match finite {
-                true => quantize_row(kernels, calm.as_deref().unwrap_or(row), values),
-                false => f32::NAN,
-            };
-        });
-        Self { values, scales, depth }
-    }
-}
-
-/// Rounds a row to -127..=127 by its largest magnitude, ties to even, and returns what it is multiplied by. `values` is all
-/// zeros before.
-fn quantize_row(kernels: Kernels, row: &[f32], values: &mut [i8]) -> f32 {
-    let largest = largest_magnitude(kernels, row);
-    // Unless 127 / largest overflows, or there is nothing to scale.
-    if largest.is_finite() && largest > 127.0 * f32::MIN_POSITIVE {
-        round_row(kernels, row, 127.0 / largest, values);
-    }
-    if largest.is_finite() { largest / 127.0 } else { f32::NAN }
-}
-
-/// Magnitudes compare like their bits, with infinity and NaN above all numbers.
-pub(crate) fn magnitude_bits(x: f32) -> u32 {
-    x.to_bits() & 0x7FFF_FFFF
-}
-
-#[inline(always)]
-fn largest_of<S: Simd>(_: S, row: &[f32]) -> f32 {
-    f32::from_bits(row.iter().fold(0, |largest, x| largest.max(magnitude_bits(*x))))
-}
-
-#[inline(always)]
-fn round_all<S: Simd>(_: S, row: &[f32], inverse: f32, values: &mut [i8]) {
-    for (value, x) in values.iter_mut().zip(row) {
-        // 1.5 * 2^23 leaves no bits for the fraction; the lowest byte is the rounded number.
-        *value = (x * inverse + 12_582_912.0).to_bits() as i8;
-    }
-}
-
-kernel!(pub(crate) fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
-kernel!(fn round_row(row: &[f32], inverse: f32, values: &mut [i8]) = round_all);
 
 /// Weights `[outputs, inputs]` in panels.
 pub(crate) struct Int8Weights {

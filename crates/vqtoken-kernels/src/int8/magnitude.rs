@@ -1,0 +1,15 @@
+//! Magnitudes of activations and weights.
+
+use crate::simd::{Simd, kernel};
+
+/// Magnitudes compare like their bits, with infinity and NaN above all numbers.
+pub(super) fn magnitude_bits(x: f32) -> u32 {
+    x.to_bits() & 0x7FFF_FFFF
+}
+
+#[inline(always)]
+fn largest_of<S: Simd>(_: S, row: &[f32]) -> f32 {
+    f32::from_bits(row.iter().fold(0, |largest, x| largest.max(magnitude_bits(*x))))
+}
+
+kernel!(pub(super) fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
