@@ -6,9 +6,10 @@
 
 use std::time::Instant;
 
+use half::bf16;
 use vqtoken_kernels::{
     Activation, AttentionForward, AttentionGradients, AttentionShape, Fused, Kernels, Layout, Norm,
-    PackedLinear, bf16_from_f32,
+    PackedLinear,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,7 +77,7 @@ fn linear(
     outputs: usize,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (x, weights, bias) = (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs));
-    let halves: Vec<u16> = weights.iter().map(|x| bf16_from_f32(*x)).collect();
+    let halves: Vec<u16> = weights.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
     let mut y = vec![0.0; rows * outputs];
     let shape = format!("{rows}x{inputs}x{outputs}");
     let operations = 2.0 * (rows * inputs * outputs) as f64;

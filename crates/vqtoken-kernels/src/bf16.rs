@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use half::bf16;
+
 use crate::aligned::Aligned;
 use crate::epilogue::{Epilogue, LeftSide, Place, finished_float_tile};
 use crate::float_product::{depth_block, float_tile, tile_shape};
@@ -13,20 +15,6 @@ use crate::pack::{pack_groups, unpack_column};
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
 use crate::{Isa, Kernels};
-
-/// The bits of the nearest bf16, ties to even; NaN stays NaN.
-pub fn bf16_from_f32(x: f32) -> u16 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16) as u16
-}
-
-/// The value of a bf16 number, exactly.
-pub fn f32_from_bf16(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
 
 /// Weights `[outputs, inputs]` in panels.
 pub(crate) struct Bf16Weights {
@@ -53,7 +41,7 @@ impl Bf16Weights {
         let width = tile_shape(kernels).1;
         let length = self.panels.len() / self.outputs.div_ceil(width).max(1);
         unpack_column(&self.panels[output / width * length..][..length], output % width, width, 2)
-            .map(f32_from_bf16)
+            .map(|bits| bf16::from_bits(bits).to_f32())
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -177,20 +165,3 @@ fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[u16], panel: usize, out: &
 }
 
 kernel!(fn bf16_vector_product(x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) = vector_product);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounding_is_to_the_nearest_even() {
-        for bits in 0..=u16::MAX {
-            let x = f32_from_bf16(bits);
-            assert!(x.is_nan() && f32_from_bf16(bf16_from_f32(x)).is_nan() || bf16_from_f32(x) == bits);
-        }
-        assert_eq!(bf16_from_f32(f32::from_bits(0x3F80_8000)), 0x3F80);
-        assert_eq!(bf16_from_f32(f32::from_bits(0x3F81_8000)), 0x3F82);
-        assert_eq!(bf16_from_f32(f32::MAX), 0x7F80);
-        assert!(f32_from_bf16(bf16_from_f32(f32::from_bits(0x7F80_0001))).is_nan());
-    }
-}

@@ -47,7 +47,6 @@ mod sums;
 
 pub use activation::Activation;
 pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Layout};
-pub use bf16::{bf16_from_f32, f32_from_bf16};
 pub use errors::ShapeError;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
 pub use linear::{Fused, PackedLinear, WeightKind};

@@ -4,10 +4,9 @@
 mod common;
 
 use common::{Unaligned, all_kernels, assert_close, numbers};
+use half::bf16;
 use proptest::prelude::*;
-use vqtoken_kernels::{
-    Activation, AttentionShape, Fused, Layout, Matrix, PackedLinear, bf16_from_f32, f32_from_bf16,
-};
+use vqtoken_kernels::{Activation, AttentionShape, Fused, Layout, Matrix, PackedLinear};
 
 /// `x [M, K]` times the transpose of `w [N, K]`.
 fn product(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f64> {
@@ -50,8 +49,8 @@ proptest! {
         let shape = [rows, inputs, outputs];
         let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
         // Numbers that bf16 holds, so that rounding activations to it changes nothing.
-        let [x, w] = [x, w].map(|x| x.iter().map(|x| f32_from_bf16(bf16_from_f32(*x))).collect::<Vec<f32>>());
-        let halves: Vec<u16> = w.iter().map(|x| bf16_from_f32(*x)).collect();
+        let [x, w] = [x, w].map(|x| x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect::<Vec<f32>>());
+        let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
         let exact = product(&x, &w, shape);
         for kernels in all_kernels() {
             let layers = [

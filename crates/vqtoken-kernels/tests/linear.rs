@@ -4,9 +4,8 @@
 mod common;
 
 use common::{Unaligned, all_kernels, assert_close, bits, numbers, same_on_any_threads};
-use vqtoken_kernels::{
-    Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError, bf16_from_f32, f32_from_bf16,
-};
+use half::bf16;
+use vqtoken_kernels::{Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError};
 
 /// Shapes `[M, inputs, outputs]`: one, whole tiles, such that divide nothing, and more rows than a task takes.
 const SHAPES: [[usize; 3]; 14] = [
@@ -116,13 +115,13 @@ fn bf16_against_f64() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in shapes() {
             let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
-            let halves: Vec<u16> = w.iter().map(|x| bf16_from_f32(*x)).collect();
-            let rounded: Vec<f32> = halves.iter().map(|x| f32_from_bf16(*x)).collect();
+            let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
+            let rounded: Vec<f32> = halves.iter().map(|x| bf16::from_bits(*x).to_f32()).collect();
             let layer = PackedLinear::bf16(kernels, &halves, outputs, inputs).unwrap();
             let y = run(&layer, &x, rows, Fused::default());
             // One row always takes activations as they are.
             let x = match kernels.multiplies_bf16() && rows > 1 {
-                true => x.iter().map(|x| f32_from_bf16(bf16_from_f32(*x))).collect(),
+                true => x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect(),
                 false => x,
             };
             assert_close(&format!("{kernels:?} {shape:?}"), &y, &product(&x, &rounded, shape), 2e-6);
@@ -187,7 +186,7 @@ fn int8_stays_near_f32() {
 type Make = fn(Kernels, &[f32], usize, usize) -> Result<PackedLinear, ShapeError>;
 
 fn bf16(kernels: Kernels, w: &[f32], outputs: usize, inputs: usize) -> Result<PackedLinear, ShapeError> {
-    let halves: Vec<u16> = w.iter().map(|x| bf16_from_f32(*x)).collect();
+    let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
     PackedLinear::bf16(kernels, &halves, outputs, inputs)
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use half::bf16;
+
 use super::VqtFormatError;
 use crate::codebook::Codebook;
 
@@ -51,52 +53,43 @@ pub struct QualityError {
     pub text: String,
 }
 
-/// The largest finite bfloat16.
-const BF16_MAX: u16 = 0x7f7f;
 /// The largest step of an int8 code, on both sides of 0.
 const STEPS: f32 = 127.0;
 
-/// The nearest finite bfloat16, a tie to the even one.
-pub(super) fn to_bf16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let rounded = ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
-    // Rounding up the largest values gives infinity.
-    (rounded & 0x8000) | (rounded & 0x7fff).min(BF16_MAX)
+/// The nearest finite bf16, a tie to the even one: the largest values would be rounded up to infinity.
+pub(super) fn to_bf16(value: f32) -> bf16 {
+    bf16::from_f32(value).clamp(bf16::MIN, bf16::MAX)
 }
 
-pub(super) fn from_bf16(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
-/// The codes in steps of their scale, `[K, D]`, and the scales as bfloat16, `[K]`.
+/// The codes in steps of their scale, `[K, D]`, and the scales, `[K]`.
 ///
 /// A scale of 8 significant bits times a step of 7 is exact in `f32`, and the largest value is 126.5 to 127.5 scales, so always 127 steps: so the
 /// same steps and scales come out of the values they stand for. A scale of 0 marks a code of zeros.
-pub(super) fn to_int8(codebook: &Codebook) -> (Vec<i8>, Vec<u16>) {
+pub(super) fn to_int8(codebook: &Codebook) -> (Vec<i8>, Vec<bf16>) {
     let rows = codebook.data().chunks_exact(codebook.dim());
-    let scales: Vec<u16> = rows.clone().map(scale).collect();
+    let scales: Vec<bf16> = rows.clone().map(scale).collect();
     let steps = rows.zip(&scales).flat_map(|(row, &scale)| {
-        let scale = f64::from(from_bf16(scale));
+        let scale = scale.to_f64();
         row.iter().map(move |&value| if scale > 0.0 { (f64::from(value) / scale).round() as i8 } else { 0 })
     });
     (steps.collect(), scales)
 }
 
-fn scale(row: &[f32]) -> u16 {
+fn scale(row: &[f32]) -> bf16 {
     let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let scale = to_bf16(largest / STEPS);
     // A scale that is no normal number has fewer significant bits. The largest scale times 127 is still finite.
-    if from_bf16(scale) < f32::MIN_POSITIVE { 0 } else { scale }
+    if scale < bf16::MIN_POSITIVE { bf16::ZERO } else { scale }
 }
 
 /// Codes `[K, D]` from their steps and scales, as [`to_int8`] gives them and not otherwise.
-pub(super) fn from_int8(steps: &[i8], scales: &[u16], dim: usize) -> Result<Vec<f32>, VqtFormatError> {
+pub(super) fn from_int8(steps: &[i8], scales: &[bf16], dim: usize) -> Result<Vec<f32>, VqtFormatError> {
     let mut values = Vec::with_capacity(steps.len());
-    for (code, (row, &bits)) in steps.chunks(dim.max(1)).zip(scales).enumerate() {
-        let scale = from_bf16(bits);
+    for (code, (row, scale)) in steps.chunks(dim.max(1)).zip(scales).enumerate() {
+        let scale = scale.to_f32();
         let largest = row.iter().map(|step| step.unsigned_abs()).max();
         let possible = match largest {
-            Some(0) => bits == 0,
+            Some(0) => scale.to_bits() == 0,
             Some(127) => scale >= f32::MIN_POSITIVE && (scale * STEPS).is_finite(),
             _ => false,
         };
@@ -122,7 +115,7 @@ mod tests {
         prop_oneof![proptest::collection::vec(any, 4), alike]
     }
 
-    fn int8(row: &[f32]) -> (Vec<i8>, Vec<u16>, Vec<f32>) {
+    fn int8(row: &[f32]) -> (Vec<i8>, Vec<bf16>, Vec<f32>) {
         let (steps, scales) = to_int8(&Codebook::new(1, row.len(), row.to_vec()).unwrap());
         let values = from_int8(&steps, &scales, row.len()).unwrap();
         (steps, scales, values)
@@ -142,10 +135,10 @@ mod tests {
 
         #[test]
         fn bf16_is_near_and_stays(value in any::<f32>().prop_filter("finite", |value| value.is_finite())) {
-            let kept = from_bf16(to_bf16(value));
+            let kept = to_bf16(value).to_f32();
             let bound = f64::from(value.abs()) / 256.0;
             prop_assert!((f64::from(value) - f64::from(kept)).abs() <= bound.max(1e-40), "{value} became {kept}");
-            prop_assert_eq!(from_bf16(to_bf16(kept)).to_bits(), kept.to_bits());
+            prop_assert_eq!(to_bf16(kept).to_f32().to_bits(), kept.to_bits());
         }
     }
 
@@ -155,10 +148,10 @@ mod tests {
             let (steps, scales, values) = int8(&[value, -value, 0.0]);
             assert!(values.iter().all(|value| value.is_finite()), "{value}: {values:?}");
             assert_eq!(int8(&values), (steps, scales, values));
-            assert!(from_bf16(to_bf16(value)).is_finite());
+            assert!(to_bf16(value).is_finite());
         }
-        assert_eq!(from_bf16(to_bf16(1.0 + 1.0 / 256.0)), 1.0, "a tie goes to the even one");
-        assert_eq!(from_bf16(to_bf16(1.0 + 3.0 / 256.0)), 1.0 + 4.0 / 256.0);
+        assert_eq!(to_bf16(1.0 + 1.0 / 256.0).to_f32(), 1.0, "a tie goes to the even one");
+        assert_eq!(to_bf16(1.0 + 3.0 / 256.0).to_f32(), 1.0 + 4.0 / 256.0);
     }
 
     #[test]
@@ -166,17 +159,17 @@ mod tests {
         let one = to_bf16(1.0);
         assert_eq!(from_int8(&[127, -1], &[one], 2), Ok(vec![127.0, -1.0]));
         for (steps, scale) in [
-            ([126, 0], one),
-            ([-128, 127], one),
-            ([0, 0], one),
+            ([126, 0], one.to_bits()),
+            ([-128, 127], one.to_bits()),
+            ([0, 0], one.to_bits()),
             ([127, 0], 0),
             ([127, 0], 1),
-            ([127, 0], one | 0x8000),
-            ([127, 0], to_bf16(f32::MAX)),
-            ([127, 0], to_bf16(f32::MAX) + 1),
+            ([127, 0], one.to_bits() | 0x8000),
+            ([127, 0], bf16::MAX.to_bits()),
+            ([127, 0], bf16::INFINITY.to_bits()),
             ([127, 0], u16::MAX),
         ] {
-            let error = from_int8(&steps, &[scale], 2).unwrap_err();
+            let error = from_int8(&steps, &[bf16::from_bits(scale)], 2).unwrap_err();
             assert!(
                 matches!(error, VqtFormatError::Scale { code: 0, .. }),
                 "{steps:?} of {scale:x}: {error}"

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use half::bf16;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::VqtFormatError;
 use super::metadata::Entries;
-use super::quality::{Quality, from_bf16, from_int8};
+use super::quality::{Quality, from_int8};
 use super::ticks::Tick;
 use crate::codebook::Codebook;
 use crate::grid::GridShape;
@@ -51,14 +52,14 @@ impl<'a> Tensors<'a> {
         let &[codes, dim] = info.shape.as_slice() else { return Err(misshaped_codebook(info)) };
         let (values, quality) = match info.dtype {
             Dtype::F32 => (numbers(data, f32::from_le_bytes), Quality::Exact),
-            Dtype::BF16 => (numbers(data, |value| from_bf16(u16::from_le_bytes(value))), Quality::Bf16),
+            Dtype::BF16 => (numbers(data, |value| bf16::from_le_bytes(value).to_f32()), Quality::Bf16),
             Dtype::I8 => {
                 let (info, scales) = self.take("codebook_scales")?;
                 if info.dtype != Dtype::BF16 || info.shape != [codes] {
                     return Err(misshaped("codebook_scales", info, "BF16 [K]"));
                 }
                 let steps: Vec<i8> = numbers(data, i8::from_le_bytes);
-                (from_int8(&steps, &numbers(scales, u16::from_le_bytes), dim)?, Quality::Int8)
+                (from_int8(&steps, &numbers(scales, bf16::from_le_bytes), dim)?, Quality::Int8)
             }
             _ => return Err(misshaped_codebook(info)),
         };

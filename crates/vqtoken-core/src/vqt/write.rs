@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use half::bf16;
 use serde::Serialize;
 
 use super::metadata::{grid_text, metadata};
@@ -67,19 +68,18 @@ fn file(header: &Header, data: &[u8]) -> Result<Vec<u8>, VqtFormatError> {
 fn codebook(codebook: &Codebook, quality: Quality) -> Vec<Part> {
     let (codes, values) = (codebook.codes(), codebook.data().iter());
     let shape = vec![codes, codebook.dim()];
-    let bf16 = |value: u16| value.to_le_bytes();
     match quality {
         Quality::Exact => {
             vec![("codebook", "F32", 4, shape, values.flat_map(|value| value.to_le_bytes()).collect())]
         }
         Quality::Bf16 => {
-            let bytes = values.flat_map(|&value| bf16(to_bf16(value))).collect();
+            let bytes = values.flat_map(|&value| to_bf16(value).to_le_bytes()).collect();
             vec![("codebook", "BF16", 2, shape, bytes)]
         }
         Quality::Int8 => {
             let (steps, scales) = to_int8(codebook);
             let steps = steps.into_iter().flat_map(i8::to_le_bytes).collect();
-            let scales = scales.into_iter().flat_map(bf16).collect();
+            let scales = scales.into_iter().flat_map(bf16::to_le_bytes).collect();
             vec![("codebook", "I8", 1, shape, steps), ("codebook_scales", "BF16", 2, vec![codes], scales)]
         }
     }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use half::bf16;
 use rayon::prelude::*;
 
 use super::{PackedLinear, Weights};
 use crate::aligned::Aligned;
-use crate::bf16::{Bf16Weights, bf16_from_f32};
+use crate::bf16::Bf16Weights;
 use crate::float_product::tile_shape;
 use crate::int8::Int8Weights;
 use crate::matrix::Matrix;
@@ -53,7 +54,7 @@ impl PackedLinear {
             WeightKind::Bf16 => Weights::Bf16(Bf16Weights::pack(kernels, [outputs, inputs], |range, out| {
                 let mut numbers = vec![0.0; out.len()];
                 rows(range, &mut numbers);
-                out.iter_mut().zip(numbers).for_each(|(bits, x)| *bits = bf16_from_f32(x));
+                out.iter_mut().zip(numbers).for_each(|(bits, x)| *bits = bf16::from_f32(x).to_bits());
             })),
             WeightKind::Int8 => Weights::Int8(Int8Weights::pack(kernels, [outputs, inputs], rows)?),
         };
