@@ -55,8 +55,8 @@ pub use quantize::{
 };
 pub use reduce::{
     Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, HoliTom, NormPruning, REDUCERS, RandomSubset,
-    ReduceError, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform, VidCom2, VideoTome,
-    VisualTokens, VqToken, pool_bilinear, reducer,
+    ReduceError, ReducedTokens, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform,
+    VidCom2, VideoTome, VqToken, pool_bilinear, reducer,
 };
 pub use stream::QuantizerStream;
 pub use stream::windows::WindowedQuantizer;

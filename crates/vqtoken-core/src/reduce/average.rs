@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::pooling::Stride;
 use super::reduction::mean;
-use super::{ReduceError, Reducer, Reduction, Target, VisualTokens, check};
+use super::{ReduceError, Reducer, Reduction, Target, check};
 use crate::grid::{GridShape, TokenGrid};
 
 /// Pools each frame by the mean of squares of s x s tokens; rows and columns that fill no square are pruned, as
@@ -44,12 +44,8 @@ impl Reducer for Average {
             let (row, column) = (row / tall, column / wide);
             (row < rows && column < columns).then_some(((frame * rows + row) * columns + column) as u32)
         });
-        Ok(Reduction {
-            assignment: assignment.collect(),
-            flops: (data.len() * tall * wide) as u64,
-            tokens: VisualTokens::new(dim, data),
-            quantization: None,
-        })
+        let flops = (data.len() * tall * wide) as u64;
+        Ok(Reduction::resampled(dim, data, assignment.collect(), flops))
     }
 }
 
@@ -70,6 +66,7 @@ mod tests {
         let (kept, none) = (Some(0), None);
         assert_eq!(reduction.assignment, [kept, kept, none, kept, kept, none, none, none, none]);
         assert_eq!(reduction.flops, 4);
+        assert_eq!((&reduction.positions[..], reduction.sequence_length), (&[0][..], 1));
         let all = Average { target: Target::Parameter(9.0) }.reduce(&grid).unwrap();
         assert_eq!(all.tokens.data(), [30.0 / 9.0]);
         let same = Average { target: Target::Amount(Amount::Tokens(9)) }.reduce(&grid).unwrap();

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::pooling::Stride;
-use super::{ReduceError, Reducer, Reduction, Target, VisualTokens, check};
+use super::{ReduceError, Reducer, Reduction, Target, check};
 use crate::grid::{GridError, GridShape, TokenGrid};
 
 /// Pools each frame by bilinear interpolation. Source: LLaVA-OneVision (Li et al., 2024).
@@ -35,12 +35,8 @@ impl Reducer for Bilinear {
             let (row, column) = (cell(row, height, shape.height), cell(column, width, shape.width));
             Some(((frame * shape.height + row) * shape.width + column) as u32)
         });
-        Ok(Reduction {
-            assignment: assignment.collect(),
-            tokens: VisualTokens::new(grid.dim(), tokens.data().to_vec()),
-            quantization: None,
-            flops: 7 * tokens.data().len() as u64,
-        })
+        let flops = 7 * tokens.data().len() as u64;
+        Ok(Reduction::resampled(grid.dim(), tokens.data().to_vec(), assignment.collect(), flops))
     }
 }
 

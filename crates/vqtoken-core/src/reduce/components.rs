@@ -28,6 +28,17 @@ pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>
     forest.components()
 }
 
+/// The first member of each component, ascending.
+pub(crate) fn first_members(components: &[u32]) -> Vec<usize> {
+    let mut first = Vec::new();
+    for (member, &component) in components.iter().enumerate() {
+        if component as usize == first.len() {
+            first.push(member);
+        }
+    }
+    first
+}
+
 /// The maximum spanning tree of some unit vectors by their cosines (Prim). Cut where cosines are not above a threshold, it
 /// falls into the [`components`] of that threshold, so that many thresholds cost little more than one.
 #[derive(Debug)]
@@ -95,8 +106,8 @@ impl Forest {
         place
     }
 
-    /// The set of each place and how many there are, numbered by their first members.
-    fn components(mut self) -> (Vec<u32>, usize) {
+    /// The set of each member and how many there are, numbered by their first members.
+    pub(crate) fn components(mut self) -> (Vec<u32>, usize) {
         let count = self.parents.len();
         let mut numbers = vec![None; count];
         let mut found = 0;
@@ -131,6 +142,7 @@ mod tests {
             .collect();
         let threshold = 25.0f32.to_radians().cos();
         assert_eq!(components(&units, 2, threshold), (vec![0, 1, 0, 0, 1], 2));
+        assert_eq!(first_members(&[0, 1, 0, 0, 1]), [0, 1]);
         assert_eq!(components(&units, 2, 1.0).1, 5);
         assert_eq!(components(&units, 2, -1.0).1, 1);
     }

@@ -125,7 +125,7 @@ impl Points {
         self.assign(&self.centres(count, k))
     }
 
-    /// What [`Self::peaks`] and [`Self::cluster`] take for `points` points and `clusters` clusters by definition: every distance once,
+    /// What [`Self::peaks`] and [`Self::assign`] take for `points` points and `clusters` clusters by definition: every distance once,
     /// three operations to make it of a product, and the products with the centres.
     pub(crate) fn flops(points: usize, clusters: usize, dim: usize) -> u64 {
         (points * points * (2 * dim + 3) + 2 * points * clusters * dim) as u64

@@ -22,9 +22,10 @@ const CLUSTERS_PER_FRAME: usize = 64;
 /// tokens. So no step compares all tokens of the clip with each other, and neither does the source.
 ///
 /// Natural unit: visual tokens per event. M tokens for the clip are shared out over events by their frames, at least one each (with
-/// fewer events if M is smaller), always met; where an event has more than 64 a frame, frames get that many clusters. Tokens are ordered by
-/// event, then by the first token each stands for. The source gives three sizes of clusters one after the other, from an attention layer
-/// trained between the steps; here there is one size and no such layer. Equal densities and distances prefer the first.
+/// fewer events if M is smaller), always met; where an event has more than 64 a frame, frames get that many clusters. A token takes the
+/// position of its centre: the centre of the frame cluster that is the centre of the event's cluster. The source concatenates events, and
+/// three sizes of clusters in each, from an attention layer trained between the steps; here there is one size, no such layer, and one order
+/// by position. Equal densities and distances prefer the first.
 /// Complexity: `2 n^2 D` for n frames, tokens of a frame, clusters of an event: with 729 tokens a frame, `1458 N D` and little more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DpcKnn {
@@ -45,38 +46,53 @@ impl Reducer for DpcKnn {
         let events = events(grid, frames.div_ceil(FRAMES_PER_EVENT).min(budget));
         let spare: Vec<usize> = events.iter().map(|event| event.len() * per_frame - 1).collect();
         let budgets = spread(budget - events.len(), &spare).into_iter().map(|more| more + 1);
-        let mut assignment = vec![None; shape.len()];
-        let (mut tokens, mut flops) =
-            (Vec::new(), grid.data().len() as u64 + Points::flops(frames, events.len(), dim));
+        let mut owners = vec![None; shape.len()];
+        let (mut values, mut positions) = (Vec::new(), Vec::new());
+        let mut flops = grid.data().len() as u64 + Points::flops(frames, events.len(), dim);
         for (event, budget) in events.iter().zip(budgets) {
             let clusters = CLUSTERS_PER_FRAME.max(budget.div_ceil(event.len())).min(per_frame);
             let in_frame = |&frame: &usize| {
                 let rows = &grid.data()[frame * per_frame * dim..][..per_frame * dim];
-                let labels = Points::new(rows, dim).cluster(clusters, NEIGHBOURS);
-                (means(rows, dim, &labels, clusters), labels)
-            };
-            let (objects, labels): (Vec<Vec<f32>>, Vec<Vec<u32>>) = event.par_iter().map(in_frame).unzip();
-            let objects = objects.concat();
-            let merged = Points::new(&objects, dim).cluster(budget, NEIGHBOURS);
-            let values = means(&objects, dim, &merged, budget);
-            let mut numbers = vec![None; budget];
-            for (place, (&frame, labels)) in event.iter().zip(&labels).enumerate() {
-                for (token, &label) in labels.iter().enumerate() {
-                    let cluster = merged[place * clusters + label as usize] as usize;
-                    let number = *numbers[cluster].get_or_insert_with(|| {
-                        tokens.extend_from_slice(&values[cluster * dim..][..dim]);
-                        tokens.len() / dim - 1
-                    });
-                    assignment[frame * per_frame + token] = Some(number as u32);
+                let points = Points::new(rows, dim);
+                let centres = points.centres(clusters, NEIGHBOURS);
+                let labels = points.assign(&centres);
+                let means = means(rows, dim, &labels, clusters);
+                FrameClusters {
+                    centres: centres.iter().map(|centre| frame * per_frame + centre).collect(),
+                    labels,
+                    means,
                 }
+            };
+            let in_frames: Vec<FrameClusters> = event.par_iter().map(in_frame).collect();
+            let objects: Vec<f32> = in_frames.iter().flat_map(|frame| &frame.means).copied().collect();
+            let points = Points::new(&objects, dim);
+            let centres = points.centres(budget, NEIGHBOURS);
+            let labels = points.assign(&centres);
+            let first = positions.len() as u32;
+            values.extend(means(&objects, dim, &labels, budget));
+            positions
+                .extend(centres.iter().map(|object| in_frames[object / clusters].centres[object % clusters]));
+            for (index, (&frame, found)) in event.iter().zip(&in_frames).enumerate() {
+                let of_token = found.labels.iter().map(|&label| labels[index * clusters + label as usize]);
+                let owners = &mut owners[frame * per_frame..][..per_frame];
+                owners.iter_mut().zip(of_token).for_each(|(owner, row)| *owner = Some(first + row));
             }
-            let in_frames =
-                (Points::flops(per_frame, clusters, dim) + (per_frame * dim) as u64) * event.len() as u64;
-            flops += in_frames + Points::flops(event.len() * clusters, budget, dim) + objects.len() as u64;
+            let frame_flops = Points::flops(per_frame, clusters, dim) + (per_frame * dim) as u64;
+            flops += frame_flops * event.len() as u64;
+            flops += Points::flops(event.len() * clusters, budget, dim) + objects.len() as u64;
         }
-        let tokens = super::VisualTokens::new(dim, tokens);
-        Ok(Reduction { tokens, assignment, quantization: None, flops })
+        Ok(Reduction::merged(dim, &values, &positions, &owners, flops))
     }
+}
+
+/// A frame's tokens in clusters.
+struct FrameClusters {
+    /// The grid token that is each cluster's centre.
+    centres: Vec<usize>,
+    /// The cluster of each token.
+    labels: Vec<u32>,
+    /// The mean of each cluster, `[clusters, D]`.
+    means: Vec<f32>,
 }
 
 /// The frames of each event, in the order of their first frames.
@@ -107,8 +123,9 @@ mod tests {
         // it), 0 (1 away from 1) and 12 (2 away from 10). Peaks 12 e^-46.25 and 9 e^-50.75 lead: centres 1 and 10.
         let clip = grid(2, 1, 2, 1, vec![0.0, 10.0, 12.0, 1.0]);
         let reduction = DpcKnn { amount: Amount::Tokens(2) }.reduce(&clip).unwrap();
-        assert_eq!(reduction.assignment, [0, 1, 1, 0].map(Some));
-        assert_eq!(reduction.tokens.data(), [0.5, 11.0]);
+        assert_eq!(reduction.positions, [1, 3]);
+        assert_eq!(reduction.assignment, [1, 0, 0, 1].map(Some));
+        assert_eq!(reduction.tokens.data(), [11.0, 0.5]);
         // Frame means 4, one event of 2; twice 2 points, 2 clusters and means 2; 4 points, 2 clusters and means 4; D = 1.
         let flops = |points: u64, clusters: u64| points * points * 5 + 2 * points * clusters;
         assert_eq!(reduction.flops, 4 + flops(2, 1) + 2 * (flops(2, 2) + 2) + flops(4, 2) + 4);

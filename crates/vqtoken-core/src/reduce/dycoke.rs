@@ -67,7 +67,7 @@ impl Reducer for DyCoke {
                 cosines.iter().map(|cosine| -f64::from(cosine.unwrap_or_default())).collect();
             largest(&scores, count).into_iter().map(move |place| frame * per_frame + place)
         });
-        Ok(Reduction::kept(grid, &kept.collect::<Vec<_>>(), flops))
+        Ok(Reduction::kept(grid, kept.collect(), flops))
     }
 }
 

@@ -39,7 +39,7 @@ impl Reducer for Evs {
         let dissimilarity =
             |cosine: &Option<f32>| cosine.map_or(FIRST_FRAME, |cosine| 1.0 - f64::from(cosine));
         let scores: Vec<f64> = cosines.iter().map(dissimilarity).collect();
-        Ok(Reduction::kept(grid, &largest(&scores, budget), flops))
+        Ok(Reduction::kept(grid, largest(&scores, budget), flops))
     }
 }
 

@@ -7,7 +7,7 @@ use super::density::Points;
 use super::dpc_knn::frame_means;
 use super::nearest::{gather, nearest};
 use super::norm::squared_norms;
-use super::{Amount, ReduceError, Reducer, Reduction, VisualTokens, check};
+use super::{Amount, ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 use crate::products::product;
 use crate::unit_tokens::normalize;
@@ -171,15 +171,13 @@ impl Pieces<'_> {
     }
 
     fn finish(mut self) -> Reduction {
-        self.kept.sort_by_key(|&(place, _)| place);
-        let mut assignment = vec![None; self.grid.shape().len()];
-        for (token, place) in self.assigned {
-            let visual = self.kept.partition_point(|&(kept, _)| kept < place);
-            assignment[token] = Some(visual as u32);
+        self.kept.sort_by_key(|&(token, _)| token);
+        let (positions, values): (Vec<usize>, Vec<Vec<f32>>) = self.kept.into_iter().unzip();
+        let mut owners = vec![None; self.grid.shape().len()];
+        for (token, kept) in self.assigned {
+            owners[token] = Some(positions.partition_point(|&position| position < kept) as u32);
         }
-        let data = self.kept.into_iter().flat_map(|(_, value)| value).collect();
-        let tokens = VisualTokens::new(self.grid.dim(), data);
-        Reduction { tokens, assignment, quantization: None, flops: self.flops }
+        Reduction::merged(self.grid.dim(), &values.concat(), &positions, &owners, self.flops)
     }
 }
 
@@ -226,6 +224,7 @@ mod tests {
         let of = |tokens| FastVid { amount: Amount::Tokens(tokens) }.reduce(&clip).unwrap();
         assert_eq!(of(3).tokens.data(), [9.0, 0.0, 1.0, 1.0, 0.0, 8.0]);
         assert_eq!(of(3).assignment, [1, 0, 1, 2, 1].map(Some));
+        assert_eq!(of(3).positions, [1, 2, 3]);
         // Norms and means 3 N D = 30; densities of 3 points; the merge of 3 tokens into 1 anchor.
         assert_eq!(of(3).flops, 30 + 9 * 7 + (3 * 6 + 3) * 2);
         // Two tokens: floor(0.8) = 0 anchors, so the rest is dropped.

@@ -6,7 +6,7 @@ use super::choose::spread;
 use super::density::Points;
 use super::reduction::mean;
 use super::similarity::same_place_cosines;
-use super::{Amount, ReduceError, Reducer, Reduction, VisualTokens, check};
+use super::{Amount, ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 
 /// A place is static from a frame to the next if its cosine is above this.
@@ -24,8 +24,8 @@ const NEIGHBOURS: usize = 7;
 ///
 /// Natural unit: the ratio of tokens kept, which the source raises by what the windows saved. A budget of M tokens for the clip is
 /// shared out in proportion to what windows and frames have left; met by at most M, fewer only where the windows leave fewer; with a
-/// small M some give none. Tokens are ordered by window, static ones first, then by frame and place, as in the source. Difference: the
-/// source's default keeps the tokens of most attention among those that are not static; attention is not in a token grid, so they are
+/// small M some give none. A token takes the position of its centre; a static one stands in the first frame of its window, as in the source.
+/// Difference: the source's default keeps the tokens of most attention among those that are not static; attention is not in a token grid, so they are
 /// clustered too, its other option. Its merging inside the language model is not part of this.
 /// Complexity: cosines `5 N D`, means `N D`, and `2 n^2 D` for each group of n tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,15 +52,16 @@ impl Reducer for HoliTom {
         let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
         let counts = spread(budget.min(sizes.iter().sum()), &sizes);
         let reduced = groups.par_iter().zip(&counts).map(|(group, &count)| reduce_group(grid, group, count));
-        let reduced: Vec<(Vec<f32>, Vec<u32>)> = reduced.collect();
-        let mut assignment = vec![None; grid.shape().len()];
-        let (mut data, mut first) = (Vec::new(), 0);
-        for ((group, &count), (values, labels)) in groups.iter().zip(&counts).zip(reduced) {
-            for (tokens, label) in group.iter().zip(labels) {
-                tokens.iter().for_each(|&token| assignment[token] = Some(first + label));
+        let reduced: Vec<Clusters> = reduced.collect();
+        let mut owners = vec![None; grid.shape().len()];
+        let (mut values, mut positions) = (Vec::new(), Vec::new());
+        for (group, clusters) in groups.iter().zip(reduced) {
+            let first = positions.len() as u32;
+            for (tokens, label) in group.iter().zip(clusters.labels) {
+                tokens.iter().for_each(|&token| owners[token] = Some(first + label));
             }
-            data.extend(values);
-            first += count as u32;
+            values.extend(clusters.values);
+            positions.extend(clusters.centres.iter().map(|&centre| group[centre][0]));
         }
         let dim = grid.dim();
         let of_group = |(&size, &count): (&usize, &usize)| match count {
@@ -69,7 +70,7 @@ impl Reducer for HoliTom {
         };
         let clusters: u64 = sizes.iter().zip(&counts).map(of_group).sum();
         let flops = cosine_flops + grid.data().len() as u64 + clusters;
-        Ok(Reduction { tokens: VisualTokens::new(dim, data), assignment, quantization: None, flops })
+        Ok(Reduction::merged(dim, &values, &positions, &owners, flops))
     }
 }
 
@@ -120,10 +121,20 @@ fn groups(is_static: &[bool], per_frame: usize) -> Vec<Group> {
     groups
 }
 
-/// The values `[count, D]` that a group becomes and which of them each of its tokens went into; no labels for a count of 0.
-fn reduce_group(grid: &TokenGrid, group: &Group, count: usize) -> (Vec<f32>, Vec<u32>) {
+/// What a group becomes.
+#[derive(Default)]
+struct Clusters {
+    /// `[count, D]`.
+    values: Vec<f32>,
+    /// The index in the group of each centre, `[count]`.
+    centres: Vec<usize>,
+    /// The cluster of each token of the group; none for a count of 0.
+    labels: Vec<u32>,
+}
+
+fn reduce_group(grid: &TokenGrid, group: &Group, count: usize) -> Clusters {
     if count == 0 {
-        return (Vec::new(), Vec::new());
+        return Clusters::default();
     }
     let dim = grid.dim();
     let rows: Vec<f32> =
@@ -146,7 +157,7 @@ fn reduce_group(grid: &TokenGrid, group: &Group, count: usize) -> (Vec<f32>, Vec
         };
         centre.zip(mean).map(of).collect::<Vec<f32>>()
     };
-    (centres.iter().zip(&others).flat_map(value).collect(), labels)
+    Clusters { values: centres.iter().zip(&others).flat_map(value).collect(), centres, labels }
 }
 
 #[cfg(test)]
@@ -175,6 +186,7 @@ mod tests {
         assert_eq!(of(4), of(3));
         assert_eq!(of(3).tokens.data(), [2.0, 0.0, 0.0, 2.0, 5.0, 0.0]);
         assert_eq!(of(3).assignment, [0, 1, 0, 2].map(Some));
+        assert_eq!(of(3).positions, [0, 1, 3]);
         // Cosines 3 N D and two of them, means N D; each of three groups one token and one cluster.
         assert_eq!(of(3).flops, 24 + 8 + 8 + 3 * (7 + 4 + 8));
         // Two over three groups of one: the first and the last.

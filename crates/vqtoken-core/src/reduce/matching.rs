@@ -95,6 +95,7 @@ impl Merging {
         }
     }
 
+    /// The tokens that are left, each at its own position.
     pub(crate) fn finish(mut self) -> Reduction {
         for place in 0..self.parents.len() {
             let mut owner = self.parents[place] as usize;
@@ -103,6 +104,11 @@ impl Merging {
             }
             self.parents[place] = owner as u32;
         }
-        Reduction::merged(self.dim, &self.data, &self.parents, self.flops)
+        let left: Vec<usize> = (0..self.parents.len()).filter(|&token| self.is_left(token as u32)).collect();
+        let values = gather(&self.data, self.dim, left.iter().copied());
+        let mut rows = vec![None; self.parents.len()];
+        left.iter().enumerate().for_each(|(row, &token)| rows[token] = Some(row as u32));
+        let owners: Vec<Option<u32>> = self.parents.iter().map(|&parent| rows[parent as usize]).collect();
+        Reduction::merged(self.dim, &values, &left, &owners, self.flops)
     }
 }

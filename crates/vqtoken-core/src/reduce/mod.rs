@@ -1,7 +1,8 @@
-//! Reducers: anything that maps a token grid `[T, H, W, D]` to M visual tokens. VQToken is one, the others are what it is compared
-//! with, each as its own paper and code say and not as comparisons have retold it.
+//! Reducers: anything that maps a token grid `[T, H, W, D]` to M tokens. VQToken is one; the others are what it is compared with, each
+//! implemented from its own paper and code, not from how comparisons describe it.
 //!
-//! Start at [`Reducer`]; [`reducer()`] makes one of a text and [`REDUCERS`] lists them. N = T H W tokens, n = H W of a frame.
+//! Start at [`Reducer`]; [`reducer()`] makes one from a text and [`REDUCERS`] lists them. N = T H W tokens, n = H W of a frame. A
+//! [`Reduction`] keeps the position of each token in the unreduced sequence, which a language model trained on that sequence needs.
 //!
 //! | text | type | source | written with | operations |
 //! | --- | --- | --- | --- | --- |
@@ -68,7 +69,7 @@ pub use evs::Evs;
 pub use fastvid::FastVid;
 pub use holitom::HoliTom;
 pub use norm::NormPruning;
-pub use reduction::{Reduction, VisualTokens};
+pub use reduction::{ReducedTokens, Reduction};
 pub use scissor::Scissor;
 pub use sttm::Sttm;
 pub use subset::{RandomSubset, Uniform};

@@ -33,7 +33,7 @@ impl Reducer for NormPruning {
             largest(norms, count).into_iter().map(move |place| frame * per_frame + place)
         });
         let kept: Vec<usize> = kept.collect();
-        Ok(Reduction::kept(grid, &kept, 2 * grid.data().len() as u64))
+        Ok(Reduction::kept(grid, kept, 2 * grid.data().len() as u64))
     }
 }
 

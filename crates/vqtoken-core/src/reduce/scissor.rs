@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::amount::{Parameter, Target};
-use super::components::{SpanningTree, components};
+use super::components::{SpanningTree, components, first_members};
 use super::nearest::nearest;
 use super::reduction::means;
-use super::{ReduceError, Reducer, Reduction, VisualTokens, check};
+use super::{ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 use crate::unit_tokens::normalize;
 
@@ -22,7 +22,7 @@ const HALVINGS: usize = 12;
 ///
 /// Natural unit: the threshold tau, `scissor:tau=0.9`. A budget of M is met by at most M: tau is halved in on from -1 to 1, for the most
 /// tokens seen that are not more than M; tokens that no tau above -1 parts are one. The source looks for components from a random sample of
-/// tokens; here they are exact. Tokens are ordered by the first of their component. Complexity, for one tau: `3 N D` to normalise,
+/// tokens; here they are exact. A token takes the position of its component's first grid token. Complexity, for one tau: `3 N D` to normalise,
 /// `2 n^2 D` for the n tokens of each frame and the n components of all, `2 N M D` to join, and the means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scissor {
@@ -34,6 +34,8 @@ pub struct Scissor {
 struct Components {
     /// `[M, D]`.
     centres: Vec<f32>,
+    /// The first grid token of each, `[M]`, ascending.
+    positions: Vec<usize>,
     /// Components of all frames, before those over time.
     in_frames: usize,
 }
@@ -53,7 +55,7 @@ impl Reducer for Scissor {
             Target::Parameter(tau) => Components::of(grid, &frames, THRESHOLD.check(*tau)? as f32),
             Target::Amount(amount) => Components::at_most(grid, &frames, amount.tokens(grid)?),
         };
-        let Components { mut centres, in_frames } = found;
+        let Components { mut centres, positions, in_frames } = found;
         let count = centres.len() / dim;
         let joined = nearest(&units, &normalize(&centres, dim), dim);
         let labels: Vec<u32> = joined.into_iter().map(|(label, _)| label).collect();
@@ -69,26 +71,25 @@ impl Reducer for Scissor {
         });
         let pairs = grid.shape().frames * per_frame * per_frame + in_frames * in_frames + tokens * count;
         let rows = 3 * tokens + 3 * (in_frames + count) + 2 * tokens + in_frames;
-        Ok(Reduction {
-            tokens: VisualTokens::new(dim, centres),
-            assignment: labels.into_iter().map(Some).collect(),
-            quantization: None,
-            flops: ((2 * pairs + rows) * dim) as u64,
-        })
+        let owners: Vec<Option<u32>> = labels.into_iter().map(Some).collect();
+        Ok(Reduction::merged(dim, &centres, &positions, &owners, ((2 * pairs + rows) * dim) as u64))
     }
 }
 
 impl Components {
     fn of(grid: &TokenGrid, frames: &[SpanningTree], threshold: f32) -> Self {
         let (dim, per_frame) = (grid.dim(), grid.shape().tokens_per_frame());
-        let frames = grid.data().par_chunks_exact(per_frame * dim).zip(frames);
-        let of_frame = |(rows, frame): (_, &SpanningTree)| {
+        let frames = grid.data().par_chunks_exact(per_frame * dim).zip(frames).enumerate();
+        let of_frame = |(index, (rows, frame)): (usize, (_, &SpanningTree))| {
             let (labels, count) = frame.components(threshold);
-            means(rows, dim, &labels, count)
+            let first = first_members(&labels).into_iter().map(|token| index * per_frame + token);
+            (means(rows, dim, &labels, count), first.collect())
         };
-        let objects: Vec<f32> = frames.flat_map_iter(of_frame).collect();
+        let (objects, first): (Vec<Vec<f32>>, Vec<Vec<usize>>) = frames.map(of_frame).unzip();
+        let (objects, first) = (objects.concat(), first.concat());
         let (labels, count) = components(&normalize(&objects, dim), dim, threshold);
-        Self { centres: means(&objects, dim, &labels, count), in_frames: objects.len() / dim }
+        let positions = first_members(&labels).into_iter().map(|object| first[object]).collect();
+        Self { centres: means(&objects, dim, &labels, count), positions, in_frames: first.len() }
     }
 
     /// The most components that are not more than `budget`, of the thresholds tried.
@@ -136,6 +137,7 @@ mod tests {
         let reduction = Scissor { target: Target::Parameter(0.9) }.reduce(&clip()).unwrap();
         assert_eq!(reduction.tokens.data(), [2.0, 0.3125, 0.0, 3.875]);
         assert_eq!(reduction.assignment, [0, 0, 1, 0, 1, 1].map(Some));
+        assert_eq!(reduction.positions, [0, 2]);
         let pairs = 2 * 9 + 4 * 4 + 6 * 2;
         assert_eq!(reduction.flops, (2 * pairs + 3 * 6 + 3 * (4 + 2) + 2 * 6 + 4) * 2);
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::amount::{Parameter, Target};
-use super::components::Forest;
+use super::components::{Forest, first_members};
 use super::reduction::{mean, means};
 use super::{ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
@@ -21,7 +21,7 @@ const HALVINGS: usize = 12;
 /// Each frame's grid is halved, rounding up, by means of 2 x 2 cells (of an odd side, the first row or column stays alone) until a side
 /// is 2 or less. From these roots down, a cell whose cosine to each of its children is at least th is a node; others are split. Nodes of
 /// consecutive frames of which one contains the other and whose cosine is at least `th - 0.2` are connected, and connected nodes become
-/// the mean of the nodes, whatever their sizes.
+/// the mean of the nodes, whatever their sizes, at the position of the upper left token of the first of them.
 ///
 /// Natural unit: the threshold th, `sttm:th=0.8`, whose 0.6 over time is the published pair; two thresholds apart cannot be given. A
 /// budget of M is met by at most M: th is halved in on from -1 to 1, for the most tokens seen that are not more than M; never
@@ -174,13 +174,14 @@ fn nodes(levels: &[Level], frames: usize, threshold: f32) -> Vec<(usize, usize)>
 fn merge(grid: &TokenGrid, levels: &[Level], threshold: f32) -> Reduction {
     let (dim, per_frame) = (grid.dim(), grid.shape().tokens_per_frame());
     let nodes = nodes(levels, grid.shape().frames, threshold);
-    // The node that lies over each token of the grid.
-    let mut cover = vec![0; grid.shape().len()];
+    // The node that covers each token of the grid, and the upper left token of each node.
+    let (mut cover, mut corners) = (vec![0; grid.shape().len()], Vec::with_capacity(nodes.len()));
     for (node, &(depth, cell)) in nodes.iter().enumerate() {
         let level = &levels[depth];
         let (frame, place) = (cell / level.cells(), cell % level.cells());
         let (rows, columns) =
             (level.rows[place / level.columns.len()], level.columns[place % level.columns.len()]);
+        corners.push(frame * per_frame + rows.0 * grid.shape().width + columns.0);
         for row in rows.0..rows.1 {
             cover[frame * per_frame + row * grid.shape().width..][columns.0..columns.1].fill(node as u32);
         }
@@ -199,15 +200,16 @@ fn merge(grid: &TokenGrid, levels: &[Level], threshold: f32) -> Reduction {
     for (&(a, b), _) in pairs.iter().zip(&connected).filter(|(_, connected)| **connected) {
         forest.join(a as usize, b as usize);
     }
-    let roots: Vec<u32> = (0..nodes.len()).map(|node| forest.root(node) as u32).collect();
+    let (labels, count) = forest.components();
+    let positions: Vec<usize> = first_members(&labels).into_iter().map(|node| corners[node]).collect();
     let values: Vec<f32> =
         nodes.iter().flat_map(|&(depth, cell)| &levels[depth].data[cell * dim..][..dim]).copied().collect();
-    let values = means(&values, dim, &roots, nodes.len());
-    let owners: Vec<u32> = cover.iter().map(|&node| roots[node as usize]).collect();
+    let values = means(&values, dim, &labels, count);
+    let owners: Vec<Option<u32>> = cover.iter().map(|&node| Some(labels[node as usize])).collect();
     let cells: usize = levels.iter().map(|level| level.units.len() / dim).sum();
     let below_roots = cells - levels[levels.len() - 1].units.len() / dim;
     let operations = 3 * cells + 3 * below_roots + 2 * pairs.len() + nodes.len();
-    Reduction::merged(dim, &values, &owners, (operations * dim) as u64)
+    Reduction::merged(dim, &values, &positions, &owners, (operations * dim) as u64)
 }
 
 #[cfg(test)]
@@ -235,6 +237,8 @@ mod tests {
         let first = [a, a, b, b, a, a, b, b, c, c, d, d, c, c, d, e];
         let second = [a, a, b, b, a, a, b, b, c, c, d, d, c, c, d, d];
         assert_eq!(reduction.assignment, [first, second].concat().into_iter().map(Some).collect::<Vec<_>>());
+        // Four roots of frame 0, and the last of its cells.
+        assert_eq!(reduction.positions, [0, 2, 8, 10, 15]);
         // 32 cells and 8 roots; 3 + 4 pairs of nodes; 7 + 4 nodes.
         assert_eq!(reduction.flops, (3 * 40 + 3 * 32 + 2 * 7 + 11) * 2);
     }

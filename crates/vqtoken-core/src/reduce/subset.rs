@@ -24,7 +24,7 @@ impl Reducer for Uniform {
         let (budget, last) = (self.amount.tokens(grid)?, grid.shape().len() - 1);
         let place = |i: usize| (i as u128 * last as u128 / (budget - 1).max(1) as u128) as usize;
         let kept: Vec<usize> = (0..budget).map(place).collect();
-        Ok(Reduction::kept(grid, &kept, 0))
+        Ok(Reduction::kept(grid, kept, 0))
     }
 }
 
@@ -74,7 +74,7 @@ impl Reducer for RandomSubset {
         }
         places.truncate(budget);
         places.sort_unstable();
-        Ok(Reduction::kept(grid, &places, 0))
+        Ok(Reduction::kept(grid, places, 0))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::grid::TokenGrid;
 /// Token merging by bipartite soft matching (Bolya et al., ICLR 2023; facebookresearch/ToMe `merge.py`).
 ///
 /// The sequence is parted into A (places 0, 2, ...) and B (1, 3, ...). Each token of A takes the token of B of the largest cosine, the
-/// r best pairs merge, and the token of B becomes the mean weighted by how many grid tokens each side stands for. Then what is left
-/// of A, in order, and B follow each other, and it begins again.
+/// r best pairs merge, and the token of B, which keeps its position, becomes the mean weighted by how many grid tokens each side stands
+/// for. Then what is left of A, in order, and B follow each other, and it begins again.
 ///
 /// Natural unit: r tokens fewer a call, at most half. A budget of M halves until M are left, always met. The source measures similarity
 /// on attention keys inside a vision transformer and scales the attention of merged tokens by their size; here, after the projector,
@@ -49,6 +49,7 @@ mod tests {
         // One pair: 0-1 before its equal 2-3, and becomes (3, 0).
         assert_eq!(of(4).tokens.data(), [3.0, 0.0, 0.0, 2.0, 0.0, 1.0, 3.0, 4.0]);
         assert_eq!(of(4).assignment, [0, 0, 1, 2, 3].map(Some));
+        assert_eq!((&of(4).positions[..], of(4).sequence_length), (&[1, 2, 3, 4][..], 5));
         // Half of five are two pairs: (3, 0) and (0, 1.5), and 4 is left.
         assert_eq!(of(3).tokens.data(), [3.0, 0.0, 0.0, 1.5, 3.0, 4.0]);
         assert_eq!(of(3).flops, (3 * 5 + 2 * 3 * 2 + 3 * 2) * 2);

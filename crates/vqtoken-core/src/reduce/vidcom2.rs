@@ -54,7 +54,7 @@ impl Reducer for VidCom2 {
         let unlike: Vec<f64> =
             to_video.iter().zip(&to_frame).map(|(video, frame)| -(video + frame)).collect();
         let flops = 4 * grid.data().len() + 11 * tokens * channels.len();
-        Ok(Reduction::kept(grid, &choose(&unlike, &counts, budget), flops as u64))
+        Ok(Reduction::kept(grid, choose(&unlike, &counts, budget), flops as u64))
     }
 }
 

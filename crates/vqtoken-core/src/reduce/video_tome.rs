@@ -11,7 +11,7 @@ const CHUNK: usize = 4;
 ///
 /// Frames are taken in chunks of four. The tokens of a chunk's target frame are B, those of its other frames A; each token of A takes
 /// the token of B of the largest cosine, the r best pairs of the clip merge as in [`super::Tome`], and the target frames are the
-/// frames of the next call: 32 frames become 8, 2, and 1.
+/// frames of the next call: 32 frames become 8, 2, and 1. A merged token keeps the position of the token of B.
 ///
 /// Natural unit: r tokens fewer a call, at most all but the target frames. A budget of M is always met; below `H W`, where time alone
 /// has no more to merge, ToMe goes on within the last frame. The source draws the target frame of a chunk; here it is the middle
@@ -66,12 +66,13 @@ mod tests {
         let clip = grid(3, 1, 2, 2, data.concat());
         let of = |tokens| VideoTome { amount: Amount::Tokens(tokens) }.reduce(&clip).unwrap();
         // The two pairs of cosine 1: (0, (4 + 2 + 6) / 3) = (0, 4).
-        assert_eq!(of(4).tokens.data(), [0.0, 4.0, 4.0, 3.0, 2.0, 0.0, 3.0, 1.0]);
-        assert_eq!(of(4).assignment, [0, 1, 2, 0, 3, 0].map(Some));
+        assert_eq!(of(4).tokens.data(), [4.0, 3.0, 2.0, 0.0, 0.0, 4.0, 3.0, 1.0]);
+        assert_eq!(of(4).assignment, [2, 0, 1, 2, 3, 2].map(Some));
+        assert_eq!(of(4).positions, [1, 2, 3, 4]);
         // All of them: the first becomes (2 + 4 + 3, 3 + 1) / 3.
         let two = of(2);
-        assert_eq!(two.assignment, [0, 1, 1, 0, 1, 0].map(Some));
-        assert_eq!(two.tokens.data(), [0.0, 4.0, 3.0, (4.0f64 / 3.0) as f32]);
+        assert_eq!(two.assignment, [1, 0, 0, 1, 0, 1].map(Some));
+        assert_eq!(two.tokens.data(), [3.0, (4.0f64 / 3.0) as f32, 0.0, 4.0]);
         assert_eq!(two.flops, (3 * 6 + 2 * 4 * 2 + 3 * 4) * 2);
         // Below one frame, within it: the mean of all.
         assert_eq!(of(1).tokens.len(), 1);

@@ -1,6 +1,6 @@
 //! VQToken as a reducer, beside the others.
 
-use super::{ReduceError, Reducer, Reduction, VisualTokens, check};
+use super::{ReduceError, Reducer, Reduction, check};
 use crate::budget::Budget;
 use crate::complexity::quantizer_flops;
 use crate::grid::TokenGrid;
@@ -9,7 +9,8 @@ use crate::quantize::{QuantizerConfig, quantize};
 /// VQToken (Zhang and Fu, NeurIPS 2025): the codebook of [`quantize`], which with the index map goes on through VQ-attention.
 ///
 /// Natural unit: codes for the clip, `vqtoken:32`, or chosen for each clip, `vqtoken:adaptive:elbow:12-32`. A fixed budget gives
-/// fewer only where the clip has fewer distinct directions. Codes are means of tokens of length 1, ordered by first appearance.
+/// fewer only where the clip has fewer distinct directions. Codes are means of tokens of length 1, ordered by first appearance;
+/// they are a sequence of their own, positions 0 to K - 1, as the model that reads them was trained.
 /// Complexity: `O(N K D)` an iteration, counted by [`quantizer_flops`]; the VQ-attention is not part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VqToken {
@@ -31,12 +32,11 @@ impl Reducer for VqToken {
         }
         let config = QuantizerConfig { budget: self.budget, ..QuantizerConfig::default() };
         let quantization = quantize(grid, &config)?;
-        Ok(Reduction {
-            tokens: VisualTokens::new(grid.dim(), quantization.codebook.data().to_vec()),
-            assignment: quantization.index_map.labels().iter().map(|&label| Some(label)).collect(),
-            flops: quantizer_flops(tokens, grid.dim(), &quantization.stats).total(),
-            quantization: Some(quantization),
-        })
+        let codes = quantization.codebook.data().to_vec();
+        let assignment = quantization.index_map.labels().iter().map(|&label| Some(label)).collect();
+        let flops = quantizer_flops(tokens, grid.dim(), &quantization.stats).total();
+        let reduction = Reduction::resampled(grid.dim(), codes, assignment, flops);
+        Ok(Reduction { quantization: Some(quantization), ..reduction })
     }
 }
 
@@ -52,6 +52,7 @@ mod tests {
         let clip = grid(2, 1, 2, 2, vec![2.0, 0.0, 5.0, 0.0, 0.0, 3.0, 3.0, 4.0]);
         let reduction = VqToken { budget: Budget::Fixed(2) }.reduce(&clip).unwrap();
         assert_eq!(reduction.assignment, [0, 0, 1, 1].map(Some));
+        assert_eq!((&reduction.positions[..], reduction.sequence_length), (&[0, 1][..], 2));
         for (found, expected) in reduction.tokens.data().iter().zip([1.0, 0.0, 0.3, 0.9]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
