@@ -151,17 +151,18 @@ pub enum ModelError {
         /// Features of the language model.
         expected: usize,
     },
-    /// Positions of visual tokens are not ascending, one a token, and within their sequence.
+    /// Positions do not fit the visual tokens that they were given for.
     #[error(
-        "{positions} positions in a sequence of {length} do not fit {tokens} visual tokens: give one a token, ascending"
+        "{positions} positions do not fit {tokens} visual tokens in a sequence of {sequence_length}: give one a token, \
+         ascending and within the sequence"
     )]
-    TokenPositions {
-        /// Visual tokens.
+    VisualPositions {
+        /// How many visual tokens there are.
         tokens: usize,
-        /// Positions given.
+        /// How many positions were given.
         positions: usize,
-        /// Positions of the whole sequence.
-        length: usize,
+        /// Positions of the unreduced sequence.
+        sequence_length: usize,
     },
     /// The VQ-attention was made for another size of index map.
     #[error("{0}")]

@@ -16,8 +16,7 @@ mod vision;
 mod vq_attention;
 
 pub use answering::{
-    Answer, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, SamplingOptions, TokenPositions,
-    Tokens, VisualTokens,
+    Answer, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, SamplingOptions, Tokens, VisualTokens,
 };
 pub use encoding::{
     EmbeddedFrames, Encoded, Encoder, EncoderOptions, EncodingProgress, FRAMES_AT_ONCE, FrameEmbedder,

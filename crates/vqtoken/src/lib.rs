@@ -41,8 +41,8 @@ pub use vqtoken_core::{
 };
 pub use vqtoken_model::{
     Answer, Chat, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions, LanguageSide,
-    ModelError, Precision, PrefilledVideo, Ranking, SamplingOptions, TokenPositions, Tokens, VideoLlm,
-    VisionSeconds, VisionSide, VisualTokens,
+    ModelError, Precision, PrefilledVideo, Ranking, SamplingOptions, Tokens, VideoLlm, VisionSeconds,
+    VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{

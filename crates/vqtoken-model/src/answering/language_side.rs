@@ -8,7 +8,7 @@ use vqtoken_nn::Precision;
 use vqtoken_nn::kernel_ops::in_pool;
 
 use super::prompt::PromptEmbeddings;
-use super::visual_tokens::{TokenPositions, VisualTokens};
+use super::visual_tokens::VisualTokens;
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
 use crate::config::{OneVisionConfig, TextConfig};
 use crate::error::ModelError;
@@ -147,10 +147,11 @@ impl LanguageSide {
     /// If the codes have another number of features, or the VQ-attention was made for another index map.
     pub fn attend(&self, codebook: &Codebook, index_map: &IndexMap) -> Result<VisualTokens, ModelError> {
         let codes = self.tensor(codebook.data(), codebook.dim())?;
-        Ok(VisualTokens::consecutive(in_pool(|| self.modules.visual_tokens(codes, index_map))?))
+        Ok(VisualTokens::new(in_pool(|| self.modules.visual_tokens(codes, index_map))?))
     }
 
-    /// Visual tokens of a token grid by any reducer; codes, where it gives some, go through the VQ-attention.
+    /// Visual tokens of a token grid by any reducer, at the positions that it keeps; codes, where it gives some, go through the
+    /// VQ-attention.
     ///
     /// # Errors
     ///
@@ -159,7 +160,10 @@ impl LanguageSide {
         let reduction = reducer.reduce(grid)?;
         match &reduction.quantization {
             Some(quantization) => self.attend(&quantization.codebook, &quantization.index_map),
-            None => self.tokens_of(reduction.tokens.data(), reduction.tokens.dim()),
+            None => {
+                let tokens = self.tokens_of(reduction.tokens.data(), reduction.tokens.dim())?;
+                tokens.at_positions(reduction.positions, reduction.sequence_length)
+            }
         }
     }
 
@@ -179,21 +183,7 @@ impl LanguageSide {
     ///
     /// If `d` is not the language model's width, or does not divide the values.
     pub fn tokens_of(&self, values: &[f32], d: usize) -> Result<VisualTokens, ModelError> {
-        self.tokens_at(values, d, TokenPositions::Consecutive)
-    }
-
-    /// Visual tokens from values `[M, D]` of any origin, read at given positions.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::tokens_of`], and if the positions are not ascending, one a token and within their sequence.
-    pub fn tokens_at(
-        &self,
-        values: &[f32],
-        d: usize,
-        positions: TokenPositions,
-    ) -> Result<VisualTokens, ModelError> {
-        VisualTokens::new(self.tensor(values, d)?, positions)
+        Ok(VisualTokens::new(self.tensor(values, d)?))
     }
 
     fn tensor(&self, values: &[f32], d: usize) -> Result<Tensor<2>, ModelError> {

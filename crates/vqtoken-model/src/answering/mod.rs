@@ -13,4 +13,4 @@ pub use language_side::LanguageSide;
 pub use prefill::PrefilledVideo;
 pub use ranking::Ranking;
 pub use sampler::SamplingOptions;
-pub use visual_tokens::{TokenPositions, VisualTokens};
+pub use visual_tokens::VisualTokens;

@@ -9,45 +9,35 @@ use crate::tensors::to_vec;
 #[derive(Clone, Debug)]
 pub struct VisualTokens {
     tensor: Tensor<2>,
-    positions: TokenPositions,
-}
-
-/// Where visual tokens stand in the sequence that they come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenPositions {
-    /// One after the other.
-    Consecutive,
-    /// At these positions, ascending, of a sequence of `length`; the others are skipped.
-    Of {
-        /// `[M]`
-        positions: Vec<usize>,
-        /// Positions of the whole sequence.
-        length: usize,
-    },
+    /// Where each token stands, `[M]`, strictly ascending and below `sequence_length`.
+    positions: Vec<usize>,
+    sequence_length: usize,
 }
 
 impl VisualTokens {
-    pub(super) fn new(tensor: Tensor<2>, positions: TokenPositions) -> Result<Self, ModelError> {
-        if let TokenPositions::Of { positions, length } = &positions {
-            let count = tensor.dims()[0];
-            let is_ascending = positions.is_sorted_by(|a, b| a < b);
-            if positions.len() != count
-                || !is_ascending
-                || positions.last().is_some_and(|last| last >= length)
-            {
-                return Err(ModelError::TokenPositions {
-                    tokens: count,
-                    positions: positions.len(),
-                    length: *length,
-                });
-            }
-        }
-        Ok(Self { tensor, positions })
+    /// Tokens that follow each other.
+    pub(super) fn new(tensor: Tensor<2>) -> Self {
+        let sequence_length = tensor.dims()[0];
+        Self { tensor, positions: (0..sequence_length).collect(), sequence_length }
     }
 
-    pub(super) fn consecutive(tensor: Tensor<2>) -> Self {
-        Self { tensor, positions: TokenPositions::Consecutive }
+    /// The same tokens at positions `[M]` of an unreduced sequence. The positions between them stay empty, and the
+    /// `image_newline` follows the whole sequence.
+    ///
+    /// # Errors
+    ///
+    /// If there is not one position a token, strictly ascending and below `sequence_length`.
+    pub fn at_positions(self, positions: Vec<usize>, sequence_length: usize) -> Result<Self, ModelError> {
+        let is_ascending = positions.is_sorted_by(|a, b| a < b);
+        let is_within = positions.last().is_none_or(|&last| last < sequence_length);
+        match positions.len() == self.count() && is_ascending && is_within {
+            true => Ok(Self { positions, sequence_length, ..self }),
+            false => Err(ModelError::VisualPositions {
+                tokens: self.count(),
+                positions: positions.len(),
+                sequence_length,
+            }),
+        }
     }
 
     /// How many (M), without the `image_newline` that follows them.
@@ -68,14 +58,8 @@ impl VisualTokens {
         self.tensor.clone()
     }
 
-    /// Their positions, and that of the `image_newline` that follows them, counted from `start`.
-    pub(super) fn positions_from(&self, start: usize) -> Vec<usize> {
-        let (mut positions, length) = match &self.positions {
-            TokenPositions::Consecutive => ((0..self.count()).collect(), self.count()),
-            TokenPositions::Of { positions, length } => (positions.clone(), *length),
-        };
-        positions.push(length);
-        positions.iter_mut().for_each(|position| *position += start);
-        positions
+    /// Their positions, and that of the `image_newline`, counted from `start`.
+    pub(super) fn positions_from(&self, start: usize) -> impl Iterator<Item = usize> {
+        self.positions.iter().copied().chain([self.sequence_length]).map(move |position| start + position)
     }
 }
