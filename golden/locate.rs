@@ -1,6 +1,6 @@
 //! Where tests find golden cases and real clips; every test that needs them includes this file.
 
-#![allow(dead_code, reason = "a test file may need one of the two")]
+#![allow(dead_code, reason = "a test file may need one of these")]
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,16 @@ pub(crate) fn clips() -> Option<PathBuf> {
         "{} holds no expected.json; VQTOKEN_CLIPS names a folder of clips with one",
         folder.display()
     );
-    println!("skipped: no clips in {} (VQTOKEN_CLIPS names another folder)", folder.display());
+    skip(&format!("no clips in {} (VQTOKEN_CLIPS names another folder)", folder.display()));
     None
+}
+
+/// Says that a test is skipped and why. Where `CI` is set a skipped test fails, unless `VQTOKEN_ALLOW_SKIPS` is set, too.
+pub(crate) fn skip(reason: &str) {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    assert!(
+        !set("CI") || set("VQTOKEN_ALLOW_SKIPS"),
+        "skipped, which VQTOKEN_ALLOW_SKIPS=1 would allow: {reason}"
+    );
+    println!("skipped: {reason}");
 }

@@ -4,6 +4,9 @@
 //! all 49.74).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
+#[path = "../../../golden/locate.rs"]
+mod locate;
+
 use std::path::PathBuf;
 
 use vqtoken_eval::{Annotations, Report, Task, published_activitynet, read_predictions};
@@ -13,7 +16,7 @@ fn annotations(file: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("VQTOKEN_ANNOTATIONS").map_or_else(beside, PathBuf::from);
     let path = folder.join(file);
     if !path.exists() {
-        println!("skipped: {} is not there; VQTOKEN_ANNOTATIONS names the folder", path.display());
+        locate::skip(&format!("{} is not there; VQTOKEN_ANNOTATIONS names the folder", path.display()));
         return None;
     }
     Some(path)

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
+#[path = "../../../golden/locate.rs"]
+mod locate;
 
 use common::{psnr, scene, write_scenes};
 use vqtoken_video::{Decoder, Frame, Mp4Options, Mp4Writer, Sampling, Video, VideoError};
@@ -155,8 +157,7 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
 #[test]
 fn ffmpeg_sees_the_same_frames() {
     if !common::has_ffmpeg() {
-        println!("skipped: no ffmpeg");
-        return;
+        return locate::skip("no ffmpeg");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mp4");

@@ -1,10 +1,17 @@
 //! Where the tests find material that the project does not contain.
 #![allow(dead_code)]
 
+/// The `ffmpeg` that the crate would call.
+pub(crate) fn ffmpeg_program() -> String {
+    std::env::var("VQTOKEN_FFMPEG").unwrap_or_else(|_| "ffmpeg".into())
+}
+
 /// Whether there is an `ffmpeg` to decode with.
 pub(crate) fn has_ffmpeg() -> bool {
-    let program = std::env::var("VQTOKEN_FFMPEG").unwrap_or_else(|_| "ffmpeg".into());
-    std::process::Command::new(program).arg("-version").output().is_ok_and(|out| out.status.success())
+    std::process::Command::new(ffmpeg_program())
+        .arg("-version")
+        .output()
+        .is_ok_and(|out| out.status.success())
 }
 
 /// A picture that differs from frame to frame in shape and colour: a gradient with a square wandering over it.
