@@ -1,6 +1,6 @@
 //! From decoded planes to RGB: matrix, range and chroma subsampling.
 
-use crate::Frame;
+use crate::frame::Frame;
 
 /// A decoded picture before conversion.
 pub(crate) struct Planes {

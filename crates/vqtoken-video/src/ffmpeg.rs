@@ -7,12 +7,12 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use crate::damage::Damage;
+use crate::error::VideoError;
 use crate::ffmpeg_log::{Log, Stream, read_log};
-use crate::open::Opened;
+use crate::info::{Decoder, VideoInfo};
 use crate::ppm::read_ppm;
-use crate::source::{Keep, Pass, Source, Wanted};
-use crate::video::{Decoder, VideoInfo};
-use crate::{Damage, VideoError};
+use crate::source::{Keep, Opened, Pass, Source, Wanted};
 
 /// More single frames than this are not asked for by number: all come over the pipe instead.
 const MOST_SELECTED: usize = 1000;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::VideoError;
+use crate::error::VideoError;
 
 /// One RGB picture with 8 bits a channel, rows from the top, `[H, W, 3]`. A clone shares the bytes, so a clip
 /// that shows one frame many times holds it once.

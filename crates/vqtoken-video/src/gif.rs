@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder};
 
-use crate::open::Opened;
-use crate::source::{Keep, Pass, Source, Wanted};
-use crate::video::{Decoder, VideoInfo};
-use crate::{Damage, Frame, VideoError};
+use crate::damage::Damage;
+use crate::error::VideoError;
+use crate::frame::Frame;
+use crate::info::{Decoder, VideoInfo};
+use crate::source::{Keep, Opened, Pass, Source, Wanted};
 
 /// Players show frames with a shorter delay than 20 ms for 100 ms.
 const SHORTEST_DELAY: f64 = 0.02;

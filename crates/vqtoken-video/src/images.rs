@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use crate::open::Opened;
-use crate::source::{Keep, Pass, Source, Wanted};
-use crate::video::{Decoder, VideoInfo};
-use crate::{Frame, VideoError};
+use crate::error::VideoError;
+use crate::frame::Frame;
+use crate::info::{Decoder, VideoInfo};
+use crate::source::{Keep, Opened, Pass, Source, Wanted};
 
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
 

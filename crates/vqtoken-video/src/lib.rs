@@ -14,6 +14,7 @@
 //! # Ok::<(), vqtoken_video::VideoError>(())
 //! ```
 
+mod clip;
 mod colour;
 mod damage;
 mod error;
@@ -22,6 +23,7 @@ mod ffmpeg_log;
 mod frame;
 mod gif;
 mod images;
+mod info;
 mod mp4;
 mod native;
 mod open;
@@ -35,11 +37,13 @@ mod source;
 mod video;
 mod writer;
 
+pub use clip::Clip;
 pub use damage::Damage;
 pub use error::VideoError;
 pub use frame::Frame;
+pub use info::{Decoder, OpenOptions, VideoInfo};
 pub use pixels::{PixelSpec, Pixels};
 pub use resize::resize_bicubic;
 pub use sampling::Sampling;
-pub use video::{Clip, Decoder, OpenOptions, Video, VideoInfo};
+pub use video::Video;
 pub use writer::{Mp4Options, Mp4Writer};

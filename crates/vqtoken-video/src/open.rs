@@ -4,17 +4,16 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use crate::error::VideoError;
+use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::mp4::{self, Track};
 use crate::native::{self, NativeSource};
 use crate::sniff::{Kind, codec_name, sniff};
-use crate::source::Source;
-use crate::video::{Decoder, OpenOptions, VideoInfo};
-use crate::{VideoError, ffmpeg, gif, images};
+use crate::source::Opened;
+use crate::{ffmpeg, gif, images};
 
 /// So many first bytes tell the containers and codecs that are known by name.
 const HEAD: u64 = 1 << 16;
-
-pub(crate) type Opened = (VideoInfo, Box<dyn Source>);
 
 /// Opens a file or folder.
 pub(crate) fn open_source(path: &Path, options: &OpenOptions) -> Result<Opened, VideoError> {

@@ -1,6 +1,6 @@
 //! Turning and mirroring a decoded picture the way the file asks players to.
 
-use crate::Frame;
+use crate::frame::Frame;
 
 /// One of the eight ways to lay a rectangle onto a rectangle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

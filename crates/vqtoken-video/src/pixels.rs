@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::{Frame, resize_bicubic};
+use crate::frame::Frame;
+use crate::resize::resize_bicubic;
 
 /// The size and normalisation that a vision tower expects.
 #[derive(Clone, Debug, PartialEq)]

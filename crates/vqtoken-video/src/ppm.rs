@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::Frame;
+use crate::frame::Frame;
 
 /// No picture on the pipe has more pixels than this.
 const MOST_PIXELS: usize = 1 << 28;

@@ -11,7 +11,7 @@
 
 use rayon::prelude::*;
 
-use crate::Frame;
+use crate::frame::Frame;
 
 /// 32 bits less 8 for the value and 2 for the kernel's overshoot.
 const FRACTION_BITS: u32 = 32 - 8 - 2;

@@ -1,6 +1,6 @@
 //! Which frames of a video are looked at.
 
-use crate::VideoError;
+use crate::error::VideoError;
 
 /// A clip of more frames than this is a mistake (or a file that claims to last for years).
 const MOST_FRAMES: f64 = 1e7;

@@ -1,6 +1,9 @@
 //! What all ways to frames have in common: one pass through the stream, in display order.
 
-use crate::{Damage, Frame, VideoError};
+use crate::damage::Damage;
+use crate::error::VideoError;
+use crate::frame::Frame;
+use crate::info::VideoInfo;
 
 /// Which frames a pass hands out; the others are counted only.
 pub(crate) enum Wanted {
@@ -37,3 +40,6 @@ pub(crate) trait Source: Send + Sync {
     /// Goes through the whole stream and hands the wanted frames to `keep`.
     fn pass(&self, wanted: &Wanted, keep: Keep<'_>) -> Result<Pass, VideoError>;
 }
+
+/// What opening gives: what the headers say, and the stream.
+pub(crate) type Opened = (VideoInfo, Box<dyn Source>);

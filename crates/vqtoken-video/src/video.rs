@@ -3,58 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::clip::Clip;
+use crate::error::VideoError;
+use crate::ffmpeg;
+use crate::frame::Frame;
+use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::open::open_source;
-use crate::source::{Pass, Source, Wanted};
-use crate::{Damage, Frame, PixelSpec, Pixels, Sampling, VideoError, ffmpeg};
-
-/// Who turns the bytes into frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoder {
-    /// This crate: H.264 in MP4 and MOV.
-    Native,
-    /// The `ffmpeg` program.
-    Ffmpeg,
-    /// Still pictures and GIF.
-    Images,
-}
-
-/// What the headers of a video say.
-#[derive(Clone, Debug)]
-pub struct VideoInfo {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Name of the container.
-    pub container: String,
-    /// Name of the codec.
-    pub codec: String,
-    /// Width in pixels as displayed, after rotation; 0 when not known before decoding.
-    pub width: usize,
-    /// Height in pixels as displayed, after rotation; 0 when not known before decoding.
-    pub height: usize,
-    /// How many frames the headers promise, if they do.
-    pub frames: Option<usize>,
-    /// Seconds, if the headers say.
-    pub duration: Option<f64>,
-    /// Degrees clockwise by which decoded pictures are turned for display; already applied to every frame.
-    pub rotation: u16,
-    /// Size of the file, or of all images together.
-    pub file_bytes: u64,
-    /// Who decodes it.
-    pub decoder: Decoder,
-}
-
-/// How to open what does not say everything itself.
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    /// Frames a second of a folder of images.
-    pub images_per_second: f64,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self { images_per_second: 1.0 }
-    }
-}
+use crate::sampling::Sampling;
+use crate::source::{Opened, Pass, Source, Wanted};
 
 /// A video file, an animated GIF or a folder of images. Holds headers only; frames are decoded by
 /// [`Video::sample`].
@@ -186,7 +142,7 @@ impl Video {
     }
 
     /// `ffmpeg` may know a feature that native decoding does not, and conceals damage.
-    fn ffmpeg_instead(&self, failure: VideoError) -> Result<(VideoInfo, Box<dyn Source>), VideoError> {
+    fn ffmpeg_instead(&self, failure: VideoError) -> Result<Opened, VideoError> {
         let codec = match &failure {
             VideoError::UnsupportedCodec { codec, .. } => codec.clone(),
             VideoError::NoFrames { .. } => self.info.codec.clone(),
@@ -250,28 +206,4 @@ fn unique(ascending: &[usize]) -> Vec<usize> {
     let mut unique = ascending.to_vec();
     unique.dedup();
     unique
-}
-
-/// The sampled frames of a video.
-#[derive(Clone, Debug)]
-pub struct Clip {
-    /// The frames, in display order; none if [`Video::sample_each`] handed them out.
-    pub frames: Vec<Frame>,
-    /// When each is shown, in seconds.
-    pub timestamps: Vec<f64>,
-    /// Which of the decoded frames each is, counted in display order.
-    pub indices: Vec<usize>,
-    /// What is known of the video; width and height are those of the frames.
-    pub info: VideoInfo,
-    /// How many frames the stream gave.
-    pub decoded_frames: usize,
-    /// Where the stream is damaged; empty when it is sound. Each prints as one line for the user.
-    pub damage: Vec<Damage>,
-}
-
-impl Clip {
-    /// Resizes and normalises every frame, `[T, 3, S, S]`.
-    pub fn pixels(&self, spec: &PixelSpec) -> Pixels {
-        spec.pixels(&self.frames)
-    }
 }

@@ -25,9 +25,10 @@ use self::access_unit::Configuration;
 use self::engine::{Engine, EngineError, EngineKind};
 use self::order::{DisplayOrder, LONGEST_DELAY};
 use crate::colour::{self, ColourTag, Planes};
+use crate::damage::Damage;
+use crate::error::VideoError;
 use crate::mp4::{Sample, Track};
 use crate::source::{Keep, Pass, Source, Wanted};
-use crate::{Damage, VideoError};
 
 /// The decoder configuration of a track whose pictures can be decoded here, or the reason why they cannot;
 /// no reason where the codec is another.

@@ -11,7 +11,9 @@ use rusty_h264_common::nal::split_annex_b;
 use rusty_h264_encoder::{Encoder, EncoderConfig, Preset};
 
 use self::mux::{MEDIA_OFFSET, TIMESCALE, TrackFacts};
-use crate::{Frame, VideoError, colour};
+use crate::colour;
+use crate::error::VideoError;
+use crate::frame::Frame;
 
 /// How to encode.
 #[derive(Clone, Debug, PartialEq)]
