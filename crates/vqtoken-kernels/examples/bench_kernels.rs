@@ -1,15 +1,15 @@
-//! Times the kernels at the models' shapes and prints one line of JSON per case.
+//! Times the kernels at the models' shapes and prints one line of JSON for each case.
 //!
-//! `VQTOKEN_ISA` forces an instruction set, `RAYON_NUM_THREADS` the threads. `share` is of the peak measured right
-//! before and after the case.
+//! `VQTOKEN_ISA` forces an instruction set, `RAYON_NUM_THREADS` sets the number of threads. `share` is relative to the peak
+//! measured right before and after the case.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
 
 use half::bf16;
 use vqtoken_kernels::{
-    Activation, AttentionForward, AttentionGradients, AttentionShape, Fused, Kernels, Layout, Norm,
-    PackedLinear,
+    Activation, AttentionForward, AttentionGradients, AttentionShape, Causality, Fused, Kernels, Layout,
+    Norm, NormKind, PackedLinear,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,10 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (rows, inputs, outputs) in cases {
         linear(kernels, rows, inputs, outputs)?;
     }
-    attention(kernels, "vision", [1, 16, 16, 729, 729, 72], None)?;
-    attention(kernels, "small tower", [4, 4, 4, 729, 729, 24], None)?;
-    attention(kernels, "prefill", [1, 14, 2, 80, 80, 64], Some(0))?;
-    attention(kernels, "decoding", [1, 14, 2, 1, 1000, 64], Some(999))?;
+    attention(kernels, "vision", [1, 16, 16, 729, 729, 72], Causality::Bidirectional)?;
+    attention(kernels, "small tower", [4, 4, 4, 729, 729, 24], Causality::Bidirectional)?;
+    attention(kernels, "prefill", [1, 14, 2, 80, 80, 64], Causality::Causal)?;
+    attention(kernels, "decoding", [1, 14, 2, 1, 1000, 64], Causality::Causal)?;
     elementwise(kernels)?;
     println!(
         r#"{{"kernel":"memory","isa":"{}","gbytes":{:.2}}}"#,
@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Numbers in -1..1, the same every time.
-fn numbers(count: usize) -> Vec<f32> {
+/// Pseudorandom values in -1..1, the same every time.
+fn values(count: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -76,7 +76,7 @@ fn linear(
     inputs: usize,
     outputs: usize,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let (x, weights, bias) = (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs));
+    let (x, weights, bias) = (values(rows * inputs), values(outputs * inputs), values(outputs));
     let halves: Vec<u16> = weights.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
     let mut y = vec![0.0; rows * outputs];
     let shape = format!("{rows}x{inputs}x{outputs}");
@@ -100,15 +100,15 @@ fn attention(
     kernels: Kernels,
     name: &str,
     sizes: [usize; 6],
-    causal: Option<usize>,
+    causality: Causality,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let [batch, heads, kv_heads, queries, keys, head_dim] = sizes;
     let scale = 1.0 / (head_dim as f32).sqrt();
     let layout = Layout::TokensFirst;
-    let shape = AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, layout, causal, scale };
-    let (q, k, v) = (numbers(shape.query_len()), numbers(shape.key_len()), numbers(shape.key_len()));
+    let shape = AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, layout, causality, scale };
+    let (q, k, v) = (values(shape.query_len()), values(shape.key_len()), values(shape.key_len()));
     let mut out = vec![0.0; q.len()];
-    // One product of queries with keys.
+    // Operations of one product of queries with keys.
     let product = 2.0 * (batch * heads * queries * keys * head_dim) as f64;
     let text = format!("{name} {sizes:?}");
     let bytes = 8.0 * shape.key_len() as f64;
@@ -116,12 +116,12 @@ fn attention(
     time(kernels, "attention", &text, 2.0 * product, bytes, || {
         let _ = kernels.attention(&shape, (&q, &k, &v), &mut out, None);
     });
-    if causal.is_some() {
+    if causality == Causality::Causal {
         return Ok(());
     }
     let mut log_sums = vec![0.0; shape.log_sums_len()];
     kernels.attention(&shape, (&q, &k, &v), &mut out, Some(&mut log_sums))?;
-    let dout = numbers(q.len());
+    let dout = values(q.len());
     let (mut dq, mut dk, mut dv) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
     time(kernels, "attention backward", &text, 5.0 * product, bytes, || {
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out, log_sums: &log_sums };
@@ -133,10 +133,10 @@ fn attention(
 
 fn elementwise(kernels: Kernels) -> Result<(), Box<dyn std::error::Error>> {
     let (rows, width) = (729, 1152);
-    let (x, weight) = (numbers(rows * width), numbers(width));
+    let (x, weight) = (values(rows * width), values(width));
     let mut y = vec![0.0; x.len()];
     let bytes = 8.0 * x.len() as f64;
-    let norm = Norm { centered: true, weight: &weight, bias: Some(&weight), epsilon: 1e-6 };
+    let norm = Norm { kind: NormKind::Layer, weight: &weight, bias: Some(&weight), epsilon: 1e-6 };
     kernels.norm(&norm, &x, &mut y)?;
     time(kernels, "layer norm", "729x1152", 0.0, bytes, || {
         let _ = kernels.norm(&norm, &x, &mut y);

@@ -1,4 +1,4 @@
-//! GELU and SiLU, forward and backward.
+//! Activation functions, forward and backward.
 
 use rayon::prelude::*;
 
@@ -7,24 +7,24 @@ use crate::math::{normal_density, normal_distribution, sigmoid};
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, ShapeError};
 
-/// What is applied to each number of a linear layer's output.
+/// An activation function, applied to each output of a linear layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// No activation.
     #[default]
     Identity,
-    /// GELU with the distribution function of the normal distribution: `x Phi(x)`.
+    /// GELU with the cumulative distribution function of the normal distribution: `x Phi(x)`.
     Gelu,
-    /// GELU with tanh: `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (SigLIP).
+    /// The tanh approximation of GELU: `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (SigLIP).
     GeluTanh,
     /// SiLU: `x / (1 + e^-x)` (Qwen2).
     Silu,
 }
 
-/// A function of one number, on vectors.
+/// An elementwise function and its derivative, on vectors.
 pub(crate) trait Function {
     fn value<S: Simd>(s: S, x: S::F) -> S::F;
-    fn slope<S: Simd>(s: S, x: S::F) -> S::F;
+    fn derivative<S: Simd>(s: S, x: S::F) -> S::F;
 }
 
 pub(crate) struct Identity;
@@ -38,7 +38,7 @@ impl Function for Identity {
         x
     }
     #[inline(always)]
-    fn slope<S: Simd>(s: S, _: S::F) -> S::F {
+    fn derivative<S: Simd>(s: S, _: S::F) -> S::F {
         s.splat(1.0)
     }
 }
@@ -49,7 +49,7 @@ impl Function for Gelu {
         s.mul(x, normal_distribution(s, x))
     }
     #[inline(always)]
-    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
         s.fma(x, normal_density(s, x), normal_distribution(s, x))
     }
 }
@@ -65,12 +65,12 @@ impl Function for GeluTanh {
         s.mul(x, sigmoid(s, s.mul(x, inner)))
     }
     #[inline(always)]
-    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
         let square = s.mul(x, x);
         let inner = s.fma(square, s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
         let gate = sigmoid(s, s.mul(x, inner));
-        let inner_slope = s.fma(square, s.splat(3.0 * TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
-        let rest = s.mul(s.mul(gate, s.sub(s.splat(1.0), gate)), s.mul(x, inner_slope));
+        let inner_derivative = s.fma(square, s.splat(3.0 * TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
+        let rest = s.mul(s.mul(gate, s.sub(s.splat(1.0), gate)), s.mul(x, inner_derivative));
         s.add(gate, rest)
     }
 }
@@ -81,14 +81,14 @@ impl Function for Silu {
         s.mul(x, sigmoid(s, x))
     }
     #[inline(always)]
-    fn slope<S: Simd>(s: S, x: S::F) -> S::F {
+    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
         let gate = sigmoid(s, x);
         s.mul(gate, s.fma(x, s.sub(s.splat(1.0), gate), s.splat(1.0)))
     }
 }
 
 #[inline(always)]
-fn values<S: Simd, A: Function>(s: S, x: &mut [f32]) {
+fn apply<S: Simd, A: Function>(s: S, x: &mut [f32]) {
     for x in x.chunks_mut(S::LANES) {
         let y = A::value(s, s.load_or(x, 0.0));
         s.store_some(x, y);
@@ -96,10 +96,10 @@ fn values<S: Simd, A: Function>(s: S, x: &mut [f32]) {
 }
 
 #[inline(always)]
-fn slopes<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
+fn multiply_by_derivative<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
     for (x, dy) in x.chunks(S::LANES).zip(dy.chunks_mut(S::LANES)) {
-        let slope = A::slope(s, s.load_or(x, 0.0));
-        let dx = s.mul(s.load_or(dy, 0.0), slope);
+        let derivative = A::derivative(s, s.load_or(x, 0.0));
+        let dx = s.mul(s.load_or(dy, 0.0), derivative);
         s.store_some(dy, dx);
     }
 }
@@ -108,9 +108,9 @@ fn slopes<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
 fn forward<S: Simd>(s: S, activation: Activation, x: &mut [f32]) {
     match activation {
         Activation::Identity => {}
-        Activation::Gelu => values::<S, Gelu>(s, x),
-        Activation::GeluTanh => values::<S, GeluTanh>(s, x),
-        Activation::Silu => values::<S, Silu>(s, x),
+        Activation::Gelu => apply::<S, Gelu>(s, x),
+        Activation::GeluTanh => apply::<S, GeluTanh>(s, x),
+        Activation::Silu => apply::<S, Silu>(s, x),
     }
 }
 
@@ -118,29 +118,29 @@ fn forward<S: Simd>(s: S, activation: Activation, x: &mut [f32]) {
 fn backward<S: Simd>(s: S, activation: Activation, x: &[f32], dy: &mut [f32]) {
     match activation {
         Activation::Identity => {}
-        Activation::Gelu => slopes::<S, Gelu>(s, x, dy),
-        Activation::GeluTanh => slopes::<S, GeluTanh>(s, x, dy),
-        Activation::Silu => slopes::<S, Silu>(s, x, dy),
+        Activation::Gelu => multiply_by_derivative::<S, Gelu>(s, x, dy),
+        Activation::GeluTanh => multiply_by_derivative::<S, GeluTanh>(s, x, dy),
+        Activation::Silu => multiply_by_derivative::<S, Silu>(s, x, dy),
     }
 }
 
-kernel!(fn forward_piece(activation: Activation, x: &mut [f32]) = forward);
-kernel!(fn backward_piece(activation: Activation, x: &[f32], dy: &mut [f32]) = backward);
+kernel!(fn forward_chunk(activation: Activation, x: &mut [f32]) = forward);
+kernel!(fn backward_chunk(activation: Activation, x: &[f32], dy: &mut [f32]) = backward);
 
-/// Numbers a task works on.
-const PIECE: usize = 8192;
+/// Values of a task.
+const CHUNK: usize = 8192;
 
 impl Kernels {
-    /// Applies an activation to each number, in place.
+    /// Applies an activation to each value, in place.
     pub fn activate(self, activation: Activation, x: &mut [f32]) {
-        x.par_chunks_mut(PIECE).for_each(|x| forward_piece(self, activation, x));
+        x.par_chunks_mut(CHUNK).for_each(|x| forward_chunk(self, activation, x));
     }
 
-    /// The gradient of [`Kernels::activate`]: multiplies `dy` in place by the slope at `x`, the input of the forward
+    /// The gradient of [`Kernels::activate`]: multiplies `dy` in place by the derivative at `x`, the input of the forward
     /// pass.
     ///
     /// # Errors
-    /// The lengths differ.
+    /// If the lengths differ.
     pub fn activate_backward(
         self,
         activation: Activation,
@@ -148,9 +148,9 @@ impl Kernels {
         dy: &mut [f32],
     ) -> Result<(), ShapeError> {
         check_length("gradient of the activation", dy.len(), &[x.len()])?;
-        x.par_chunks(PIECE)
-            .zip(dy.par_chunks_mut(PIECE))
-            .for_each(|(x, dy)| backward_piece(self, activation, x, dy));
+        x.par_chunks(CHUNK)
+            .zip(dy.par_chunks_mut(CHUNK))
+            .for_each(|(x, dy)| backward_chunk(self, activation, x, dy));
         Ok(())
     }
 }

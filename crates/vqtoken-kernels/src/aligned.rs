@@ -1,4 +1,4 @@
-//! Buffers that start on a cache line, so that no vector load of a packed matrix straddles two.
+//! Buffers that start on a cache line, so that no vector load of a packed matrix straddles two lines.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Numbers for which all bits zero is a value, and any bits are.
+/// Plain numeric types: every bit pattern is a valid value.
 ///
 /// # Safety
-/// Only for types without padding, without invalid bit patterns, at most 64-byte aligned, whose size divides 64.
+/// Only for types without padding and without invalid bit patterns, whose size and alignment divide 64.
 pub(crate) unsafe trait Number: Copy + Default + Send + Sync + 'static {}
 
-// SAFETY: all bit patterns are numbers, no padding, size and alignment divide 64.
+// SAFETY: no padding, no invalid bit patterns, size and alignment divide 64.
 unsafe impl Number for f32 {}
 // SAFETY: as above.
 unsafe impl Number for u16 {}
@@ -25,18 +25,19 @@ unsafe impl Number for i32 {}
 // SAFETY: as above.
 unsafe impl Number for i8 {}
 
-/// A buffer of zeros that starts on a cache line.
+/// A buffer that starts on a cache line.
 #[derive(Clone)]
 pub(crate) struct Aligned<T> {
     lines: Vec<Line>,
     len: usize,
-    numbers: PhantomData<T>,
+    element: PhantomData<T>,
 }
 
 impl<T: Number> Aligned<T> {
+    /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(64);
-        Self { lines: vec![Line([0; 64]); lines], len, numbers: PhantomData }
+        Self { lines: vec![Line([0; 64]); lines], len, element: PhantomData }
     }
 }
 
@@ -44,7 +45,7 @@ impl<T: Number> std::ops::Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the lines hold at least `len` numbers, initialised and aligned, and any bits are a `T`.
+        // SAFETY: the lines hold at least `len` initialised, aligned elements, and any bits are a valid `T`.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
@@ -57,14 +58,14 @@ impl<T: Number> std::ops::DerefMut for Aligned<T> {
 }
 
 thread_local! {
-    /// Lines that a thread's last [`Scratch`] used: fresh memory costs a page fault every 4 KiB.
+    /// The memory of a [`Scratch`] dropped on this thread, kept because fresh memory costs a page fault every 4 KiB.
     static SPARE: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
 /// The most lines that a thread keeps: 16 MiB.
-const MOST_SPARE: usize = 1 << 18;
+const MAX_SPARE: usize = 1 << 18;
 
-/// A buffer that starts on a cache line and holds anything; its memory is used again.
+/// A buffer that starts on a cache line, with unspecified contents; its memory is reused by the next one on the thread.
 pub(crate) struct Scratch<T>(Aligned<T>);
 
 impl<T: Number> Scratch<T> {
@@ -75,17 +76,17 @@ impl<T: Number> Scratch<T> {
             lines.clear();
             lines.resize(needed, Line([0; 64]));
         }
-        Self(Aligned { lines, len, numbers: PhantomData })
+        Self(Aligned { lines, len, element: PhantomData })
     }
 }
 
 impl<T> Drop for Scratch<T> {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.0.lines);
-        if lines.len() > MOST_SPARE {
+        if lines.len() > MAX_SPARE {
             return;
         }
-        // The larger of this one and what another scratch of this thread has left; gone where the thread ends.
+        // Keeps the larger of the two; while the thread ends there is nowhere to keep either.
         let _ = SPARE.try_with(|spare| {
             let other = spare.take();
             spare.set(if other.len() > lines.len() { other } else { lines });

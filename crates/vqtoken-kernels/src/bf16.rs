@@ -1,22 +1,22 @@
-//! bf16 weights: half the memory of `f32`, and twice the speed or more where the CPU multiplies them itself.
+//! bf16 weights: half the memory of `f32`, and at least twice the speed if the CPU multiplies them natively.
 //!
-//! Panels are `[N / NR][K / 2][NR][2]`: two numbers of the depth beside each other, as the CPU's dot products and tiles
-//! want them; for the others a shift and a mask make two vectors of `f32` out of one of pairs.
+//! Panels are `[N / NR][K / 2][NR][2]`: pairs along the depth, as the dot-product and tile instructions expect them. Without
+//! these, a shift and a mask widen a vector of pairs to two vectors of `f32`.
 
 use std::ops::Range;
 
 use half::bf16;
 
 use crate::aligned::Aligned;
-use crate::epilogue::{Epilogue, LeftSide, Place, finished_float_tile};
+use crate::epilogue::{Epilogue, LeftTile, OutputTile, multiply_and_finish_float_tile};
 use crate::float_product::{depth_block, float_tile, tile_shape};
 use crate::matrix::Matrix;
-use crate::pack::{pack_groups, unpack_column};
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
+use crate::weight_packing::{pack_groups, unpack_column};
 use crate::{Isa, Kernels};
 
-/// Weights `[outputs, inputs]` in panels.
+/// Weights `[outputs, inputs]`, packed into panels.
 pub(crate) struct Bf16Weights {
     panels: Aligned<u16>,
     inputs: usize,
@@ -24,19 +24,19 @@ pub(crate) struct Bf16Weights {
 }
 
 impl Bf16Weights {
-    /// Packs weights of which `rows` puts a range into a buffer.
+    /// Packs weights; `rows` writes a range of rows to a buffer.
     pub(crate) fn pack(
         kernels: Kernels,
         [outputs, inputs]: [usize; 2],
         rows: impl Fn(Range<usize>, &mut [u16]) + Sync,
     ) -> Self {
-        // AMX takes its depth 32 at a time.
+        // A step of AMX covers 32 values of the depth.
         let depth = inputs.next_multiple_of(if kernels.isa() == Isa::Amx { 32 } else { 2 });
         let panels = pack_groups((outputs, inputs), tile_shape(kernels).1, 2, depth, rows);
         Self { panels, inputs, outputs }
     }
 
-    /// The weights of one output.
+    /// The weights of one output, padding included.
     pub(crate) fn row(&self, kernels: Kernels, output: usize) -> impl Iterator<Item = f32> {
         let width = tile_shape(kernels).1;
         let length = self.panels.len() / self.outputs.div_ceil(width).max(1);
@@ -48,23 +48,24 @@ impl Bf16Weights {
         self.panels.len() * 2
     }
 
+    /// The product with the rows of `x [rows, inputs]`.
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
         let shape = (x.rows(), self.outputs);
         #[cfg(target_arch = "x86_64")]
         if kernels.isa() == Isa::Amx {
-            // SAFETY: kernels of AMX exist only where the tiles were granted.
+            // SAFETY: kernels of AMX exist only if AMX is available.
             let product = unsafe { crate::amx::Bf16TileProduct::new(x, &self.panels) };
             return multiply(kernels, &product, shape, y, epilogue);
         } else if kernels.has_bf16_dot() {
-            // SAFETY: `has_bf16_dot` has asked the CPU.
-            let product = unsafe { crate::avx512_dots::Bf16DotProduct::new(x, &self.panels) };
+            // SAFETY: `has_bf16_dot` asked the CPU.
+            let product = unsafe { crate::avx512_dot_products::Bf16DotProduct::new(x, &self.panels) };
             return multiply(kernels, &product, shape, y, epilogue);
         }
         let product = WidenedProduct { kernels, left: x, panels: &self.panels };
         multiply(kernels, &product, shape, y, epilogue);
     }
 
-    /// `x [inputs]` times the columns from `first`, as many as `out` has.
+    /// `x [inputs]` times the outputs from `first` on, as many as `out` has.
     pub(crate) fn vector_product(&self, kernels: Kernels, x: &[f32], first: usize, out: &mut [f32]) {
         let panel = self.panels.len() / self.outputs.div_ceil(tile_shape(kernels).1).max(1);
         let panels = &self.panels[first / tile_shape(kernels).1 * panel..];
@@ -73,7 +74,7 @@ impl Bf16Weights {
     }
 }
 
-/// `f32` times bf16 by widening each block of a panel once for all rows of a task.
+/// `f32` times bf16: each block of a panel is widened once for all rows of a task.
 struct WidenedProduct<'a> {
     kernels: Kernels,
     left: Matrix<'a>,
@@ -111,16 +112,16 @@ impl Product for WidenedProduct<'_> {
         float_tile(self.kernels, left, right, out);
     }
 
-    fn finished_tile(
+    fn multiply_and_finish_tile(
         &self,
         kernels: Kernels,
         (left, right): (&[f32], &[f32]),
         _: Range<usize>,
         tile: &mut [f32],
-        place: &Place<'_>,
+        output: &OutputTile<'_>,
         epilogue: &Epilogue<'_>,
     ) {
-        finished_float_tile(kernels, LeftSide::Packed(left), right, tile, place, epilogue);
+        multiply_and_finish_float_tile(kernels, LeftTile::Packed(left), right, tile, output, epilogue);
     }
 }
 
@@ -137,7 +138,7 @@ fn widen_pairs<S: Simd>(s: S, pairs: &[u16], out: &mut [f32]) {
 }
 
 kernel!(
-    /// Panels `[K / 2][NR][2]` of bf16 to `[K][NR]` of `f32`.
+    /// Widens panels `[K / 2][NR][2]` of bf16 to `[K][NR]` of `f32`.
     fn widen(pairs: &[u16], out: &mut [f32]) = widen_pairs
 );
 
@@ -145,7 +146,7 @@ kernel!(
 fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) {
     let vectors = S::NR / S::LANES;
     for (panel, out) in panels.chunks_exact(panel.max(1)).zip(out.chunks_mut(S::NR)) {
-        // Even and odd places of the depth, two of each beside each other.
+        // Two accumulators each for even and for odd indices of the depth.
         let mut sums = [[s.splat(0.0); 2]; 4];
         for (x, rows) in x.chunks(4).zip(panel.chunks(4 * S::NR)) {
             for (pair, (x, row)) in x.chunks(2).zip(rows.chunks_exact(2 * S::NR)).enumerate() {

@@ -1,4 +1,4 @@
-//! What happens to a tile of a product on its way to memory: scales, bias, activation, residual.
+//! The epilogue of a product, applied to each tile on its way to memory: scales, bias, activation, residual.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,9 +10,9 @@ use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
 /// `activation(scale * product + output + bias) + residual`.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// Of an int8 product: one scale a row, one a column.
+    /// The scales of an int8 product: `[rows]` and `[columns]`.
     pub(crate) scales: Option<(&'a [f32], &'a [f32])>,
-    /// Adds to what the output holds; with scales only where the depth is one block.
+    /// Whether the output is added to; together with scales only if the depth is one block.
     pub(crate) add_output: bool,
     /// `[columns]`
     pub(crate) bias: Option<&'a [f32]>,
@@ -21,26 +21,26 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) residual: Option<&'a [f32]>,
 }
 
-/// The left side of a tile of `f32`.
+/// The left operand of a tile of `f32`.
 #[derive(Clone, Copy)]
-pub(crate) enum LeftSide<'a> {
+pub(crate) enum LeftTile<'a> {
     /// `[K][MR]`
     Packed(&'a [f32]),
-    /// Rows that begin so far apart.
-    InPlace(&'a [f32], usize),
+    /// Rows that start `row_stride` apart.
+    InPlace { data: &'a [f32], row_stride: usize },
 }
 
-/// Where a tile belongs.
+/// The part of the output that a tile is written to.
 #[derive(Clone)]
-pub(crate) struct Place<'a> {
+pub(crate) struct OutputTile<'a> {
     pub(crate) out: SharedRows<'a>,
     pub(crate) rows: Range<usize>,
     pub(crate) columns: Range<usize>,
     /// Columns of the whole output.
     pub(crate) width: usize,
-    /// The tile holds the first terms of the sum over the depth.
+    /// Whether the tile holds the first block of the sum over the depth.
     pub(crate) first: bool,
-    /// The tile holds the last terms.
+    /// Whether it holds the last one.
     pub(crate) last: bool,
 }
 
@@ -49,31 +49,31 @@ fn finish<S: Simd, A: Function>(
     s: S,
     tile: &[f32],
     stride: usize,
-    place: &Place<'_>,
+    output: &OutputTile<'_>,
     epilogue: &Epilogue<'_>,
 ) {
-    // Whole vectors side by side, so that none waits for another; the rest of a narrow tile one by one.
-    let width = place.columns.len();
-    let whole = if width.is_multiple_of(S::NR) { width } else { 0 };
-    for (row, sums) in place.rows.clone().zip(tile.chunks_exact(stride)) {
-        // SAFETY: the rows and columns of a place belong to one task.
-        let out = unsafe { place.out.segment(row, place.columns.clone()) };
-        let sources = Sources::new(row, place, epilogue);
-        for start in (0..whole).step_by(S::NR) {
+    // A full tile two vectors at a time, to hide latency; a narrower one vector by vector.
+    let width = output.columns.len();
+    let full = if width.is_multiple_of(S::NR) { width } else { 0 };
+    for (row, sums) in output.rows.clone().zip(tile.chunks_exact(stride)) {
+        // SAFETY: the rows and columns of an output tile belong to one task.
+        let out = unsafe { output.out.segment(row, output.columns.clone()) };
+        let sources = Sources::new(row, output, epilogue);
+        for start in (0..full).step_by(S::NR) {
             sources.finish::<S, A, 2>(s, &sums[start..][..S::NR], &mut out[start..][..S::NR], start);
         }
-        for start in (whole..width).step_by(S::LANES) {
+        for start in (full..width).step_by(S::LANES) {
             let end = (start + S::LANES).min(width);
             sources.finish::<S, A, 1>(s, &sums[start..end], &mut out[start..end], start);
         }
     }
 }
 
-/// What is needed for one row of a place.
+/// What finishing one row of an output tile reads.
 struct Sources<'a> {
-    /// The output holds sums so far, not scaled.
+    /// Whether the output holds unscaled sums over the previous blocks.
     add_sums: bool,
-    /// The output holds what is added to the scaled sum.
+    /// Whether the output holds a term that is added to the scaled sum.
     add_output: bool,
     last: bool,
     scales: Option<(f32, &'a [f32])>,
@@ -83,19 +83,19 @@ struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     #[inline(always)]
-    fn new(row: usize, place: &Place<'_>, epilogue: &Epilogue<'a>) -> Self {
-        let columns = place.columns.clone();
+    fn new(row: usize, output: &OutputTile<'_>, epilogue: &Epilogue<'a>) -> Self {
+        let columns = output.columns.clone();
         Self {
-            add_sums: !place.first || epilogue.add_output && epilogue.scales.is_none(),
+            add_sums: !output.first || epilogue.add_output && epilogue.scales.is_none(),
             add_output: epilogue.add_output && epilogue.scales.is_some(),
-            last: place.last,
+            last: output.last,
             scales: epilogue.scales.map(|(rows, all)| (rows[row], &all[columns.clone()])),
             bias: epilogue.bias.map(|bias| &bias[columns.clone()]),
-            residual: epilogue.residual.map(|all| &all[row * place.width..][columns]),
+            residual: epilogue.residual.map(|all| &all[row * output.width..][columns]),
         }
     }
 
-    /// Finishes the numbers from column `start` of the place on, at most `N` vectors.
+    /// Finishes the columns from `start` on, at most `N` vectors.
     #[inline(always)]
     fn finish<S: Simd, A: Function, const N: usize>(
         &self,
@@ -145,8 +145,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-impl Place<'_> {
-    /// Asks the CPU to fetch what finishing the tile will need; its rows lie far apart.
+impl OutputTile<'_> {
+    /// Prefetches what finishing the tile will read; its rows are far apart.
     #[inline(always)]
     pub(crate) fn prefetch(&self, epilogue: &Epilogue<'_>) {
         for row in self.rows.clone() {
@@ -159,70 +159,75 @@ impl Place<'_> {
 }
 
 #[inline(always)]
-fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, place: &Place<'_>, epilogue: &Epilogue<'_>) {
-    match (place.last, epilogue.activation) {
-        (false, _) | (true, Activation::Identity) => finish::<S, Identity>(s, tile, stride, place, epilogue),
-        (true, Activation::Gelu) => finish::<S, Gelu>(s, tile, stride, place, epilogue),
-        (true, Activation::GeluTanh) => finish::<S, GeluTanh>(s, tile, stride, place, epilogue),
-        (true, Activation::Silu) => finish::<S, Silu>(s, tile, stride, place, epilogue),
+fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, output: &OutputTile<'_>, epilogue: &Epilogue<'_>) {
+    match (output.last, epilogue.activation) {
+        (false, _) | (true, Activation::Identity) => finish::<S, Identity>(s, tile, stride, output, epilogue),
+        (true, Activation::Gelu) => finish::<S, Gelu>(s, tile, stride, output, epilogue),
+        (true, Activation::GeluTanh) => finish::<S, GeluTanh>(s, tile, stride, output, epilogue),
+        (true, Activation::Silu) => finish::<S, Silu>(s, tile, stride, output, epilogue),
     }
 }
 
-/// Multiplies a tile and finishes it, a whole one without leaving the registers.
+/// Multiplies a tile and finishes it; a full tile does not leave the registers.
 #[inline(always)]
-fn multiply_and_finish<S: Simd>(
+fn multiply_and_finish_generic<S: Simd>(
     s: S,
-    left: LeftSide<'_>,
+    left: LeftTile<'_>,
     right: &[f32],
     tile: &mut [f32],
-    place: &Place<'_>,
+    output: &OutputTile<'_>,
     epilogue: &Epilogue<'_>,
 ) {
-    let whole = place.rows.len() == S::MR && place.columns.len() == S::NR;
-    if !whole || epilogue.scales.is_some() {
+    let is_full = output.rows.len() == S::MR && output.columns.len() == S::NR;
+    if !is_full || epilogue.scales.is_some() {
         multiply(s, left, right, &mut Stored(tile));
-        return finish_any(s, tile, S::NR, place, epilogue);
+        return finish_any(s, tile, S::NR, output, epilogue);
     }
-    match (place.last, epilogue.activation) {
+    match (output.last, epilogue.activation) {
         (false, _) | (true, Activation::Identity) => {
-            whole_tile::<S, Identity>(s, left, right, place, epilogue)
+            full_tile::<S, Identity>(s, left, right, output, epilogue)
         }
-        (true, Activation::Gelu) => whole_tile::<S, Gelu>(s, left, right, place, epilogue),
-        (true, Activation::GeluTanh) => whole_tile::<S, GeluTanh>(s, left, right, place, epilogue),
-        (true, Activation::Silu) => whole_tile::<S, Silu>(s, left, right, place, epilogue),
+        (true, Activation::Gelu) => full_tile::<S, Gelu>(s, left, right, output, epilogue),
+        (true, Activation::GeluTanh) => full_tile::<S, GeluTanh>(s, left, right, output, epilogue),
+        (true, Activation::Silu) => full_tile::<S, Silu>(s, left, right, output, epilogue),
     }
 }
 
 #[inline(always)]
-fn multiply<S: Simd>(s: S, left: LeftSide<'_>, right: &[f32], rows: &mut impl TileRows<S>) {
+fn multiply<S: Simd>(s: S, left: LeftTile<'_>, right: &[f32], rows: &mut impl TileRows<S>) {
     match left {
-        LeftSide::Packed(left) => s.tile_rows(left, right, rows),
-        LeftSide::InPlace(data, row) => {
+        LeftTile::Packed(left) => s.tile_rows(left, right, rows),
+        LeftTile::InPlace { data, row_stride } => {
             let depth = right.len() / S::NR;
-            s.strided_tile(Left { data, row, step: 1 }, Right { data: right, stride: S::NR }, depth, rows);
+            s.strided_tile(
+                Left { data, row: row_stride, step: 1 },
+                Right { data: right, stride: S::NR },
+                depth,
+                rows,
+            );
         }
     }
 }
 
 #[inline(always)]
-fn whole_tile<S: Simd, A: Function>(
+fn full_tile<S: Simd, A: Function>(
     s: S,
-    left: LeftSide<'_>,
+    left: LeftTile<'_>,
     right: &[f32],
-    place: &Place<'_>,
+    output: &OutputTile<'_>,
     epilogue: &Epilogue<'_>,
 ) {
-    let last = if place.last { *epilogue } else { Epilogue::default() };
-    let bias = last.bias.map(|bias| &bias[place.columns.clone()][..S::NR]);
-    let add_output = !place.first || epilogue.add_output;
+    let last = if output.last { *epilogue } else { Epilogue::default() };
+    let bias = last.bias.map(|bias| &bias[output.columns.clone()][..S::NR]);
+    let add_output = !output.first || epilogue.add_output;
     let residual = last.residual;
-    let mut rows = Finished::<A> { place, add_output, bias, residual, activation: PhantomData };
+    let mut rows = Finished::<A> { output, add_output, bias, residual, activation: PhantomData };
     multiply(s, left, right, &mut rows);
 }
 
-/// Finishes the rows of a whole tile.
+/// Finishes the rows of a full tile.
 struct Finished<'a, A> {
-    place: &'a Place<'a>,
+    output: &'a OutputTile<'a>,
     add_output: bool,
     bias: Option<&'a [f32]>,
     residual: Option<&'a [f32]>,
@@ -232,10 +237,10 @@ struct Finished<'a, A> {
 impl<S: Simd, A: Function> TileRows<S> for Finished<'_, A> {
     #[inline(always)]
     fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
-        let (row, columns) = (self.place.rows.start + row, self.place.columns.clone());
-        // SAFETY: the rows and columns of a place belong to one task.
-        let out = unsafe { self.place.out.segment(row, columns.clone()) };
-        let residual = self.residual.map(|all| &all[row * self.place.width..][columns]);
+        let (row, columns) = (self.output.rows.start + row, self.output.columns.clone());
+        // SAFETY: the rows and columns of an output tile belong to one task.
+        let out = unsafe { self.output.out.segment(row, columns.clone()) };
+        let residual = self.residual.map(|all| &all[row * self.output.width..][columns]);
         for (j, sums) in sums.iter().enumerate() {
             let mut y = *sums;
             let lanes = j * S::LANES..(j + 1) * S::LANES;
@@ -255,16 +260,16 @@ impl<S: Simd, A: Function> TileRows<S> for Finished<'_, A> {
 }
 
 kernel!(
-    /// A left side times `right [K][NR]`, finished in its place; `tile` is a buffer of a tile.
-    pub(crate) fn finished_float_tile(
-        left: LeftSide<'_>,
+    /// Multiplies a left operand by `right [K][NR]` and applies the epilogue; `tile` is a buffer for a tile.
+    pub(crate) fn multiply_and_finish_float_tile(
+        left: LeftTile<'_>,
         right: &[f32],
         tile: &mut [f32],
-        place: &Place<'_>,
+        output: &OutputTile<'_>,
         epilogue: &Epilogue<'_>,
-    ) = multiply_and_finish
+    ) = multiply_and_finish_generic
 );
 kernel!(
-    /// Adds a tile, whose rows are `stride` apart, to its place, and finishes it where it is the last.
-    pub(crate) fn finish_tile(tile: &[f32], stride: usize, place: &Place<'_>, epilogue: &Epilogue<'_>) = finish_any
+    /// Adds a tile, whose rows are `stride` apart, to the output, and applies the epilogue if it is the last block.
+    pub(crate) fn finish_tile(tile: &[f32], stride: usize, output: &OutputTile<'_>, epilogue: &Epilogue<'_>) = finish_any
 );

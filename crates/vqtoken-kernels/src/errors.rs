@@ -1,26 +1,25 @@
-//! What callers can get wrong.
+//! The error of calls with wrong shapes.
 
-/// Shapes that do not fit together.
+/// Lengths or sizes that do not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ShapeError {
     /// A slice is too short or too long for the shape given with it.
-    #[error(
-        "{what} holds {found} numbers where its shape {shape} needs {expected}: pass a slice of that length"
-    )]
+    #[error("{what}: {found} values, but shape {shape:?} has {expected}: pass a slice of that length")]
     Length {
-        /// Which slice.
+        /// The slice.
         what: &'static str,
-        /// The shape, written out.
-        shape: String,
-        /// How many numbers the shape needs.
+        /// The shape that it should have.
+        shape: Vec<usize>,
+        /// Values of that shape.
         expected: usize,
-        /// How many there are.
+        /// Values in the slice.
         found: usize,
     },
     /// Two sizes that must be equal, or divide each other, do not.
-    #[error("{what}: {left} does not fit {right}: {remedy}")]
+    #[error("{what}: {left} does not match {right}: {remedy}")]
     Mismatch {
-        /// Which sizes.
+        /// The sizes.
         what: &'static str,
         /// The first.
         left: usize,
@@ -31,14 +30,14 @@ pub enum ShapeError {
     },
 }
 
-/// Checks that a slice has as many numbers as its shape.
+/// Checks that a slice has as many values as its shape.
 pub(crate) fn check_length(what: &'static str, found: usize, shape: &[usize]) -> Result<(), ShapeError> {
     let expected =
         shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
     if found == expected {
         Ok(())
     } else {
-        Err(ShapeError::Length { what, shape: format!("{shape:?}"), expected, found })
+        Err(ShapeError::Length { what, shape: shape.to_vec(), expected, found })
     }
 }
 

@@ -1,10 +1,10 @@
-//! Products of `f32`: tiles on panels, and the matrix-vector product that decoding lives on.
+//! Products of `f32`: tiles on packed panels, and the vector-matrix product that decoding depends on.
 
 use std::ops::Range;
 
 use crate::Kernels;
 use crate::aligned::Scratch;
-use crate::epilogue::{Epilogue, LeftSide, Place, finished_float_tile};
+use crate::epilogue::{Epilogue, LeftTile, OutputTile, multiply_and_finish_float_tile};
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
 use crate::simd::{Simd, kernel};
@@ -24,25 +24,25 @@ kernel!(
     pub(crate) fn float_tile(left: &[f32], right: &[f32], out: &mut [f32]) = tile_of
 );
 kernel!(
-    /// Rows and columns of a tile.
+    /// Rows and columns of a register tile.
     pub(crate) fn tile_shape() -> (usize, usize) = shape_of
 );
 kernel!(
-    /// `x [K]` times panels `[K][NR]` to `out`, one number a column.
+    /// `x [K]` times panels `[K][NR]`, to `out`, one value a column.
     pub(crate) fn float_vector_product(x: &[f32], panels: &[f32], out: &mut [f32]) = vector_product
 );
 
-/// The most of the depth that is multiplied at a time. A panel of it does not stay in the first-level cache, but comes
-/// from the second in time; shorter blocks lose more by adding to the output once more each.
-const DEPTH_BLOCK: usize = 1152;
+/// The longest block of the depth that is multiplied at a time. A panel of it does not fit the L1 cache, but arrives from L2
+/// in time; shorter blocks lose more by adding to the output more often.
+const MAX_DEPTH_BLOCK: usize = 1152;
 
-/// The depth in equal blocks, of an even number.
+/// The length of about equal, even blocks of the depth.
 pub(crate) fn depth_block(depth: usize) -> usize {
-    depth.div_ceil(depth.div_ceil(DEPTH_BLOCK).max(1)).next_multiple_of(2).max(2)
+    depth.div_ceil(depth.div_ceil(MAX_DEPTH_BLOCK).max(1)).next_multiple_of(2).max(2)
 }
 
-/// The most columns for which packing the left side costs more than it saves.
-const NARROW: usize = 512;
+/// For at most this many columns, packing the left operand costs more than it saves.
+const MAX_IN_PLACE_COLUMNS: usize = 512;
 
 /// `left [M, K]` times packed panels `[N / NR][K][NR]`.
 pub(crate) struct FloatProduct<'a> {
@@ -75,38 +75,38 @@ impl Product for FloatProduct<'_> {
     }
 
     fn left_in_place(&self) -> bool {
-        self.left.has_whole_rows() && self.panels.len() <= NARROW * self.left.columns()
+        self.left.has_contiguous_rows() && self.panels.len() <= MAX_IN_PLACE_COLUMNS * self.left.columns()
     }
 
     fn tile(&self, left: &[f32], right: &[f32], out: &mut [f32]) {
         float_tile(self.kernels, left, right, out);
     }
 
-    fn finished_tile(
+    fn multiply_and_finish_tile(
         &self,
         kernels: Kernels,
         (left, right): (&[f32], &[f32]),
         depth: Range<usize>,
         tile: &mut [f32],
-        place: &Place<'_>,
+        output: &OutputTile<'_>,
         epilogue: &Epilogue<'_>,
     ) {
         let mr = tile_shape(kernels).0;
         if !self.left_in_place() {
-            finished_float_tile(kernels, LeftSide::Packed(left), right, tile, place, epilogue);
-        } else if place.rows.len() == mr {
-            let (numbers, stride) = self.left.from(place.rows.start, depth.start);
-            let left = LeftSide::InPlace(numbers, stride);
-            finished_float_tile(kernels, left, right, tile, place, epilogue);
+            multiply_and_finish_float_tile(kernels, LeftTile::Packed(left), right, tile, output, epilogue);
+        } else if output.rows.len() == mr {
+            let (data, row_stride) = self.left.from(output.rows.start, depth.start);
+            let left = LeftTile::InPlace { data, row_stride };
+            multiply_and_finish_float_tile(kernels, left, right, tile, output, epilogue);
         } else {
             let mut packed = Scratch::new(mr * depth.len());
-            self.left.pack_rows(mr, place.rows.clone(), depth, &mut packed);
-            finished_float_tile(kernels, LeftSide::Packed(&packed), right, tile, place, epilogue);
+            self.left.pack_rows(mr, output.rows.clone(), depth, &mut packed);
+            multiply_and_finish_float_tile(kernels, LeftTile::Packed(&packed), right, tile, output, epilogue);
         }
     }
 }
 
-/// Sums that run beside each other, so that they need not wait for one another.
+/// Independent accumulators, to hide the latency of a multiply-add.
 const CHAINS: usize = 4;
 
 #[inline(always)]

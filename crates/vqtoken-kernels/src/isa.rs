@@ -1,4 +1,4 @@
-//! Which instruction set the kernels use: found out once, or forced by `VQTOKEN_ISA`.
+//! Which instruction set the kernels use: detected once, or forced by `VQTOKEN_ISA`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 /// The environment variable that forces an instruction set.
 pub const ISA_VARIABLE: &str = "VQTOKEN_ISA";
 
-/// An instruction set that kernels are written for, each one a superset of those before it.
+/// An instruction set that kernels are written for. Each one is a superset of those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Isa {
     /// Plain Rust, which the compiler vectorizes for the target's baseline (SSE2 or NEON).
     Portable,
@@ -16,24 +17,28 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ and VL, and its BF16 and VNNI dot products where the CPU has them.
     Avx512,
-    /// AVX-512 and the AMX tile products of bf16 and int8.
+    /// AVX-512, and the AMX tile products of bf16 and int8.
     Amx,
 }
 
 /// Why an instruction set cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IsaError {
-    /// `VQTOKEN_ISA` names none.
+    /// Not the name of an instruction set.
     #[error(
-        "instruction set '{0}' is unknown: set VQTOKEN_ISA to portable, avx2, avx512 or amx, or unset it"
+        "instruction set '{name}' is unknown: set VQTOKEN_ISA to portable, avx2, avx512 or amx, or unset it"
     )]
-    Unknown(String),
-    /// The CPU, or the operating system, lacks it.
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// The CPU or the operating system does not support it.
     #[error("this CPU cannot run the {wanted} kernels: set VQTOKEN_ISA to {best} or lower, or unset it")]
     Missing {
-        /// What was asked for.
+        /// The instruction set asked for.
         wanted: Isa,
-        /// The best that would run.
+        /// The best one that is supported.
         best: Isa,
     },
 }
@@ -58,14 +63,14 @@ impl FromStr for Isa {
             "avx2" => Ok(Isa::Avx2),
             "avx512" => Ok(Isa::Avx512),
             "amx" => Ok(Isa::Amx),
-            _ => Err(IsaError::Unknown(name.to_owned())),
+            _ => Err(IsaError::Unknown { name: name.to_owned() }),
         }
     }
 }
 
-/// All kernels, bound to an instruction set that this CPU is known to have.
+/// All kernels, bound to an instruction set that this CPU supports.
 ///
-/// That knowledge is what makes calling them safe, so it cannot be made in any other way than by asking the CPU.
+/// Every constructor asks the CPU, which is what makes calling the kernels safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels {
     isa: Isa,
@@ -81,16 +86,16 @@ impl Kernels {
     /// The kernels of one instruction set.
     ///
     /// # Errors
-    /// The CPU lacks it.
+    /// If the CPU does not support it.
     pub fn new(isa: Isa) -> Result<Self, IsaError> {
         let best = Self::best().isa;
         if isa > best { Err(IsaError::Missing { wanted: isa, best }) } else { Ok(Self { isa }) }
     }
 
-    /// What `VQTOKEN_ISA` asks for, and the best where it is not set.
+    /// The kernels that `VQTOKEN_ISA` selects, or the best ones if it is not set.
     ///
     /// # Errors
-    /// The variable names no instruction set, or one that the CPU lacks.
+    /// If the variable is not the name of an instruction set, or of one that the CPU does not support.
     pub fn from_env() -> Result<Self, IsaError> {
         match std::env::var_os(ISA_VARIABLE) {
             None => Ok(Self::best()),
@@ -98,7 +103,15 @@ impl Kernels {
         }
     }
 
-    /// The kernels of every instruction set that this CPU has, slowest first.
+    /// Those of [`Kernels::from_env`], read once per process, or the best ones if that fails.
+    ///
+    /// Model loading calls `from_env` and reports its error, so nothing is hidden here.
+    pub fn global() -> Self {
+        static GLOBAL: OnceLock<Kernels> = OnceLock::new();
+        *GLOBAL.get_or_init(|| Self::from_env().unwrap_or_else(|_| Self::best()))
+    }
+
+    /// The kernels of every instruction set that this CPU supports, slowest first.
     pub fn available() -> Vec<Self> {
         [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Amx]
             .into_iter()
@@ -112,12 +125,12 @@ impl Kernels {
         self.isa
     }
 
-    /// Whether bf16 is multiplied by the CPU's own bf16 instructions; otherwise it is widened to f32.
+    /// Whether the CPU multiplies bf16 natively; otherwise bf16 weights are widened to `f32`.
     pub fn multiplies_bf16(self) -> bool {
         self.isa == Isa::Amx || self.has_bf16_dot()
     }
 
-    /// AVX-512 BF16 may be used.
+    /// Whether AVX-512 BF16 may be used.
     pub(crate) fn has_bf16_dot(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self.isa >= Isa::Avx512 && is_x86_feature_detected!("avx512bf16");
@@ -125,7 +138,7 @@ impl Kernels {
         false
     }
 
-    /// AVX-512 VNNI may be used.
+    /// Whether AVX-512 VNNI may be used.
     pub(crate) fn has_vnni(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self.isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni");
@@ -142,7 +155,7 @@ fn detect() -> Isa {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
         return match avx512 {
-            true if crate::amx::request() => Isa::Amx,
+            true if crate::amx::is_available() => Isa::Amx,
             true => Isa::Avx512,
             false => Isa::Avx2,
         };
@@ -155,15 +168,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back() {
+    fn names_round_trip() {
         for kernels in Kernels::available() {
             assert_eq!(kernels.isa().to_string().parse(), Ok(kernels.isa()));
         }
-        assert_eq!("sse9".parse::<Isa>(), Err(IsaError::Unknown("sse9".to_owned())));
+        assert_eq!("sse9".parse::<Isa>(), Err(IsaError::Unknown { name: "sse9".to_owned() }));
     }
 
     #[test]
-    fn an_instruction_set_the_cpu_lacks_is_an_error() {
+    fn an_unsupported_instruction_set_is_an_error() {
         let best = Kernels::best().isa();
         for isa in [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Amx] {
             match Kernels::new(isa) {

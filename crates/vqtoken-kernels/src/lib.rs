@@ -1,9 +1,10 @@
-//! CPU kernels on plain slices: what a transformer spends its time in, for the instruction set that the CPU has.
+//! CPU kernels on plain slices: the operations that a transformer spends its time in, for portable code, AVX2, AVX-512
+//! and AMX.
 //!
-//! [`Kernels`] is a choice of instruction set that this CPU is known to have: the best one, or what `VQTOKEN_ISA` forces.
-//! Everything is a method of it, runs on rayon's current pool, and gives the same bits for any number of threads
-//! (instruction sets differ in rounding). [`PackedLinear`] is a linear layer whose weights, `f32`, bf16 or int8, are
-//! packed once. Nothing here knows of tensors, autodiff or models.
+//! [`Kernels`] stands for an instruction set that this CPU supports: the best one, or the one that `VQTOKEN_ISA` forces.
+//! Every operation is a method of it, runs on rayon's current pool, and gives the same bits for any number of threads
+//! (instruction sets round differently). [`PackedLinear`] is a linear layer whose weights, in `f32`, bf16 or int8, are
+//! packed once. There are no tensors, no autodiff and no models here.
 //!
 //! ```
 //! use vqtoken_kernels::{Activation, Fused, Kernels, PackedLinear};
@@ -22,7 +23,7 @@ mod aligned;
 mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
-mod avx512_dots;
+mod avx512_dot_products;
 mod bf16;
 mod epilogue;
 mod errors;
@@ -30,27 +31,27 @@ mod float_product;
 mod int8;
 mod isa;
 mod linear;
-mod mapped;
+mod mapped_file;
 mod math;
 mod matmul;
 mod matrix;
 mod norm;
-mod pack;
-mod peak;
+mod peak_rates;
 mod product;
 mod rotary;
+mod row_sums;
 mod shared_rows;
 mod simd;
 mod single_row;
 mod softmax;
-mod sums;
+mod weight_packing;
 
 pub use activation::Activation;
-pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Layout};
+pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Causality, Layout};
 pub use errors::ShapeError;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
 pub use linear::{Fused, PackedLinear, WeightKind};
-pub use mapped::MappedFile;
+pub use mapped_file::MappedFile;
 pub use matrix::Matrix;
-pub use norm::{Norm, NormGradients};
-pub use rotary::Turn;
+pub use norm::{Norm, NormGradients, NormKind};
+pub use rotary::RotaryDirection;

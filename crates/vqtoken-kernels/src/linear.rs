@@ -1,8 +1,8 @@
-//! Linear layers whose weights are packed once, with everything that follows the product fused into it.
+//! Linear layers with packed weights; bias, activation and residual are fused into the product.
 
-mod packing;
+mod pack;
 
-pub use packing::WeightKind;
+pub use pack::WeightKind;
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::errors::check_length;
 use crate::float_product::{FloatProduct, float_vector_product};
 use crate::int8::Int8Weights;
 use crate::product::multiply;
-use crate::single_row::one_row;
+use crate::single_row::multiply_single_row;
 use crate::{Activation, Kernels, Matrix, ShapeError};
 
 /// The weights and the bias of a linear layer, packed for one instruction set.
@@ -31,7 +31,7 @@ enum Weights {
     Int8(Int8Weights),
 }
 
-/// What follows the product in [`PackedLinear::forward`].
+/// What [`PackedLinear::forward`] applies after the product.
 #[derive(Clone, Copy, Default)]
 pub struct Fused<'a> {
     /// Applied after the bias.
@@ -44,19 +44,19 @@ impl PackedLinear {
     /// Packs weights `[outputs, inputs]` of `f32`.
     ///
     /// # Errors
-    /// `weights` has another length.
+    /// If `weights` has another length.
     pub fn f32(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Result<Self, ShapeError> {
         check_length("weights", weights.len(), &[outputs, inputs])?;
         Self::pack(kernels, WeightKind::F32, [outputs, inputs], copy_from(weights, inputs))
     }
 
-    /// Packs weights `[outputs, inputs]` of bf16, given as their bits; half the memory of `f32`.
+    /// Packs weights `[outputs, inputs]` of bf16, given as their bits. They take half the memory of `f32`.
     ///
-    /// Where the CPU multiplies bf16 itself ([`Kernels::multiplies_bf16`]) the activations are rounded to bf16 too,
-    /// elsewhere they stay `f32`. Sums are `f32` in both cases.
+    /// If the CPU multiplies bf16 natively ([`Kernels::multiplies_bf16`]), activations are rounded to bf16 too, except in
+    /// calls with a single row. Sums are always `f32`.
     ///
     /// # Errors
-    /// `weights` has another length.
+    /// If `weights` has another length.
     pub fn bf16(
         kernels: Kernels,
         weights: &[u16],
@@ -68,14 +68,14 @@ impl PackedLinear {
         Ok(Self { kernels, inputs, outputs, weights: Weights::Bf16(weights), bias: None })
     }
 
-    /// Rounds weights `[outputs, inputs]` to int8 with one scale an output channel and packs them; a quarter of the
-    /// memory. Activations are rounded to int8 on the way, one scale a row; a single row is rounded more finely, to as many bits
-    /// as sums in `i32` allow.
+    /// Quantizes weights `[outputs, inputs]` to int8 with one scale an output channel and packs them. They take a quarter of
+    /// the memory of `f32`. `forward` quantizes activations to int8 with one scale a row; a call with a single row keeps as
+    /// many bits as sums in `i32` allow.
     ///
-    /// A channel, or a row, that holds NaN or infinity comes out as NaN.
+    /// The outputs of a channel, or a row, with NaN or infinity are NaN.
     ///
     /// # Errors
-    /// `weights` has another length, or there are more inputs than sums in `i32` hold.
+    /// `weights` has another length, or if there are so many inputs that sums could overflow `i32`.
     pub fn int8(
         kernels: Kernels,
         weights: &[f32],
@@ -89,19 +89,19 @@ impl PackedLinear {
     /// Sets the bias `[outputs]`.
     ///
     /// # Errors
-    /// `bias` has another length.
+    /// If `bias` has another length.
     pub fn with_bias(mut self, bias: &[f32]) -> Result<Self, ShapeError> {
         check_length("bias", bias.len(), &[self.outputs])?;
         self.bias = Some(bias.to_vec());
         Ok(self)
     }
 
-    /// Numbers of an input row.
+    /// Values of an input row.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Numbers of an output row.
+    /// Values of an output row.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
@@ -115,12 +115,12 @@ impl PackedLinear {
         }
     }
 
-    /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`; `y` may hold anything before.
+    /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`, whose previous contents are ignored.
     ///
-    /// One row takes a path of its own, bound by the memory that the weights lie in; it may round differently.
+    /// A call with a single row takes another path, which is bound by reading the weights; it may round differently.
     ///
     /// # Errors
-    /// Lengths do not fit.
+    /// If lengths do not match.
     pub fn forward(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>) -> Result<(), ShapeError> {
         let rows = x.len().checked_div(self.inputs).unwrap_or(y.len() / self.outputs.max(1));
         let x = Matrix::new(x, rows, self.inputs)?;
@@ -143,19 +143,23 @@ impl PackedLinear {
             (Weights::Bf16(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
             (Weights::Int8(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
             (Weights::Int8(weights), Some(x)) => weights.multiply_row(self.kernels, x, y, &epilogue),
-            (Weights::F32(panels), Some(x)) => one_row(self.kernels, y, &epilogue, |columns, out| {
-                let panels = &panels[columns.start * x.len()..];
-                float_vector_product(self.kernels, x, panels, out);
-            }),
-            (Weights::Bf16(weights), Some(x)) => one_row(self.kernels, y, &epilogue, |columns, out| {
-                weights.vector_product(self.kernels, x, columns.start, out);
-            }),
+            (Weights::F32(panels), Some(x)) => {
+                multiply_single_row(self.kernels, y, &epilogue, |columns, out| {
+                    let panels = &panels[columns.start * x.len()..];
+                    float_vector_product(self.kernels, x, panels, out);
+                })
+            }
+            (Weights::Bf16(weights), Some(x)) => {
+                multiply_single_row(self.kernels, y, &epilogue, |columns, out| {
+                    weights.vector_product(self.kernels, x, columns.start, out);
+                })
+            }
         }
         Ok(())
     }
 }
 
-/// Rows that lie beside each other.
+/// Reads rows from a row-major slice.
 fn copy_from<T: Copy + Sync>(weights: &[T], inputs: usize) -> impl Fn(Range<usize>, &mut [T]) + Sync {
     move |rows, out| out.copy_from_slice(&weights[rows.start * inputs..rows.end * inputs])
 }

@@ -1,4 +1,4 @@
-//! Plain products of two matrices, transposed or not: what gradients of linear layers are made of.
+//! Plain matrix products, with operands transposed or not, as gradients of linear layers need them.
 
 use crate::aligned::Scratch;
 use crate::epilogue::Epilogue;
@@ -8,20 +8,20 @@ use crate::product::multiply;
 use crate::{Kernels, Matrix, ShapeError};
 
 impl Kernels {
-    /// `out [M, N] = left [M, K] right [K, N]`; `out` may hold anything before.
+    /// `out [M, N] = left [M, K] right [K, N]`, overwriting `out`.
     ///
-    /// The gradients of `y = x W^T` are `dx = dy W` and `dW = dy^T x`: pass [`Matrix::transposed`] sides.
+    /// The gradients of `y = x W^T` are `dx = dy W` and `dW = dy^T x`: pass [`Matrix::transposed`] operands.
     ///
     /// # Errors
-    /// The sides do not fit, or `out` has another length.
+    /// If the sizes do not match, or `out` has another length.
     pub fn matmul(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
         self.product(left, right, out, Epilogue::default())
     }
 
-    /// `out [M, N] = left [M, K] right [K, N] + bias [N]`, added to each row; `out` may hold anything before.
+    /// `out [M, N] = left [M, K] right [K, N] + bias [N]`, added to each row; overwrites `out`.
     ///
     /// # Errors
-    /// The sides do not fit, or `bias` or `out` have another length.
+    /// If the sizes do not match, or `bias` or `out` has another length.
     pub fn matmul_bias(
         self,
         left: Matrix<'_>,
@@ -36,7 +36,7 @@ impl Kernels {
     /// `out [M, N] += left [M, K] right [K, N]`: gradients that are summed over batches.
     ///
     /// # Errors
-    /// The sides do not fit, or `out` has another length.
+    /// If the sizes do not match, or `out` has another length.
     pub fn matmul_add(self, left: Matrix<'_>, right: Matrix<'_>, out: &mut [f32]) -> Result<(), ShapeError> {
         self.product(left, right, out, Epilogue { add_output: true, ..Epilogue::default() })
     }

@@ -1,4 +1,4 @@
-//! Matrices on borrowed slices, and their packing into panels.
+//! Matrices on borrowed slices, and packing them into panels.
 
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,21 +17,21 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// The matrix `[rows, columns]` that lies row by row in `data`.
+    /// The row-major matrix `[rows, columns]` in `data`.
     ///
     /// # Errors
-    /// `data` has another length.
+    /// If `data` has another length.
     pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Result<Self, ShapeError> {
         check_length("matrix", data.len(), &[rows, columns])?;
         Ok(Self { data, rows, columns, row_stride: columns, column_stride: 1 })
     }
 
-    /// The matrix `[rows, columns]` whose rows start `row_stride` apart in `data`, which reaches to the last one's end.
+    /// The matrix `[rows, columns]` whose rows start `row_stride` apart in `data`, which must reach to the end of the last one.
     pub(crate) fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// The transpose `[columns, rows]`; nothing is moved.
+    /// The transpose `[columns, rows]`, a view of the same data.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -42,40 +42,40 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many columns.
+    /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// The numbers as they lie.
-    pub(crate) fn numbers(&self) -> &'a [f32] {
+    /// The underlying slice.
+    pub(crate) fn data(&self) -> &'a [f32] {
         self.data
     }
 
-    /// Row `row` of a matrix that is not transposed.
+    /// Row `row` of a matrix with contiguous rows.
     pub(crate) fn row(&self, row: usize) -> &'a [f32] {
         debug_assert_eq!(self.column_stride, 1);
         &self.data[row * self.row_stride..][..self.columns]
     }
 
-    /// Whether the numbers of a row lie one after the other.
-    pub(crate) fn has_whole_rows(&self) -> bool {
+    /// Whether the rows are contiguous.
+    pub(crate) fn has_contiguous_rows(&self) -> bool {
         self.column_stride == 1
     }
 
-    /// What begins at a row and a column of a matrix that has whole rows, and how far its rows are apart.
+    /// The data from a row and a column on, and the row stride, of a matrix with contiguous rows.
     pub(crate) fn from(&self, row: usize, column: usize) -> (&'a [f32], usize) {
-        debug_assert!(self.has_whole_rows());
+        debug_assert!(self.has_contiguous_rows());
         (&self.data[row * self.row_stride + column..], self.row_stride)
     }
 
-    /// Packs some rows for the left side of a product: panels of `width` rows, each `[depth, width]`, short ones filled
-    /// up with zeros.
+    /// Packs some rows for the left side of a product: panels of `width` rows, each `[depth, width]`, the last one
+    /// zero-padded.
     pub(crate) fn pack_rows(&self, width: usize, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
         match width {
             4 => self.pack_panels::<4>(rows, depth, out),
@@ -92,37 +92,37 @@ impl<'a> Matrix<'a> {
         let mut first = rows.start;
         for panel in out.chunks_exact_mut((W * depth.len()).max(1)) {
             let last = (first + W).min(rows.end);
-            let (places, _) = panel.as_chunks_mut::<W>();
+            let (columns, _) = panel.as_chunks_mut::<W>();
             if last < first + W {
-                self.pack_short_panel(first..last, depth.clone(), places);
+                self.pack_short_panel(first..last, depth.clone(), columns);
             } else if self.column_stride == 1 {
-                self.pack_from_rows(first, depth.clone(), places);
+                self.pack_from_rows(first, depth.clone(), columns);
             } else if self.row_stride == 1 {
-                for (column, place) in depth.clone().zip(places) {
-                    let numbers = &self.data[first + column * self.column_stride..];
-                    place.copy_from_slice(&numbers[..W]);
+                for (column, out) in depth.clone().zip(columns) {
+                    let values = &self.data[first + column * self.column_stride..];
+                    out.copy_from_slice(&values[..W]);
                 }
             } else {
-                self.pack_short_panel(first..last, depth.clone(), places);
+                self.pack_short_panel(first..last, depth.clone(), columns);
             }
             first = last;
         }
     }
 
-    /// Rows that lie one number after the other, eight numbers of each at a time.
-    fn pack_from_rows<const W: usize>(&self, first: usize, depth: Range<usize>, places: &mut [[f32; W]]) {
-        let (blocks, rest) = places.as_chunks_mut::<8>();
+    /// Packs contiguous rows, eight values of each at a time.
+    fn pack_from_rows<const W: usize>(&self, first: usize, depth: Range<usize>, columns: &mut [[f32; W]]) {
+        let (blocks, rest) = columns.as_chunks_mut::<8>();
         let row = |i: usize| &self.data[(first + i) * self.row_stride..][depth.clone()];
         let rows: [&[[f32; 8]]; W] = std::array::from_fn(|i| row(i).as_chunks().0);
         for (index, block) in blocks.iter_mut().enumerate() {
-            let numbers: [[f32; 8]; W] = std::array::from_fn(|i| rows[i][index]);
-            for (j, place) in block.iter_mut().enumerate() {
-                *place = std::array::from_fn(|i| numbers[i][j]);
+            let values: [[f32; 8]; W] = std::array::from_fn(|i| rows[i][index]);
+            for (j, column) in block.iter_mut().enumerate() {
+                *column = std::array::from_fn(|i| values[i][j]);
             }
         }
         let done = blocks.len() * 8;
-        for (j, place) in rest.iter_mut().enumerate() {
-            *place = std::array::from_fn(|i| row(i)[done + j]);
+        for (j, column) in rest.iter_mut().enumerate() {
+            *column = std::array::from_fn(|i| row(i)[done + j]);
         }
     }
 
@@ -130,23 +130,23 @@ impl<'a> Matrix<'a> {
         &self,
         rows: Range<usize>,
         depth: Range<usize>,
-        places: &mut [[f32; W]],
+        columns: &mut [[f32; W]],
     ) {
-        for (column, place) in depth.zip(places) {
-            *place = [0.0; W];
-            for (row, place) in rows.clone().zip(place) {
-                *place = self.data[row * self.row_stride + column * self.column_stride];
+        for (column, out) in depth.zip(columns) {
+            *out = [0.0; W];
+            for (row, out) in rows.clone().zip(out) {
+                *out = self.data[row * self.row_stride + column * self.column_stride];
             }
         }
     }
 
-    /// How long the matrix is when it is packed for the right side of a product.
+    /// Length of the matrix packed for the right side of a product.
     pub(crate) fn packed_len(&self, width: usize) -> usize {
         self.columns.next_multiple_of(width) * self.rows
     }
 
     /// Packs the matrix for the right side of a product: panels of `width` columns, each `[rows, width]`, the last one
-    /// filled up with zeros.
+    /// zero-padded.
     pub(crate) fn pack_columns(&self, width: usize, out: &mut [f32]) {
         let transposed = self.transposed();
         out.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packing_a_matrix_and_its_copied_transpose_is_the_same() {
+    fn a_matrix_and_its_copied_transpose_pack_alike() {
         let data: Vec<f32> = (0..35).map(|i| i as f32).collect();
         let copy: Vec<f32> = (0..35).map(|i| data[i % 5 * 7 + i / 5]).collect();
         let a = Matrix::new(&data, 5, 7).unwrap().transposed();
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_slice_of_another_length_is_an_error() {
         let error = Matrix::new(&[0.0; 5], 2, 3).unwrap_err();
-        assert!(error.to_string().contains("5 numbers"), "{error}");
+        assert!(error.to_string().contains("5 values"), "{error}");
         assert!(Matrix::new(&[], usize::MAX, 2).is_err());
     }
 }

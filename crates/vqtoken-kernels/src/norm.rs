@@ -6,14 +6,23 @@ use crate::errors::check_length;
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, ShapeError};
 
-/// Rows of a task; gradients of the weights are summed within tasks first, so it must not depend on the threads.
+/// Rows of a task. Weight gradients are summed within tasks first, so this must not depend on the number of threads.
 const ROWS: usize = 32;
+
+/// The kind of a norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormKind {
+    /// Layer norm: subtracts the mean and divides by the standard deviation.
+    Layer,
+    /// RMS norm: divides by the root mean square.
+    Rms,
+}
 
 /// A norm over the last dimension.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm<'a> {
-    /// Layer norm subtracts the mean; RMS norm does not.
-    pub centered: bool,
+    /// Layer norm or RMS norm.
+    pub kind: NormKind,
     /// `[width]`
     pub weight: &'a [f32],
     /// `[width]`
@@ -22,7 +31,7 @@ pub struct Norm<'a> {
     pub epsilon: f32,
 }
 
-/// Where the gradients of a norm go; they may hold anything before.
+/// The gradients of a norm; previous contents are overwritten.
 pub struct NormGradients<'a> {
     /// `[rows, width]`
     pub dx: &'a mut [f32],
@@ -45,10 +54,11 @@ impl Norm<'_> {
 }
 
 impl Kernels {
-    /// `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`, or without the mean, for each row of `x [rows, width]`.
+    /// `y = (x - mean) / sqrt(variance + epsilon) * weight + bias` for each row of `x [rows, width]`; with RMS norm,
+    /// `y = x / sqrt(mean(x^2) + epsilon) * weight + bias`.
     ///
     /// # Errors
-    /// Lengths do not fit.
+    /// If lengths do not match.
     pub fn norm(self, norm: &Norm<'_>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
         let width = norm.check(x.len(), y.len())?.max(1);
         x.par_chunks(ROWS * width)
@@ -57,10 +67,10 @@ impl Kernels {
         Ok(())
     }
 
-    /// The gradients of [`Kernels::norm`] from that of its output, `dy [rows, width]`; statistics are computed again.
+    /// The gradients of [`Kernels::norm`], given that of its output, `dy [rows, width]`. Mean and variance are recomputed.
     ///
     /// # Errors
-    /// Lengths do not fit.
+    /// If lengths do not match.
     pub fn norm_backward(
         self,
         norm: &Norm<'_>,
@@ -74,11 +84,11 @@ impl Kernels {
         if let Some(dbias) = &gradients.dbias {
             check_length("gradient of the norm's bias", dbias.len(), &[width])?;
         }
-        let piece = ROWS * width.max(1);
+        let chunk = ROWS * width.max(1);
         let sums: Vec<Vec<f32>> = x
-            .par_chunks(piece)
-            .zip(dy.par_chunks(piece))
-            .zip(gradients.dx.par_chunks_mut(piece))
+            .par_chunks(chunk)
+            .zip(dy.par_chunks(chunk))
+            .zip(gradients.dx.par_chunks_mut(chunk))
             .map(|((x, dy), dx)| {
                 let mut sums = vec![0.0; 2 * width];
                 backward_rows(self, norm, x, dy, dx, &mut sums);
@@ -97,12 +107,12 @@ impl Kernels {
     }
 }
 
-/// Mean (0 for RMS norm) and the inverse of the deviation.
+/// The mean (0 for RMS norm), and the reciprocal of the standard deviation or root mean square.
 #[inline(always)]
 fn statistics<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32]) -> (f32, f32) {
     let count = x.len() as f32;
     let mut mean = 0.0;
-    if norm.centered {
+    if norm.kind == NormKind::Layer {
         let mut sum = s.splat(0.0);
         for x in x.chunks(S::LANES) {
             sum = s.add(sum, s.load_or(x, 0.0));
@@ -142,28 +152,31 @@ fn backward<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32], dy: &[f32], dx: &mut [f32
     for ((x, dy), dx) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
         let (mean, inverse) = statistics(s, norm, x);
         let (mean, inverse) = (s.splat(mean), s.splat(inverse));
-        let (mut slopes, mut products) = (s.splat(0.0), s.splat(0.0));
+        let (mut weighted_sum, mut projection_sum) = (s.splat(0.0), s.splat(0.0));
         for start in (0..width).step_by(S::LANES) {
             let range = start..(start + S::LANES).min(width);
             let dy = s.load_or(&dy[range.clone()], 0.0);
-            let normal = s.mul(s.sub(s.load_or(&x[range.clone()], 0.0), mean), inverse);
-            let slope = s.mul(dy, s.load_or(&norm.weight[range.clone()], 0.0));
-            slopes = s.add(slopes, slope);
-            products = s.fma(slope, normal, products);
-            let sum = s.fma(dy, normal, s.load_or(&dweight[range.clone()], 0.0));
+            let normalized = s.mul(s.sub(s.load_or(&x[range.clone()], 0.0), mean), inverse);
+            let weighted = s.mul(dy, s.load_or(&norm.weight[range.clone()], 0.0));
+            weighted_sum = s.add(weighted_sum, weighted);
+            projection_sum = s.fma(weighted, normalized, projection_sum);
+            let sum = s.fma(dy, normalized, s.load_or(&dweight[range.clone()], 0.0));
             s.store_some(&mut dweight[range.clone()], sum);
             let sum = s.add(dy, s.load_or(&dbias[range.clone()], 0.0));
             s.store_some(&mut dbias[range], sum);
         }
         let count = width as f32;
-        let slopes = s.splat(if norm.centered { s.sum(slopes) / count } else { 0.0 });
-        let products = s.splat(s.sum(products) / count);
+        let weighted_sum = s.splat(match norm.kind {
+            NormKind::Layer => s.sum(weighted_sum) / count,
+            NormKind::Rms => 0.0,
+        });
+        let projection_sum = s.splat(s.sum(projection_sum) / count);
         for start in (0..width).step_by(S::LANES) {
             let range = start..(start + S::LANES).min(width);
-            let normal = s.mul(s.sub(s.load_or(&x[range.clone()], 0.0), mean), inverse);
-            let slope =
+            let normalized = s.mul(s.sub(s.load_or(&x[range.clone()], 0.0), mean), inverse);
+            let weighted =
                 s.mul(s.load_or(&dy[range.clone()], 0.0), s.load_or(&norm.weight[range.clone()], 0.0));
-            let rest = s.sub(s.sub(slope, slopes), s.mul(normal, products));
+            let rest = s.sub(s.sub(weighted, weighted_sum), s.mul(normalized, projection_sum));
             s.store_some(&mut dx[range], s.mul(rest, inverse));
         }
     }

@@ -1,25 +1,25 @@
 //! The blocked product that all matrix kernels share: tasks, blocks for the caches, tiles.
 //!
-//! The right side is packed into panels of a tile's columns. A task owns a block of output rows and some panels. It goes
-//! through the depth in blocks; for each it packs its rows (they stay in the second-level cache), then takes one panel
-//! after the other and multiplies it with all its rows, tile by tile.
-//! An output is the sum over the depth in the same order whatever the tasks are, so threads do not change a bit.
+//! The right operand is packed into panels as wide as a tile. A task owns a block of output rows and some panels. It goes
+//! through the depth in blocks; for each it packs its rows (they stay in the L2 cache), then multiplies each panel with all
+//! its rows, tile by tile. The order of each output's sum over the depth does not depend on how tasks are cut, so any
+//! number of threads gives the same bits.
 
 use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::Kernels;
 use crate::aligned::{Aligned, Number, Scratch};
-use crate::epilogue::{Epilogue, Place, finish_tile};
+use crate::epilogue::{Epilogue, OutputTile, finish_tile};
 use crate::shared_rows::SharedRows;
 
-/// The most rows that a task packs at a time, unless the product says otherwise.
+/// Rows of a task, unless the product says otherwise.
 const ROWS: usize = 96;
 
-/// Tasks a thread, so that a thread that is held up leaves some to the others.
-const TASKS: usize = 3;
+/// Tasks a thread, so that other threads can take over from one that is held up.
+const TASKS_PER_THREAD: usize = 3;
 
-/// The sizes of a kind of product.
+/// Block sizes of a kind of product.
 #[derive(Clone, Copy)]
 pub(crate) struct Tiling {
     /// Rows of a tile.
@@ -28,60 +28,60 @@ pub(crate) struct Tiling {
     pub(crate) columns: usize,
     /// The length of the sums.
     pub(crate) depth: usize,
-    /// How much of the depth is multiplied at a time.
+    /// Length of the blocks that the depth is multiplied in.
     pub(crate) depth_block: usize,
 }
 
 impl Tiling {
-    /// The blocks that the depth is multiplied in; an empty one where there is no depth.
+    /// The blocks of the depth; a single empty one if the depth is 0.
     fn depth_blocks(self) -> impl Iterator<Item = Range<usize>> {
         let blocks = self.depth.div_ceil(self.depth_block).max(1);
         (0..blocks).map(move |i| i * self.depth_block..((i + 1) * self.depth_block).min(self.depth))
     }
 }
 
-/// One kind of product: how its sides are packed and how a tile is computed.
+/// A kind of product: how its operands are packed and how a tile is computed.
 pub(crate) trait Product: Sync {
-    /// Numbers of the packed left side.
+    /// Element of the packed left operand.
     type Left: Number;
-    /// Numbers of the packed right side.
+    /// Element of the packed right operand.
     type Right: Number;
 
     fn tiling(&self) -> Tiling;
-    /// How long a packed panel of the left side is.
+    /// Length of a packed panel of the left operand.
     fn left_len(&self, depth: usize) -> usize;
-    /// Packs rows of the left side into panels of a tile's rows.
+    /// Packs rows of the left operand into panels as high as a tile.
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [Self::Left]);
-    /// A block of a panel of the right side, perhaps unpacked into the buffer.
+    /// A block of a panel of the right operand; it may be widened into the buffer.
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [Self::Right];
-    /// Whether tiles read the left side where it lies, so that it is not packed.
+    /// Whether tiles read the left operand in place, without packing.
     fn left_in_place(&self) -> bool {
         false
     }
-    /// Multiplies two panels to a tile, row by row.
+    /// Multiplies two panels, to a row-major tile.
     fn tile(&self, left: &[Self::Left], right: &[Self::Right], out: &mut [f32]);
-    /// Multiplies two panels over some of the depth and finishes the tile in its place; `tile` is a buffer for it. The
-    /// left one is empty where that side stays in place.
-    fn finished_tile(
+    /// Multiplies two panels over a block of the depth and applies the epilogue; `tile` is a buffer. The left panel is empty
+    /// if that operand is read in place.
+    fn multiply_and_finish_tile(
         &self,
         kernels: Kernels,
         (left, right): (&[Self::Left], &[Self::Right]),
         _depth: Range<usize>,
         tile: &mut [f32],
-        place: &Place<'_>,
+        output: &OutputTile<'_>,
         epilogue: &Epilogue<'_>,
     ) {
         self.tile(left, right, tile);
-        finish_tile(kernels, tile, self.tiling().columns, place, epilogue);
+        finish_tile(kernels, tile, self.tiling().columns, output, epilogue);
     }
 
-    /// About as many rows as a task takes.
+    /// Rows of a task, about.
     fn task_rows(&self) -> usize {
         ROWS
     }
-    /// Called before the first tile of a task, on its thread.
+    /// Called on the task's thread before its first tile.
     fn start(&self) {}
-    /// Called after the last tile of a task, on its thread.
+    /// Called on the task's thread after its last tile.
     fn finish(&self) {}
 }
 
@@ -98,16 +98,16 @@ pub(crate) fn multiply<P: Product>(
     }
     let tiling = product.tiling();
     let (tiles, panels) = (rows.div_ceil(tiling.rows), columns.div_ceil(tiling.columns));
-    let wanted = TASKS * rayon::current_num_threads();
+    let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
     let row_tasks = rows.div_ceil(product.task_rows());
-    // As many for each thread.
+    // The same number for each thread.
     let row_tasks = match row_tasks < wanted {
         true => row_tasks,
         false => row_tasks.next_multiple_of(rayon::current_num_threads()).min(tiles),
     };
     let column_tasks = wanted.div_ceil(row_tasks).min(panels);
     let work = Work { kernels, product, rows, columns, out: SharedRows::new(out, columns), epilogue };
-    // Rows that several tasks share are packed once for all of them.
+    // Rows that several tasks read are packed once for all of them.
     let packed = (column_tasks > 1 && !product.left_in_place()).then(|| work.pack_all(tiles));
     (0..row_tasks * column_tasks).into_par_iter().for_each(|task| {
         let (row_task, column_task) = (task / column_tasks, task % column_tasks);
@@ -116,11 +116,12 @@ pub(crate) fn multiply<P: Product>(
     });
 }
 
-/// Part `index` of `0..count` in `parts` parts that differ by 1 at most.
+/// Part `index` of `0..count` cut into `parts` parts whose sizes differ by at most 1.
 fn part(count: usize, index: usize, parts: usize) -> Range<usize> {
     count * index / parts..count * (index + 1) / parts
 }
 
+/// What the tasks of a product share.
 struct Work<'a, P> {
     kernels: Kernels,
     product: &'a P,
@@ -131,7 +132,7 @@ struct Work<'a, P> {
 }
 
 impl<P: Product> Work<'_, P> {
-    /// Packs all rows: for each block of the depth all tiles, one after the other.
+    /// Packs all rows: for each block of the depth, all tiles in order.
     fn pack_all(&self, tiles: usize) -> Scratch<P::Left> {
         let tiling = self.product.tiling();
         let total = tiling.depth_blocks().map(|depth| self.product.left_len(depth.len())).sum::<usize>();
@@ -149,6 +150,7 @@ impl<P: Product> Work<'_, P> {
         packed
     }
 
+    /// Computes some tiles of rows times some panels, with rows from `all` or packed here.
     fn block(&self, tiles: Range<usize>, panels: Range<usize>, all: Option<&[P::Left]>) {
         let tiling @ Tiling { rows: mr, columns: nr, depth, .. } = self.product.tiling();
         let rows = tiles.start * mr..(tiles.end * mr).min(self.rows);
@@ -179,7 +181,7 @@ impl<P: Product> Work<'_, P> {
             for panel in panels.clone() {
                 let right = self.product.right(panel, block.clone(), &mut buffer);
                 for (index, first) in rows.clone().step_by(mr).enumerate() {
-                    let place = Place {
+                    let output = OutputTile {
                         out: self.out,
                         rows: first..(first + mr).min(rows.end),
                         columns: panel * nr..((panel + 1) * nr).min(self.columns),
@@ -187,14 +189,14 @@ impl<P: Product> Work<'_, P> {
                         first: block.start == 0,
                         last: block.end == depth,
                     };
-                    place.prefetch(self.epilogue);
-                    let sides = (&packed[index * length..][..length], right);
-                    self.product.finished_tile(
+                    output.prefetch(self.epilogue);
+                    let operands = (&packed[index * length..][..length], right);
+                    self.product.multiply_and_finish_tile(
                         self.kernels,
-                        sides,
+                        operands,
                         block.clone(),
                         &mut tile,
-                        &place,
+                        &output,
                         self.epilogue,
                     );
                 }

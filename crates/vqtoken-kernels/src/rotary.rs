@@ -1,4 +1,4 @@
-//! Rotary positions: pairs of a head's numbers turned by angles that grow with the position.
+//! Rotary position embedding: pairs of features are rotated by angles that grow with the position.
 
 use rayon::prelude::*;
 
@@ -6,31 +6,31 @@ use crate::errors::{check_equal, check_length};
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, ShapeError};
 
-/// Which way to turn.
+/// The direction of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RotaryDirection {
     /// By the angle: the forward pass.
     Forward,
-    /// Back by the angle: the gradient, since a rotation's transpose is its inverse.
+    /// By the negative angle: the backward pass, since the transpose of a rotation is its inverse.
     Backward,
 }
 
 impl Kernels {
-    /// Turns `x [tokens, heads, head_dim]` in place. Number `i` of a head pairs with `i + head_dim / 2`; `cos` and `sin`
+    /// Rotates `x [tokens, heads, head_dim]` in place. Feature `i` of a head pairs with `i + head_dim / 2`; `cos` and `sin`
     /// are `[tokens, head_dim / 2]`.
     ///
-    /// Source: Su et al., RoFormer (arXiv 2104.09864), in the halves layout of Qwen2.
+    /// Source: Su et al., RoFormer (arXiv 2104.09864), in the half-split layout of Qwen2.
     ///
     /// # Errors
-    /// Lengths do not fit, or `head_dim` is odd.
+    /// If lengths do not match, or `head_dim` is odd.
     pub fn rotary(
         self,
         x: &mut [f32],
         (heads, head_dim): (usize, usize),
         (cos, sin): (&[f32], &[f32]),
-        turn: Turn,
+        direction: RotaryDirection,
     ) -> Result<(), ShapeError> {
-        check_equal("numbers of a head", head_dim, head_dim / 2 * 2, "it must be even")?;
+        check_equal("head_dim", head_dim, head_dim / 2 * 2, "it must be even")?;
         let half = head_dim / 2;
         let tokens = cos.len() / half.max(1);
         check_length("cosines", cos.len(), &[tokens, half])?;
@@ -38,15 +38,15 @@ impl Kernels {
         check_length("rotary input", x.len(), &[tokens, heads, head_dim])?;
         x.par_chunks_mut((heads * head_dim).max(1))
             .zip(cos.par_chunks(half.max(1)).zip(sin.par_chunks(half.max(1))))
-            .for_each(|(x, (cos, sin))| turn_heads(self, x, cos, sin, turn));
+            .for_each(|(x, (cos, sin))| rotate_heads(self, x, cos, sin, direction));
         Ok(())
     }
 }
 
 #[inline(always)]
-fn turn_generic<S: Simd>(s: S, x: &mut [f32], cos: &[f32], sin: &[f32], turn: Turn) {
+fn rotate_generic<S: Simd>(s: S, x: &mut [f32], cos: &[f32], sin: &[f32], direction: RotaryDirection) {
     let half = cos.len();
-    let sign = s.splat(if turn == Turn::Forward { 1.0 } else { -1.0 });
+    let sign = s.splat(if direction == RotaryDirection::Forward { 1.0 } else { -1.0 });
     for head in x.chunks_exact_mut(2 * half) {
         let (left, right) = head.split_at_mut(half);
         let angles = cos.chunks(S::LANES).zip(sin.chunks(S::LANES));
@@ -59,4 +59,4 @@ fn turn_generic<S: Simd>(s: S, x: &mut [f32], cos: &[f32], sin: &[f32], turn: Tu
     }
 }
 
-kernel!(fn turn_heads(x: &mut [f32], cos: &[f32], sin: &[f32], turn: Turn) = turn_generic);
+kernel!(fn rotate_heads(x: &mut [f32], cos: &[f32], sin: &[f32], direction: RotaryDirection) = rotate_generic);

@@ -1,4 +1,4 @@
-//! A single output row, for weights of any kind: what decoding lives on.
+//! Products with a single output row, as in decoding, for weights of any kind.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use crate::Kernels;
 use crate::aligned::Aligned;
-use crate::epilogue::{Epilogue, Place, finish_tile};
+use crate::epilogue::{Epilogue, OutputTile, finish_tile};
 use crate::float_product::tile_shape;
 use crate::shared_rows::SharedRows;
 
-/// One output row: pieces of whole panels beside each other, each finished as soon as it is summed.
-pub(crate) fn one_row(
+/// Computes one output row in chunks of whole panels, in parallel; each is finished as soon as it is summed.
+pub(crate) fn multiply_single_row(
     kernels: Kernels,
     y: &mut [f32],
     epilogue: &Epilogue<'_>,
@@ -19,14 +19,14 @@ pub(crate) fn one_row(
 ) {
     let panel = tile_shape(kernels).1;
     let outputs = y.len();
-    let pieces = 4 * rayon::current_num_threads();
-    let piece = outputs.div_ceil(pieces).next_multiple_of(panel);
+    let chunks = 4 * rayon::current_num_threads();
+    let chunk = outputs.div_ceil(chunks).next_multiple_of(panel);
     let out = SharedRows::new(y, outputs);
-    (0..outputs.div_ceil(piece.max(1))).into_par_iter().for_each(|index| {
-        let columns = index * piece..((index + 1) * piece).min(outputs);
+    (0..outputs.div_ceil(chunk.max(1))).into_par_iter().for_each(|index| {
+        let columns = index * chunk..((index + 1) * chunk).min(outputs);
         let mut sums = Aligned::zeros(columns.len());
         product(columns.clone(), &mut sums);
-        let place = Place { out, rows: 0..1, columns, width: outputs, first: true, last: true };
-        finish_tile(kernels, &sums, sums.len(), &place, epilogue);
+        let output = OutputTile { out, rows: 0..1, columns, width: outputs, first: true, last: true };
+        finish_tile(kernels, &sums, sums.len(), &output, epilogue);
     });
 }

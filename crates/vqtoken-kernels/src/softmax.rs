@@ -11,27 +11,27 @@ use crate::{Kernels, ShapeError};
 const ROWS: usize = 16;
 
 impl Kernels {
-    /// Softmax of each row of `x [rows, width]`, in place. A row with NaN, infinity or nothing but minus infinity comes
-    /// out as NaN.
+    /// Softmax of each row of `x [rows, width]`, in place. A row that holds NaN or infinity, or only minus infinity, becomes
+    /// NaN.
     ///
     /// # Errors
-    /// The length is no multiple of `width`.
+    /// If the length is not a multiple of `width`.
     pub fn softmax(self, x: &mut [f32], width: usize) -> Result<(), ShapeError> {
         check_length("rows of softmax", x.len(), &[x.len() / width.max(1), width])?;
         x.par_chunks_mut(ROWS * width.max(1)).for_each(|x| softmax_rows(self, x, width));
         Ok(())
     }
 
-    /// The gradient of [`Kernels::softmax`]: turns `dy` in place into that of the input, given the output `y`.
+    /// The gradient of [`Kernels::softmax`]: given the output `y`, turns its gradient `dy` into that of the input, in place.
     ///
     /// # Errors
-    /// Lengths do not fit.
+    /// If lengths do not match.
     pub fn softmax_backward(self, y: &[f32], dy: &mut [f32], width: usize) -> Result<(), ShapeError> {
         check_length("rows of softmax", y.len(), &[y.len() / width.max(1), width])?;
         check_length("gradient of softmax", dy.len(), &[y.len()])?;
-        let piece = ROWS * width.max(1);
-        y.par_chunks(piece)
-            .zip(dy.par_chunks_mut(piece))
+        let chunk = ROWS * width.max(1);
+        y.par_chunks(chunk)
+            .zip(dy.par_chunks_mut(chunk))
             .for_each(|(y, dy)| backward_rows(self, y, dy, width));
         Ok(())
     }

@@ -1,12 +1,12 @@
-//! Shapes that nobody thought of: products and attention against f64, whatever their sizes.
+//! Products and attention of random shapes against f64.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Unaligned, all_kernels, assert_close, numbers};
+use common::{Unaligned, all_kernels, assert_close, values};
 use half::bf16;
 use proptest::prelude::*;
-use vqtoken_kernels::{Activation, AttentionShape, Fused, Layout, Matrix, PackedLinear};
+use vqtoken_kernels::{Activation, AttentionShape, Causality, Fused, Layout, Matrix, PackedLinear};
 
 /// `x [M, K]` times the transpose of `w [N, K]`.
 fn product(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f64> {
@@ -26,8 +26,8 @@ proptest! {
     #[test]
     fn linear(rows in 1_usize..170, inputs in 1_usize..90, outputs in 1_usize..70, offset in 0_usize..9) {
         let shape = [rows, inputs, outputs];
-        let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
-        let (bias, residual) = (numbers(3, outputs), numbers(4, rows * outputs));
+        let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+        let (bias, residual) = (values(3, outputs), values(4, rows * outputs));
         let exact: Vec<f64> = product(&x, &w, shape)
             .iter()
             .enumerate()
@@ -47,15 +47,15 @@ proptest! {
     #[test]
     fn bf16_and_int8(rows in 1_usize..60, inputs in 1_usize..150, outputs in 1_usize..80) {
         let shape = [rows, inputs, outputs];
-        let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
-        // Numbers that bf16 holds, so that rounding activations to it changes nothing.
+        let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+        // Values that bf16 represents, so that rounding activations changes nothing.
         let [x, w] = [x, w].map(|x| x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect::<Vec<f32>>());
         let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
         let exact = product(&x, &w, shape);
         for kernels in all_kernels() {
             let layers = [
                 (PackedLinear::bf16(kernels, &halves, outputs, inputs).unwrap(), 2e-6),
-                // Steps of 1/127 on both sides, and the chance that they all round the same way is nil.
+                // Steps of 1/127 in both operands; rounding errors mostly cancel.
                 (PackedLinear::int8(kernels, &w, outputs, inputs).unwrap(), 0.05),
             ];
             for (layer, tolerance) in layers {
@@ -69,8 +69,8 @@ proptest! {
 
     #[test]
     fn sums_of_products(rows in 1_usize..40, inner in 1_usize..200, columns in 1_usize..60) {
-        let (a, b) = (numbers(1, rows * inner), numbers(2, columns * inner));
-        let start = numbers(3, rows * columns);
+        let (a, b) = (values(1, rows * inner), values(2, columns * inner));
+        let start = values(3, rows * columns);
         let exact: Vec<f64> = product(&a, &b, [rows, inner, columns])
             .iter()
             .zip(&start)
@@ -97,10 +97,10 @@ proptest! {
             keys,
             head_dim,
             layout: Layout::HeadsFirst,
-            causal: causal.then_some(before),
+            causality: if causal { Causality::Causal } else { Causality::Bidirectional },
             scale: 0.7,
         };
-        let (q, k, v) = (numbers(1, shape.query_len()), numbers(2, shape.key_len()), numbers(3, shape.key_len()));
+        let (q, k, v) = (values(1, shape.query_len()), values(2, shape.key_len()), values(3, shape.key_len()));
         let mut exact = Vec::new();
         for (row, q) in q.chunks(head_dim).enumerate() {
             let visible = if causal { row % queries + before + 1 } else { keys };

@@ -1,19 +1,19 @@
-//! Attention against loops in f64, and its gradients against differences.
+//! Attention against loops in f64, and its gradients against central differences.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Unaligned, all_kernels, assert_close, differences, numbers, same_on_any_threads, to_f64};
-use vqtoken_kernels::{AttentionForward, AttentionGradients, AttentionShape, Kernels, Layout};
+use common::{Unaligned, all_kernels, assert_close, numeric_gradient, same_on_any_threads, to_f64, values};
+use vqtoken_kernels::{AttentionForward, AttentionGradients, AttentionShape, Causality, Kernels, Layout};
 
-fn shape(sizes: [usize; 6], layout: Layout, causal: Option<usize>) -> AttentionShape {
+fn shape(sizes: [usize; 6], layout: Layout, causality: Causality) -> AttentionShape {
     let [batch, heads, kv_heads, queries, keys, head_dim] = sizes;
     let scale = 1.0 / (head_dim as f32).sqrt();
-    AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, layout, causal, scale }
+    AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, layout, causality, scale }
 }
 
-/// Where number `d` of a token's head lies.
-fn place(s: &AttentionShape, b: usize, t: usize, h: usize, d: usize, heads: usize, tokens: usize) -> usize {
+/// The offset of feature `d` of a token's head.
+fn offset(s: &AttentionShape, b: usize, t: usize, h: usize, d: usize, heads: usize, tokens: usize) -> usize {
     match s.layout {
         Layout::TokensFirst => ((b * tokens + t) * heads + h) * s.head_dim + d,
         Layout::HeadsFirst => ((b * heads + h) * tokens + t) * s.head_dim + d,
@@ -26,9 +26,12 @@ fn reference(s: &AttentionShape, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
         for h in 0..s.heads {
             let g = h / (s.heads / s.kv_heads);
             for i in 0..s.queries {
-                let visible = s.causal.map_or(s.keys, |offset| i + offset + 1);
-                let at = |d| place(s, b, i, h, d, s.heads, s.queries);
-                let key = |j, d| place(s, b, j, g, d, s.kv_heads, s.keys);
+                let visible = match s.causality {
+                    Causality::Bidirectional => s.keys,
+                    Causality::Causal => s.keys - s.queries + i + 1,
+                };
+                let at = |d| offset(s, b, i, h, d, s.heads, s.queries);
+                let key = |j, d| offset(s, b, j, g, d, s.kv_heads, s.keys);
                 let scores: Vec<f64> = (0..visible)
                     .map(|j| {
                         (0..s.head_dim).map(|d| q[at(d)] * k[key(j, d)]).sum::<f64>() * f64::from(s.scale)
@@ -47,8 +50,8 @@ fn reference(s: &AttentionShape, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
 }
 
 fn inputs(s: &AttentionShape, size: f32) -> [Vec<f32>; 3] {
-    let scaled = |seed, count| numbers(seed, count).iter().map(|x| x * size).collect();
-    [scaled(1, s.query_len()), scaled(2, s.key_len()), numbers(3, s.key_len())]
+    let scaled = |seed, count| values(seed, count).iter().map(|x| x * size).collect();
+    [scaled(1, s.query_len()), scaled(2, s.key_len()), values(3, s.key_len())]
 }
 
 fn forward(
@@ -70,20 +73,20 @@ fn forward(
 #[test]
 fn forward_against_f64() {
     let cases = [
-        ([1, 1, 1, 1, 1, 1], None),
-        ([2, 3, 3, 5, 7, 11], None),
-        ([1, 2, 1, 33, 50, 8], None),
-        ([1, 14, 2, 1, 83, 64], Some(82)),
-        ([1, 2, 2, 1, 9, 7], None),
-        ([2, 4, 2, 20, 20, 24], Some(0)),
-        ([1, 2, 1, 37, 300, 20], Some(263)),
-        ([1, 1, 1, 40, 331, 72], None),
-        ([1, 1, 1, 310, 310, 5], Some(0)),
+        ([1, 1, 1, 1, 1, 1], Causality::Bidirectional),
+        ([2, 3, 3, 5, 7, 11], Causality::Bidirectional),
+        ([1, 2, 1, 33, 50, 8], Causality::Bidirectional),
+        ([1, 14, 2, 1, 83, 64], Causality::Causal),
+        ([1, 2, 2, 1, 9, 7], Causality::Bidirectional),
+        ([2, 4, 2, 20, 20, 24], Causality::Causal),
+        ([1, 2, 1, 37, 300, 20], Causality::Causal),
+        ([1, 1, 1, 40, 331, 72], Causality::Bidirectional),
+        ([1, 1, 1, 310, 310, 5], Causality::Causal),
     ];
     for kernels in all_kernels() {
-        for (sizes, causal) in cases {
+        for (sizes, causality) in cases {
             for layout in [Layout::TokensFirst, Layout::HeadsFirst] {
-                let s = shape(sizes, layout, causal);
+                let s = shape(sizes, layout, causality);
                 for size in [1.0, 8.0] {
                     let input = inputs(&s, size);
                     let exact = reference(&s, &to_f64(&input[0]), &to_f64(&input[1]), &to_f64(&input[2]));
@@ -99,26 +102,26 @@ fn forward_against_f64() {
 }
 
 #[test]
-fn gradients_against_differences() {
+fn gradients_against_central_differences() {
     let cases = [
-        ([1, 1, 1, 3, 4, 3], None),
-        ([2, 4, 2, 7, 7, 6], Some(0)),
-        ([1, 2, 1, 5, 21, 4], Some(16)),
-        ([1, 2, 2, 19, 10, 5], None),
+        ([1, 1, 1, 3, 4, 3], Causality::Bidirectional),
+        ([2, 4, 2, 7, 7, 6], Causality::Causal),
+        ([1, 2, 1, 5, 21, 4], Causality::Causal),
+        ([1, 2, 2, 19, 10, 5], Causality::Bidirectional),
     ];
     for kernels in all_kernels() {
-        for (sizes, causal) in cases {
+        for (sizes, causality) in cases {
             for layout in [Layout::TokensFirst, Layout::HeadsFirst] {
-                let s = shape(sizes, layout, causal);
+                let s = shape(sizes, layout, causality);
                 let input = inputs(&s, 2.0);
-                let dout = numbers(9, s.query_len());
+                let dout = values(9, s.query_len());
                 let (dq, dk, dv) = backward(kernels, &s, &input, &dout);
                 let [q, k, v] = [to_f64(&input[0]), to_f64(&input[1]), to_f64(&input[2])];
                 let loss = |out: Vec<f64>| out.iter().zip(&dout).map(|(a, b)| a * f64::from(*b)).sum::<f64>();
                 let name = format!("{kernels:?} {s:?}");
-                assert_close(&name, &dq, &differences(&q, |q| loss(reference(&s, q, &k, &v))), 3e-6);
-                assert_close(&name, &dk, &differences(&k, |k| loss(reference(&s, &q, k, &v))), 3e-6);
-                assert_close(&name, &dv, &differences(&v, |v| loss(reference(&s, &q, &k, v))), 3e-6);
+                assert_close(&name, &dq, &numeric_gradient(&q, |q| loss(reference(&s, q, &k, &v))), 3e-6);
+                assert_close(&name, &dk, &numeric_gradient(&k, |k| loss(reference(&s, &q, k, &v))), 3e-6);
+                assert_close(&name, &dv, &numeric_gradient(&v, |v| loss(reference(&s, &q, &k, v))), 3e-6);
             }
         }
     }
@@ -142,12 +145,12 @@ fn backward(
 }
 
 #[test]
-fn gradients_over_many_blocks_match_those_of_portable_code() {
-    let s = shape([1, 2, 1, 330, 330, 9], Layout::TokensFirst, Some(0));
+fn gradients_over_many_blocks_match_the_directional_derivative() {
+    let s = shape([1, 2, 1, 330, 330, 9], Layout::TokensFirst, Causality::Causal);
     let input = inputs(&s, 2.0);
-    let dout = numbers(9, s.query_len());
-    // The derivative along one direction of everything at once.
-    let step: Vec<Vec<f64>> = (0..3).map(|i| to_f64(&numbers(20 + i, input[i as usize].len()))).collect();
+    let dout = values(9, s.query_len());
+    // The directional derivative along one random direction of all inputs.
+    let step: Vec<Vec<f64>> = (0..3).map(|i| to_f64(&values(20 + i, input[i as usize].len()))).collect();
     let moved = |t: f64| {
         let at = |i: usize| -> Vec<f64> {
             input[i].iter().zip(&step[i]).map(|(x, step)| f64::from(*x) + t * step).collect()
@@ -163,43 +166,43 @@ fn gradients_over_many_blocks_match_those_of_portable_code() {
             .zip(&step)
             .map(|(gradient, step)| gradient.iter().zip(step).map(|(a, b)| f64::from(*a) * b).sum::<f64>())
             .sum();
-        assert!((slope - exact).abs() < 1e-4 * exact.abs().max(1.0), "{kernels:?}: {slope} not {exact}");
+        assert!((slope - exact).abs() < 1e-4 * exact.abs().max(1.0), "{kernels:?}: {slope} expected {exact}");
     }
 }
 
 #[test]
 fn the_same_bits_on_any_threads() {
     for kernels in all_kernels() {
-        let s = shape([2, 4, 2, 70, 170, 12], Layout::TokensFirst, Some(100));
-        let (input, dout) = (inputs(&s, 1.0), numbers(9, s.query_len()));
+        let s = shape([2, 4, 2, 70, 170, 12], Layout::TokensFirst, Causality::Causal);
+        let (input, dout) = (inputs(&s, 1.0), values(9, s.query_len()));
         same_on_any_threads("attention", || forward(kernels, &s, &input, true).0);
         same_on_any_threads("gradients of attention", || {
             let (dq, dk, dv) = backward(kernels, &s, &input, &dout);
             [dq, dk, dv].concat()
         });
-        let s = shape([1, 4, 2, 1, 170, 12], Layout::TokensFirst, None);
+        let s = shape([1, 4, 2, 1, 170, 12], Layout::TokensFirst, Causality::Bidirectional);
         let input = inputs(&s, 1.0);
         same_on_any_threads("decoding", || forward(kernels, &s, &input, false).0);
     }
 }
 
 #[test]
-fn what_is_masked_does_not_matter_and_nan_stays_in_its_head() {
+fn masked_keys_have_no_effect_and_nan_stays_in_its_head() {
     for kernels in all_kernels() {
-        let s = shape([1, 2, 2, 20, 20, 6], Layout::HeadsFirst, Some(0));
+        let s = shape([1, 2, 2, 20, 20, 6], Layout::HeadsFirst, Causality::Causal);
         let clean = inputs(&s, 1.0);
-        let mut spoilt = clean.clone();
-        // The last key of head 0, which only its last query sees.
-        spoilt[1][19 * 6] = f32::NAN;
-        let ((a, _), (b, _)) = (forward(kernels, &s, &clean, true), forward(kernels, &s, &spoilt, true));
+        let mut poisoned = clean.clone();
+        // The last key of head 0, which only its last query attends to.
+        poisoned[1][19 * 6] = f32::NAN;
+        let ((a, _), (b, _)) = (forward(kernels, &s, &clean, true), forward(kernels, &s, &poisoned, true));
         assert_eq!(a[..19 * 6], b[..19 * 6]);
         assert!(b[19 * 6..20 * 6].iter().all(|x| x.is_nan()));
         assert_eq!(a[20 * 6..], b[20 * 6..]);
-        // A score of minus infinity takes no weight, even where it comes first.
-        let s = shape([1, 1, 1, 2, 3, 1], Layout::HeadsFirst, None);
+        // A score of minus infinity has no weight, even if it comes first.
+        let s = shape([1, 1, 1, 2, 3, 1], Layout::HeadsFirst, Causality::Bidirectional);
         let input = [vec![1.0, 1.0], vec![f32::NEG_INFINITY, 0.0, 0.0], vec![5.0, 1.0, 3.0]];
         assert_eq!(forward(kernels, &s, &input, false).0, [2.0, 2.0]);
-        let s = shape([1, 1, 1, 1, 3, 1], Layout::HeadsFirst, None);
+        let s = shape([1, 1, 1, 1, 3, 1], Layout::HeadsFirst, Causality::Bidirectional);
         let input = [vec![1.0], vec![f32::NEG_INFINITY, 0.0, 0.0], vec![5.0, 1.0, 3.0]];
         assert_eq!(forward(kernels, &s, &input, false).0, [2.0]);
     }
@@ -208,7 +211,7 @@ fn what_is_masked_does_not_matter_and_nan_stays_in_its_head() {
 #[test]
 fn wrong_shapes_are_errors() {
     let kernels = Kernels::best();
-    let s = shape([1, 2, 1, 2, 2, 2], Layout::HeadsFirst, None);
+    let s = shape([1, 2, 1, 2, 2, 2], Layout::HeadsFirst, Causality::Bidirectional);
     let (q, k) = ([0.0; 8], [0.0; 4]);
     assert!(kernels.attention(&s, (&q, &k, &k), &mut [0.0; 8], None).is_ok());
     assert!(kernels.attention(&s, (&k, &k, &k), &mut [0.0; 8], None).is_err());
@@ -217,6 +220,8 @@ fn wrong_shapes_are_errors() {
     assert!(kernels.attention(&s, (&q, &k, &k), &mut [0.0; 8], Some(&mut [0.0; 3])).is_err());
     let uneven = AttentionShape { heads: 3, kv_heads: 2, ..s };
     assert!(kernels.attention(&uneven, (&q, &k, &k), &mut [0.0; 8], None).is_err());
-    let offset = AttentionShape { causal: Some(1), ..s };
-    assert!(kernels.attention(&offset, (&q, &k, &k), &mut [0.0; 8], None).is_err());
+    let more_queries = AttentionShape { queries: 4, ..s };
+    assert!(kernels.attention(&more_queries, (&[0.0; 16], &k, &k), &mut [0.0; 16], None).is_ok());
+    let causal = AttentionShape { causality: Causality::Causal, ..more_queries };
+    assert!(kernels.attention(&causal, (&[0.0; 16], &k, &k), &mut [0.0; 16], None).is_err());
 }

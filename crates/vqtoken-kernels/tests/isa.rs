@@ -1,11 +1,11 @@
-//! `VQTOKEN_ISA` forces an instruction set; asked in a process of its own, since the variable belongs to the process.
+//! `VQTOKEN_ISA` forces an instruction set. Child processes check it, since an environment variable is process-wide.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
 use vqtoken_kernels::{ISA_VARIABLE, Isa, IsaError, Kernels};
 
-/// Not a test by itself: prints what the variable leads to.
+/// Not a test by itself: prints what the variable selects.
 #[test]
 fn child() {
     match Kernels::from_env() {
@@ -24,13 +24,13 @@ fn ask(value: Option<&str>) -> String {
 }
 
 #[test]
-fn the_variable_forces_every_instruction_set_the_cpu_has() {
+fn the_variable_forces_every_supported_instruction_set() {
     for isa in [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Amx] {
         let answer = ask(Some(&isa.to_string()));
         match Kernels::new(isa) {
             Ok(_) => assert!(answer.contains(&format!("isa is {isa}")), "{answer}"),
             Err(error @ IsaError::Missing { .. }) => {
-                println!("skipped: this CPU has no {isa}");
+                println!("skipped: this CPU does not support {isa}");
                 assert!(answer.contains(&format!("error is {error}")), "{answer}");
             }
             Err(error) => panic!("{error}"),

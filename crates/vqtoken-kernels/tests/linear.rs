@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Unaligned, all_kernels, assert_close, bits, numbers, same_on_any_threads};
+use common::{Unaligned, all_kernels, assert_close, bits, same_on_any_threads, values};
 use half::bf16;
 use vqtoken_kernels::{Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError};
 
-/// Shapes `[M, inputs, outputs]`: one, whole tiles, such that divide nothing, and more rows than a task takes.
+/// Shapes `[M, inputs, outputs]`: single rows, full tiles, sizes that divide nothing, and more rows than a task has.
 const SHAPES: [[usize; 3]; 14] = [
     [1, 1, 1],
     [1, 7, 5],
@@ -25,12 +25,12 @@ const SHAPES: [[usize; 3]; 14] = [
     [290, 40, 35],
 ];
 
-/// All of them, but for Miri those that it gets through.
+/// All of them; under Miri those that it finishes in time.
 fn shapes() -> impl Iterator<Item = [usize; 3]> {
     SHAPES.into_iter().filter(|shape| !cfg!(miri) || shape.iter().product::<usize>() < 1_000)
 }
 
-/// `x W^T` of rounded or plain numbers.
+/// `x W^T`.
 fn product(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f64> {
     let mut y = vec![0.0; rows * outputs];
     for i in 0..rows {
@@ -51,7 +51,7 @@ fn activate(activation: Activation, x: f64) -> f64 {
             0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh())
         }
         Activation::Gelu => {
-            // The distribution function by Simpson's rule.
+            // The cumulative distribution function by Simpson's rule.
             let (n, h) = (2000, x / 2000.0);
             let density = |t: f64| (-t * t / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
             let sum: f64 = (0..=n)
@@ -76,7 +76,7 @@ fn run(layer: &PackedLinear, x: &[f32], rows: usize, fused: Fused<'_>) -> Vec<f3
 fn f32_against_f64() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in shapes() {
-            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
             let w = Unaligned::new(&w, 1);
             let layer = PackedLinear::f32(kernels, w.get(), outputs, inputs).unwrap();
             let y = run(&layer, &x, rows, Fused::default());
@@ -86,11 +86,11 @@ fn f32_against_f64() {
 }
 
 #[test]
-fn everything_fused_against_f64() {
+fn bias_activation_and_residual_against_f64() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in [[1, 70, 37], [7, 30, 19], [100, 400, 35]] {
-            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
-            let (bias, residual) = (numbers(3, outputs), numbers(4, rows * outputs));
+            let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+            let (bias, residual) = (values(3, outputs), values(4, rows * outputs));
             let residual = Unaligned::new(&residual, 7);
             let layer = PackedLinear::f32(kernels, &w, outputs, inputs).unwrap().with_bias(&bias).unwrap();
             for activation in [Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Silu]
@@ -114,12 +114,12 @@ fn everything_fused_against_f64() {
 fn bf16_against_f64() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in shapes() {
-            let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+            let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
             let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
             let rounded: Vec<f32> = halves.iter().map(|x| bf16::from_bits(*x).to_f32()).collect();
             let layer = PackedLinear::bf16(kernels, &halves, outputs, inputs).unwrap();
             let y = run(&layer, &x, rows, Fused::default());
-            // One row always takes activations as they are.
+            // A single row is never rounded.
             let x = match kernels.multiplies_bf16() && rows > 1 {
                 true => x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect(),
                 false => x,
@@ -129,8 +129,8 @@ fn bf16_against_f64() {
     }
 }
 
-/// What int8 has to give, exactly: rounding (a single row as finely as sums in `i32` allow), integer sums, two scales.
-fn int8_by_hand(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+/// The exact result of int8: quantization (a single row as finely as sums in `i32` allow), integer sums, two scales.
+fn int8_reference(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f32> {
     let quantize = |row: &[f32], most: f32| {
         let largest = row.iter().fold(0.0_f32, |m, x| m.max(x.abs()));
         let inverse = if largest > 0.0 { most / largest } else { 0.0 };
@@ -155,8 +155,8 @@ fn int8_by_hand(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Ve
 fn int8_is_exact_integer_arithmetic_on_every_instruction_set() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in shapes() {
-            let (mut x, mut w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
-            // The worst that sums of 16 bits could saturate on, and rows of nothing.
+            let (mut x, mut w) = (values(1, rows * inputs), values(2, outputs * inputs));
+            // The extremes that 16-bit sums would saturate on, and rows of zeros.
             x[..inputs].fill(1.0);
             w[..inputs].fill(-1.0);
             if outputs > 1 {
@@ -164,15 +164,15 @@ fn int8_is_exact_integer_arithmetic_on_every_instruction_set() {
             }
             let layer = PackedLinear::int8(kernels, &w, outputs, inputs).unwrap();
             let y = run(&layer, &x, rows, Fused::default());
-            assert!(y == int8_by_hand(&x, &w, shape), "{kernels:?} {shape:?}");
+            assert!(y == int8_reference(&x, &w, shape), "{kernels:?} {shape:?}");
         }
     }
 }
 
 #[test]
-fn int8_stays_near_f32() {
+fn int8_is_close_to_f32() {
     let (rows, inputs, outputs) = (20, 1152, 64);
-    let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+    let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
     let exact = product(&x, &w, [rows, inputs, outputs]);
     for kernels in all_kernels() {
         let y = run(&PackedLinear::int8(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
@@ -193,26 +193,26 @@ fn bf16(kernels: Kernels, w: &[f32], outputs: usize, inputs: usize) -> Result<Pa
 const MAKERS: [Make; 3] = [PackedLinear::f32, bf16, PackedLinear::int8];
 
 #[test]
-fn nan_and_infinity_reach_their_row_and_no_other() {
+fn nan_and_infinity_affect_only_their_row() {
     for kernels in all_kernels() {
         for (format, make) in MAKERS.iter().enumerate() {
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 for rows in [1, 9] {
                     let (inputs, outputs) = (41, 37);
-                    let mut x = numbers(1, rows * inputs);
-                    let w: Vec<f32> = numbers(2, outputs * inputs).iter().map(|x| x.abs() + 0.1).collect();
+                    let mut x = values(1, rows * inputs);
+                    let w: Vec<f32> = values(2, outputs * inputs).iter().map(|x| x.abs() + 0.1).collect();
                     x[(rows - 1) * inputs + 40] = bad;
                     let y = run(&make(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
-                    let (good, spoilt) = y.split_at((rows - 1) * outputs);
+                    let (good, poisoned) = y.split_at((rows - 1) * outputs);
                     assert!(good.iter().all(|y| y.is_finite()), "{kernels:?} {format} {bad}");
                     let expected = |y: &f32| if format == 2 || bad.is_nan() { y.is_nan() } else { *y == bad };
-                    assert!(spoilt.iter().all(expected), "{kernels:?} {format} {bad}: {spoilt:?}");
+                    assert!(poisoned.iter().all(expected), "{kernels:?} {format} {bad}: {poisoned:?}");
                 }
             }
-            // A spoilt weight spoils its column.
-            let mut w = numbers(2, 37 * 41);
+            // A poisoned weight poisons its output channel.
+            let mut w = values(2, 37 * 41);
             w[36 * 41] = f32::NAN;
-            let y = run(&make(kernels, &w, 37, 41).unwrap(), &numbers(1, 3 * 41), 3, Fused::default());
+            let y = run(&make(kernels, &w, 37, 41).unwrap(), &values(1, 3 * 41), 3, Fused::default());
             assert!(y.chunks(37).all(|y| y[36].is_nan() && y[..36].iter().all(|y| y.is_finite())));
         }
     }
@@ -223,13 +223,13 @@ fn the_same_bits_on_any_threads() {
     for kernels in all_kernels() {
         for make in MAKERS {
             for (rows, inputs, outputs) in [(1, 500, 300), (150, 700, 100), (40, 2500, 60)] {
-                let (x, w) = (numbers(1, rows * inputs), numbers(2, outputs * inputs));
+                let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
                 let layer = make(kernels, &w, outputs, inputs).unwrap();
                 let fused = Fused { activation: Activation::Silu, residual: None };
                 same_on_any_threads("linear", || run(&layer, &x, rows, fused));
             }
         }
-        let (a, b) = (numbers(1, 130 * 500), numbers(2, 500 * 90));
+        let (a, b) = (values(1, 130 * 500), values(2, 500 * 90));
         same_on_any_threads("matmul", || {
             let mut y = vec![f32::NAN; 130 * 90];
             let (a, b) = (Matrix::new(&a, 130, 500).unwrap(), Matrix::new(&b, 500, 90).unwrap());
@@ -240,16 +240,16 @@ fn the_same_bits_on_any_threads() {
 }
 
 #[test]
-fn nothing_in_nothing_out() {
+fn empty_sides_give_the_bias_or_nothing() {
     for kernels in all_kernels() {
         for make in MAKERS {
             let layer = make(kernels, &[], 3, 0).unwrap().with_bias(&[1.0, 2.0, 3.0]).unwrap();
             assert_eq!(run(&layer, &[], 2, Fused::default()), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
             assert_eq!(run(&layer, &[], 1, Fused::default()), [1.0, 2.0, 3.0]);
-            let layer = make(kernels, &numbers(1, 15), 3, 5).unwrap();
+            let layer = make(kernels, &values(1, 15), 3, 5).unwrap();
             assert!(run(&layer, &[], 0, Fused::default()).is_empty());
             let layer = make(kernels, &[], 0, 5).unwrap();
-            assert!(run(&layer, &numbers(1, 10), 2, Fused::default()).is_empty());
+            assert!(run(&layer, &values(1, 10), 2, Fused::default()).is_empty());
         }
     }
 }
@@ -277,7 +277,7 @@ fn wrong_lengths_are_errors() {
 fn matmul_in_all_transposes() {
     for kernels in all_kernels() {
         for shape @ [m, k, n] in shapes() {
-            let (a, b) = (numbers(1, m * k), numbers(2, n * k));
+            let (a, b) = (values(1, m * k), values(2, n * k));
             let exact = product(&a, &b, shape);
             let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
                 (0..x.len()).map(|i| x[i % rows * columns + i / rows]).collect()
@@ -293,7 +293,7 @@ fn matmul_in_all_transposes() {
                     assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);
                     y.assert_untouched();
                     assert_eq!(first.get_or_insert_with(|| bits(y.get())), &bits(y.get()));
-                    let bias = numbers(3, n);
+                    let bias = values(3, n);
                     let mut biased = Unaligned::poisoned(m * n, 3);
                     kernels.matmul_bias(left, right, &bias, biased.get_mut()).unwrap();
                     biased.assert_untouched();

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::{Unaligned, all_kernels, bits, numbers, same_on_any_threads};
+use common::{Unaligned, all_kernels, bits, same_on_any_threads, values};
 use vqtoken_kernels::{Activation, Fused, Kernels, PackedLinear};
 
 const INPUTS: usize = 300;
 const OUTPUTS: usize = 70;
 
-/// Inputs with some channels 100 times as large.
+/// Inputs with some channels multiplied by 100.
 fn with_outliers(rows: usize, outliers: &[usize]) -> Vec<f32> {
-    let mut x = numbers(1, rows * INPUTS);
+    let mut x = values(1, rows * INPUTS);
     for row in x.chunks_mut(INPUTS) {
         outliers.iter().for_each(|channel| row[*channel] *= 100.0);
     }
@@ -19,7 +19,7 @@ fn with_outliers(rows: usize, outliers: &[usize]) -> Vec<f32> {
 }
 
 fn weights() -> Vec<f32> {
-    numbers(2, OUTPUTS * INPUTS)
+    values(2, OUTPUTS * INPUTS)
 }
 
 fn exact(x: &[f32], w: &[f32]) -> Vec<f64> {
@@ -27,7 +27,7 @@ fn exact(x: &[f32], w: &[f32]) -> Vec<f64> {
     x.chunks(INPUTS).flat_map(|x| w.chunks(INPUTS).map(move |w| product(x, w))).collect()
 }
 
-/// Each number rounded to 127 steps of its row.
+/// Each value rounded to 127 steps of its row.
 fn rounded(x: &[f32]) -> Vec<f32> {
     let row = |row: &[f32]| {
         let step = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0;
@@ -50,7 +50,7 @@ fn run(kernels: Kernels, x: &[f32], w: &[f32], fused: Fused<'_>) -> Vec<f32> {
 }
 
 #[test]
-fn they_do_not_cost_the_others_their_precision() {
+fn outliers_do_not_cost_the_other_channels_their_precision() {
     for kernels in all_kernels() {
         for outliers in [vec![17], vec![0, 1, 150, 299], (0..9).map(|i| i * 33).collect()] {
             for rows in [1, 2, 23, 200] {
@@ -68,11 +68,11 @@ fn they_do_not_cost_the_others_their_precision() {
 }
 
 #[test]
-fn everything_fused_comes_after_them() {
+fn bias_activation_and_residual_come_after_outliers() {
     for kernels in all_kernels() {
         let outliers = [3, 77];
         let (x, w) = (with_outliers(9, &outliers), weights());
-        let (bias, residual) = (numbers(3, OUTPUTS), numbers(4, 9 * OUTPUTS));
+        let (bias, residual) = (values(3, OUTPUTS), values(4, 9 * OUTPUTS));
         let plain = run(kernels, &x, &w, Fused::default());
         let layer = PackedLinear::int8(kernels, &w, OUTPUTS, INPUTS).unwrap().with_bias(&bias).unwrap();
         let mut y = vec![f32::NAN; plain.len()];
@@ -98,7 +98,7 @@ fn the_same_bits_on_any_threads() {
 }
 
 #[test]
-fn an_outlier_that_is_not_finite_spoils_its_row_alone() {
+fn a_non_finite_outlier_affects_only_its_row() {
     for kernels in all_kernels() {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut x = with_outliers(7, &[40]);

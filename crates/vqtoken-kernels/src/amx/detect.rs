@@ -1,11 +1,11 @@
-//! Whether AMX can be used: asked of the CPU, and of the operating system.
+//! Whether the CPU and the operating system support AMX.
 
 use std::arch::{asm, x86_64};
 
-/// Whether the CPU has AMX with bf16 and int8 beside AVX-512 BF16, and the operating system lets this process use it.
-pub(crate) fn request() -> bool {
+/// Whether the CPU has AVX-512 BF16 and AMX with bf16 and int8, and the operating system lets this process use the tiles.
+pub(crate) fn is_available() -> bool {
     if cfg!(miri) {
-        return false; // Miri reads no assembly, and this asks the CPU in assembly.
+        return false; // Miri cannot run the assembly.
     }
     const OSXSAVE: u32 = 1 << 27;
     const TILES: u32 = 1 << 22 | 1 << 24 | 1 << 25;
@@ -13,17 +13,17 @@ pub(crate) fn request() -> bool {
         return false;
     }
     let tiles = x86_64::__cpuid_count(7, 0).edx & TILES == TILES;
-    tiles && is_x86_feature_detected!("avx512bf16") && permitted()
+    tiles && is_x86_feature_detected!("avx512bf16") && request_permission()
 }
 
-/// Linux hands out the tiles' state on request only.
+/// Linux enables the tile state only for processes that ask for it.
 #[cfg(target_os = "linux")]
-fn permitted() -> bool {
+fn request_permission() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const REQUEST_STATE_PERMISSION: i64 = 0x1023;
     const TILE_DATA: i64 = 18;
     let status: i64;
-    // SAFETY: the call takes two numbers and touches no memory of this process; `syscall` overwrites rcx and r11.
+    // SAFETY: the call takes two integers and touches no memory of this process; `syscall` clobbers rcx and r11.
     unsafe {
         asm!(
             "syscall",
@@ -39,6 +39,6 @@ fn permitted() -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
+fn request_permission() -> bool {
     false
 }

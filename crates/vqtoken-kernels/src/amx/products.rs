@@ -1,49 +1,49 @@
-//! Products of bf16 and of int8 whose tiles are multiplied by AMX.
+//! bf16 and int8 products by AMX, as [`Product`]s.
 
 use std::ops::Range;
 
 use super::tiles::{bf16_tiles, configure, int8_tiles, release};
 use crate::aligned::Number;
-use crate::avx512_dots::round_to_bf16;
+use crate::avx512_dot_products::round_to_bf16;
 use crate::int8::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling};
 
-/// Rows, and columns, of the sums.
-const SIDE: usize = 32;
+/// Rows and columns of a tile of sums.
+const TILE: usize = 32;
 
-/// Bytes of the left side that a task takes: half of the second-level cache of the CPUs that have AMX.
+/// Bytes of the left operand for a task: half of the L2 cache of the CPUs that have AMX.
 const TASK_BYTES: usize = 1 << 20;
 
-/// About as many rows as a task takes, each of `bytes`: the more there are, the less often are the weights fetched.
+/// Rows of a task, given the bytes of a row. More rows a task fetch the weights less often.
 fn task_rows(bytes: usize) -> usize {
-    (TASK_BYTES / bytes.max(1)).clamp(3 * SIDE, 8 * SIDE)
+    (TASK_BYTES / bytes.max(1)).clamp(3 * TILE, 8 * TILE)
 }
 
-/// Packs rows of `depth` numbers into panels `[depth / step][32][step]`, where `write` puts a row's next `step` numbers.
+/// Packs rows of `depth` values into zero-padded panels `[depth / step][32][step]`. `write(row, index, out)` writes the
+/// `step` values of a row from `index` on.
 fn pack<T: Number>(
     rows: Range<usize>,
     depth: usize,
     step: usize,
     out: &mut [T],
-    zero: T,
     mut write: impl FnMut(usize, usize, &mut [T]),
 ) {
     if rows.len() * depth < out.len() {
-        out.fill(zero);
+        out.fill(T::default());
     }
-    for (panel, out) in out.chunks_exact_mut((SIDE * depth).max(1)).enumerate() {
-        let first = rows.start + panel * SIDE;
-        for row in first..(first + SIDE).min(rows.end) {
-            let places = out.chunks_exact_mut(step).skip(row - first).step_by(SIDE);
-            for (index, place) in places.enumerate() {
-                write(row, index * step, place);
+    for (panel, out) in out.chunks_exact_mut((TILE * depth).max(1)).enumerate() {
+        let first = rows.start + panel * TILE;
+        for row in first..(first + TILE).min(rows.end) {
+            let groups = out.chunks_exact_mut(step).skip(row - first).step_by(TILE);
+            for (index, group) in groups.enumerate() {
+                write(row, index * step, group);
             }
         }
     }
 }
 
-/// Rows rounded to bf16 times panels `[N / 32][K / 2][32][2]`, K filled up to a multiple of 32.
+/// Rows rounded to bf16 times panels `[N / 32][K / 2][32][2]`, K padded to a multiple of 32.
 pub(crate) struct Bf16TileProduct<'a> {
     left: Matrix<'a>,
     panels: &'a [u16],
@@ -51,7 +51,7 @@ pub(crate) struct Bf16TileProduct<'a> {
 
 impl<'a> Bf16TileProduct<'a> {
     /// # Safety
-    /// [`request`](super::request) has said yes.
+    /// [`is_available`](super::is_available) returned true.
     pub(crate) unsafe fn new(left: Matrix<'a>, panels: &'a [u16]) -> Self {
         Self { left, panels }
     }
@@ -63,29 +63,29 @@ impl Product for Bf16TileProduct<'_> {
 
     fn tiling(&self) -> Tiling {
         let depth = self.left.columns().next_multiple_of(32);
-        Tiling { rows: SIDE, columns: SIDE, depth, depth_block: depth.max(1) }
+        Tiling { rows: TILE, columns: TILE, depth, depth_block: depth.max(1) }
     }
 
     fn left_len(&self, depth: usize) -> usize {
-        SIDE * depth
+        TILE * depth
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [u16]) {
         let columns = self.left.columns();
-        pack(rows, depth.len(), 32, out, 0, |row, place, out| {
-            let numbers = &self.left.row(row)[place..(place + 32).min(columns)];
-            // SAFETY: whoever made the product knows that the CPU has AVX-512 BF16.
-            unsafe { round_to_bf16(numbers, out) };
+        pack(rows, depth.len(), 32, out, |row, start, out| {
+            let values = &self.left.row(row)[start..(start + 32).min(columns)];
+            // SAFETY: AVX-512 BF16 is part of the contract of `new`.
+            unsafe { round_to_bf16(values, out) };
         });
     }
 
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, _: &'a mut Vec<f32>) -> &'a [u16] {
-        &self.panels[panel * depth.len() * SIDE..][..depth.len() * SIDE]
+        &self.panels[panel * depth.len() * TILE..][..depth.len() * TILE]
     }
 
     fn tile(&self, left: &[u16], right: &[u16], out: &mut [f32]) {
-        let steps = left.len() / (SIDE * 32);
-        assert!(right.len() >= steps * SIDE * 32 && out.len() == SIDE * SIDE);
+        let steps = left.len() / (TILE * 32);
+        assert!(right.len() >= steps * TILE * 32 && out.len() == TILE * TILE);
         if steps == 0 {
             return out.fill(0.0);
         }
@@ -98,7 +98,7 @@ impl Product for Bf16TileProduct<'_> {
     }
 
     fn start(&self) {
-        // SAFETY: whoever made the product has asked for the tiles.
+        // SAFETY: AMX is the contract of `new`.
         unsafe { configure() }
     }
 
@@ -108,7 +108,7 @@ impl Product for Bf16TileProduct<'_> {
     }
 }
 
-/// Rows of int8 times panels `[N / 32][K / 4][32][4]`, K filled up to a multiple of 64.
+/// Rows of int8 times panels `[N / 32][K / 4][32][4]`, K padded to a multiple of 64.
 pub(crate) struct Int8TileProduct<'a> {
     left: &'a QuantizedRows,
     panels: &'a [i8],
@@ -116,7 +116,7 @@ pub(crate) struct Int8TileProduct<'a> {
 
 impl<'a> Int8TileProduct<'a> {
     /// # Safety
-    /// [`request`](super::request) has said yes.
+    /// [`is_available`](super::is_available) returned true.
     pub(crate) unsafe fn new(left: &'a QuantizedRows, panels: &'a [i8]) -> Self {
         Self { left, panels }
     }
@@ -128,33 +128,33 @@ impl Product for Int8TileProduct<'_> {
 
     fn tiling(&self) -> Tiling {
         let depth = self.left.depth;
-        Tiling { rows: SIDE, columns: SIDE, depth, depth_block: depth.max(1) }
+        Tiling { rows: TILE, columns: TILE, depth, depth_block: depth.max(1) }
     }
 
     fn left_len(&self, depth: usize) -> usize {
-        SIDE * depth
+        TILE * depth
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [i8]) {
-        pack(rows, depth.len(), 64, out, 0, |row, place, out| {
-            out.copy_from_slice(&self.left.values[row * self.left.depth + place..][..64]);
+        pack(rows, depth.len(), 64, out, |row, start, out| {
+            out.copy_from_slice(&self.left.values[row * self.left.depth + start..][..64]);
         });
     }
 
     fn right<'a>(&'a self, panel: usize, depth: Range<usize>, _: &'a mut Vec<f32>) -> &'a [i8] {
-        &self.panels[panel * depth.len() * SIDE..][..depth.len() * SIDE]
+        &self.panels[panel * depth.len() * TILE..][..depth.len() * TILE]
     }
 
     fn tile(&self, left: &[i8], right: &[i8], out: &mut [f32]) {
-        let steps = left.len() / (SIDE * 64);
-        assert!(right.len() >= steps * SIDE * 64 && out.len() == SIDE * SIDE);
+        let steps = left.len() / (TILE * 64);
+        assert!(right.len() >= steps * TILE * 64 && out.len() == TILE * TILE);
         if steps == 0 {
             return out.fill(0.0);
         }
         // SAFETY: `start` has configured the tiles; the lengths are checked above.
         unsafe { int8_tiles(left.as_ptr().cast(), right.as_ptr().cast(), steps, out.as_mut_ptr().cast()) }
-        // SAFETY: where there is AMX there is AVX-512.
-        unsafe { convert(out) }
+        // SAFETY: CPUs with AMX have AVX-512.
+        unsafe { convert_to_f32(out) }
     }
 
     fn task_rows(&self) -> usize {
@@ -162,7 +162,7 @@ impl Product for Int8TileProduct<'_> {
     }
 
     fn start(&self) {
-        // SAFETY: whoever made the product has asked for the tiles.
+        // SAFETY: AMX is the contract of `new`.
         unsafe { configure() }
     }
 
@@ -172,9 +172,9 @@ impl Product for Int8TileProduct<'_> {
     }
 }
 
-/// Sums of `i32` to `f32`.
+/// Converts sums in place from `i32` to `f32`.
 #[target_feature(enable = "avx512f")]
-fn convert(sums: &mut [f32]) {
+fn convert_to_f32(sums: &mut [f32]) {
     for sum in sums {
         *sum = sum.to_bits() as i32 as f32;
     }

@@ -1,8 +1,8 @@
-//! The tile registers: configuring and releasing them, and the loops that multiply tiles, in assembly.
+//! The tile registers: configuration, release, and the loops that multiply tiles.
 
 use std::arch::asm;
 
-/// What `ldtilecfg` reads: palette 1, and for each of the eight registers 64 bytes a row and 16 rows.
+/// The operand of `ldtilecfg`: palette 1, and 16 rows of 64 bytes for each of the eight registers.
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,
@@ -20,12 +20,12 @@ static CONFIGURATION: Configuration = Configuration {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// Gives the tile registers of this thread their shapes, which takes as long as a dozen products.
+/// Configures the tile registers of this thread, which takes as long as a dozen tile products.
 ///
 /// # Safety
-/// [`request`](super::request) has said yes.
+/// [`is_available`](super::is_available) returned true.
 pub(super) unsafe fn configure() {
-    // SAFETY: the caller grants the instruction; it reads a static and zeroes the registers named.
+    // SAFETY: the CPU has the instruction by the contract; it reads a static and zeroes the registers named.
     unsafe {
         asm!(
             "ldtilecfg [{configuration}]",
@@ -37,12 +37,12 @@ pub(super) unsafe fn configure() {
     }
 }
 
-/// Undoes [`configure`], so that the operating system need not save the tiles of this thread any more.
+/// Undoes [`configure`], so that context switches no longer save the tiles of this thread.
 ///
 /// # Safety
-/// [`request`](super::request) has said yes.
+/// [`is_available`](super::is_available) returned true.
 pub(super) unsafe fn release() {
-    // SAFETY: the caller grants the instruction; it zeroes the registers named.
+    // SAFETY: the CPU has the instruction by the contract; it zeroes the registers named.
     unsafe {
         asm!(
             "tilerelease",
@@ -53,14 +53,14 @@ pub(super) unsafe fn release() {
     }
 }
 
-/// A function that multiplies `steps` blocks of 2048 bytes of both sides to sums `[32, 32]` of four bytes.
+/// Defines a function that multiplies `steps` blocks of 2048 bytes of both operands, giving sums `[32, 32]` of four bytes.
 macro_rules! tile_product {
     ($name:ident, $instruction:literal) => {
         /// # Safety
-        /// [`configure`] was called on this thread; `steps > 0`; `left` and `right` have `2048 steps` bytes to read,
-        /// `out` 4096 to write.
+        /// [`configure`] was called on this thread; `steps > 0`; `left` and `right` point to `2048 * steps` readable bytes,
+        /// `out` to 4096 writable ones.
         pub(super) unsafe fn $name(left: *const u8, right: *const u8, steps: usize, out: *mut u8) {
-            // SAFETY: the caller grants the instructions and the memory; all registers that are written are named.
+            // SAFETY: the contract covers the instructions and the memory; all clobbered registers are named.
             unsafe {
                 asm!(
                     "tilezero tmm0",
@@ -101,16 +101,16 @@ macro_rules! tile_product {
 tile_product!(bf16_tiles, "tdpbf16ps");
 tile_product!(int8_tiles, "tdpbssd");
 
-/// A function that multiplies tiles in registers, four products a round, and returns how many operations that were.
+/// Defines a function that multiplies tiles in registers, four products a round, and returns the number of operations.
 macro_rules! peak_loop {
     ($name:ident, $instruction:literal, $depth:literal) => {
         /// # Safety
-        /// [`request`](super::request) has said yes; `rounds > 0`.
+        /// [`is_available`](super::is_available) returned true; `rounds > 0`.
         pub(crate) unsafe fn $name(rounds: usize) -> usize {
-            // A tile product keeps the unit busy for as long as a dozen vector instructions.
+            // A tile product takes as long as about 16 vector instructions.
             let rounds = rounds / 16 + 1;
-            // SAFETY: the caller grants the instructions; no memory but the configuration is read, and all registers that
-            // are written are named.
+            // SAFETY: the contract covers the instructions; no memory but the configuration is read, and all clobbered
+            // registers are named.
             unsafe {
                 asm!(
                     "ldtilecfg [{configuration}]",

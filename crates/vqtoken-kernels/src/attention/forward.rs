@@ -1,4 +1,4 @@
-//! The forward pass: per block of queries, over blocks of keys, with the softmax kept up to date.
+//! The forward pass: for each block of queries, over blocks of keys, with an online softmax.
 
 use rayon::prelude::*;
 
@@ -11,13 +11,13 @@ use crate::math::exp2;
 use crate::shared_rows::SharedRows;
 use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
 
-/// Keys of a block of scores: a multiple of every tile's rows, and small enough for the first-level cache.
-const KEYS: usize = 144;
+/// Keys of a block: a multiple of every `MR`, and few enough that the scores fit the L1 cache.
+const KEY_BLOCK: usize = 144;
 
-/// Panels of queries that a task takes over a block of keys one after the other.
+/// Panels of queries of a task.
 const PANELS: usize = 3;
 
-/// Computes the output, and the logarithms where asked for.
+/// Computes the output and, if given, the log sums.
 pub(super) fn attend(
     kernels: Kernels,
     shape: &AttentionShape,
@@ -28,7 +28,7 @@ pub(super) fn attend(
     let AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, .. } = *shape;
     let (mr, nr) = tile_shape(kernels);
     let width = head_dim.next_multiple_of(mr);
-    // Rows of a head lie far apart, and tiles want whole ones: each head is copied once for all queries.
+    // Rows of a head are far apart in memory and must be padded for tiles: each head is copied once for all queries.
     let (key_len, value_len) = (keys.next_multiple_of(mr) * head_dim, keys * width);
     let mut copies = Scratch::new(batch * kv_heads * (key_len + value_len));
     copies.par_chunks_mut((key_len + value_len).max(1)).enumerate().for_each(|(index, copy)| {
@@ -49,83 +49,85 @@ pub(super) fn attend(
         let panels = (last - first).div_ceil(nr);
         let (key_copy, value_copy) =
             copies[kv * (key_len + value_len)..][..key_len + value_len].split_at(key_len);
-        let mut scratch = Scratch::new(nr * (panels * (head_dim + width) + KEYS));
+        let mut scratch = Scratch::new(nr * (panels * (head_dim + width) + KEY_BLOCK));
         let (query, rest) = scratch.split_at_mut(panels * head_dim * nr);
         let (sums, scores) = rest.split_at_mut(panels * width * nr);
-        // Exponentials are powers of two.
+        // Exponentials are computed as powers of two.
         let scale = shape.scale * std::f32::consts::LOG2_E;
         pack_panels(kernels, shape.query_head(q, sequence, head), first..last, scale, query);
         sums.fill(0.0);
-        let mut visible = [0; PANELS * 32];
-        for (lane, visible) in visible[..panels * nr].iter_mut().enumerate() {
-            *visible = shape.visible((first + lane).min(queries - 1));
+        let mut visible_keys = [0; PANELS * 32];
+        for (lane, visible) in visible_keys[..panels * nr].iter_mut().enumerate() {
+            *visible = shape.visible_keys((first + lane).min(queries - 1));
         }
-        let head_keys = Keys {
+        let head_keys = KeyValues {
             keys: key_copy,
             values: value_copy,
             depth: head_dim,
             width,
-            visible: &visible[..panels * nr],
+            visible: &visible_keys[..panels * nr],
         };
         let softmax = attend_panels(kernels, &head_keys, query, sums, scores);
-        let shares = softmax.totals.map(|sum| 1.0 / sum);
-        let (start, stride) = shape.place(sequence, head, heads, queries);
+        let inverse_totals = softmax.totals.map(|sum| 1.0 / sum);
+        let (start, stride) = shape.offset_and_stride(sequence, head, heads, queries);
         for (panel, sums) in sums.chunks_exact_mut(width * nr).enumerate() {
             for row in sums.chunks_exact_mut(nr) {
-                row.iter_mut().zip(&shares[panel * nr..]).for_each(|(sum, share)| *sum *= share);
+                row.iter_mut().zip(&inverse_totals[panel * nr..]).for_each(|(sum, inverse)| *sum *= inverse);
             }
             for query in first + panel * nr..(first + (panel + 1) * nr).min(last) {
-                // SAFETY: this query's row of this head belongs to this task alone.
+                // SAFETY: only this task writes this query's row of this head.
                 let row = unsafe { out.segment((start + query * stride) / head_dim, 0..head_dim) };
                 let lane = query - first - panel * nr;
-                row.iter_mut().zip(sums.chunks_exact(nr)).for_each(|(place, sums)| *place = sums[lane]);
+                row.iter_mut().zip(sums.chunks_exact(nr)).for_each(|(out, sums)| *out = sums[lane]);
             }
         }
         if let Some(log_sums) = log_sums {
-            // SAFETY: these queries of this head belong to this task alone.
-            let places = unsafe { log_sums.segment(index, first..last) };
-            for (lane, place) in places.iter_mut().enumerate() {
-                *place = softmax.largest[lane] * std::f32::consts::LN_2 + softmax.totals[lane].ln();
+            // SAFETY: only this task writes these queries of this head.
+            let out = unsafe { log_sums.segment(index, first..last) };
+            for (lane, out) in out.iter_mut().enumerate() {
+                *out = softmax.largest[lane] * std::f32::consts::LN_2 + softmax.totals[lane].ln();
             }
         }
     });
 }
 
-/// What a block of queries attends to.
-struct Keys<'a> {
-    /// `[keys filled up to MR][depth]`
+/// The keys and values of a head.
+struct KeyValues<'a> {
+    /// `[keys padded to MR][depth]`
     keys: &'a [f32],
     /// `[keys][width]`
     values: &'a [f32],
     depth: usize,
-    /// The depth filled up to MR.
+    /// The depth padded to a multiple of `MR`.
     width: usize,
-    /// Keys that each query sees; later ones see more.
+    /// Number of keys that each query attends to, in ascending order.
     visible: &'a [usize],
 }
 
-/// Of each query, scores as powers of two.
+/// The softmax statistics of each query; scores are exponents of two.
 struct Softmax {
+    /// The largest score so far.
     largest: [f32; PANELS * 32],
-    /// Sums of the exponentials of scores less the largest.
+    /// Sums of `2^(score - largest)`.
     totals: [f32; PANELS * 32],
 }
 
-/// `query [panels][depth][NR]`, scaled; `sums [panels][width][NR]` takes the output before the division.
+/// Attends with `query [panels][depth][NR]`, scaled; `sums [panels][width][NR]` receives the output before division by the
+/// totals.
 #[inline(always)]
 fn attend_generic<S: Simd>(
     s: S,
-    keys: &Keys<'_>,
+    keys: &KeyValues<'_>,
     query: &[f32],
     sums: &mut [f32],
     scores: &mut [f32],
 ) -> Softmax {
-    // Not minus infinity: the difference of two of those would be NaN.
+    // Not minus infinity: minus infinity minus itself is NaN.
     let mut softmax = Softmax { largest: [f32::MIN; PANELS * 32], totals: [0.0; PANELS * 32] };
     let most = keys.visible.last().copied().unwrap_or(0);
-    for start in (0..most).step_by(KEYS) {
+    for start in (0..most).step_by(KEY_BLOCK) {
         for (panel, visible) in keys.visible.chunks_exact(S::NR).enumerate() {
-            let count = KEYS.min(visible[S::NR - 1].saturating_sub(start));
+            let count = KEY_BLOCK.min(visible[S::NR - 1].saturating_sub(start));
             if count == 0 {
                 continue;
             }
@@ -143,7 +145,7 @@ fn attend_generic<S: Simd>(
             }
             let mut factors = [0.0; 32];
             let (largest, totals) = (&mut softmax.largest[lanes.clone()], &mut softmax.totals[lanes.clone()]);
-            weigh(s, scores, largest, totals, &mut factors);
+            update_softmax(s, scores, largest, totals, &mut factors);
             let sums = &mut sums[lanes.start * keys.width..][..S::NR * keys.width];
             let right = Right { data: scores, stride: S::NR };
             for (index, sums) in sums.chunks_exact_mut(S::MR * S::NR).enumerate() {
@@ -156,7 +158,7 @@ fn attend_generic<S: Simd>(
     softmax
 }
 
-/// Scores of keys that a query does not see become minus infinity.
+/// Sets scores of keys that a query does not attend to to minus infinity.
 #[inline(always)]
 fn mask<S: Simd>(s: S, start: usize, visible: &[usize], scores: &mut [f32]) {
     let mut limits = [0.0; 32];
@@ -173,9 +175,15 @@ fn mask<S: Simd>(s: S, start: usize, visible: &[usize], scores: &mut [f32]) {
     }
 }
 
-/// Scores become exponentials; what was summed before is to be multiplied by `factors`.
+/// Replaces scores by exponentials and updates the statistics; `factors` receives the rescaling of the previous sums.
 #[inline(always)]
-fn weigh<S: Simd>(s: S, scores: &mut [f32], largest: &mut [f32], totals: &mut [f32], factors: &mut [f32]) {
+fn update_softmax<S: Simd>(
+    s: S,
+    scores: &mut [f32],
+    largest: &mut [f32],
+    totals: &mut [f32],
+    factors: &mut [f32],
+) {
     for lane in (0..S::NR).step_by(S::LANES) {
         let before = s.load(&largest[lane..]);
         let mut now = before;
@@ -195,7 +203,7 @@ fn weigh<S: Simd>(s: S, scores: &mut [f32], largest: &mut [f32], totals: &mut [f
     }
 }
 
-/// Adds a tile to sums that are scaled before.
+/// Rescales sums and adds a tile.
 struct Rescaled<'a> {
     sums: &'a mut [f32],
     factors: &'a [f32],
@@ -205,14 +213,14 @@ impl<S: Simd> TileRows<S> for Rescaled<'_> {
     #[inline(always)]
     fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
         for (j, new) in sums.iter().enumerate() {
-            let place = &mut self.sums[row * S::NR + j * S::LANES..];
-            let sum = s.fma(s.load(place), s.load(&self.factors[j * S::LANES..]), *new);
-            s.store(place, sum);
+            let out = &mut self.sums[row * S::NR + j * S::LANES..];
+            let sum = s.fma(s.load(out), s.load(&self.factors[j * S::LANES..]), *new);
+            s.store(out, sum);
         }
     }
 }
 
 kernel!(
-    fn attend_panels(keys: &Keys<'_>, query: &[f32], sums: &mut [f32], scores: &mut [f32]) -> Softmax =
+    fn attend_panels(keys: &KeyValues<'_>, query: &[f32], sums: &mut [f32], scores: &mut [f32]) -> Softmax =
         attend_generic
 );

@@ -1,4 +1,4 @@
-//! What both directions of attention are made of: sizes of blocks, copies of heads, sums of products.
+//! What both directions of attention share: block sizes, copies of heads, accumulation of products.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::float_product::tile_shape;
 use crate::matrix::Matrix;
 use crate::simd::{Left, Right, Simd, TileRows, kernel};
 
-/// Panels of a tile's columns in a block of the backward pass: a multiple of every tile's rows.
+/// Panels, each as wide as a tile, of a block of the backward pass. `PANELS * NR` is a multiple of `MR` everywhere.
 pub(super) const PANELS: usize = 3;
 
 #[inline(always)]
@@ -16,23 +16,23 @@ fn padded_of<S: Simd>(_: S, head_dim: usize) -> usize {
 }
 
 kernel!(
-    /// How long rows of a head are when they are filled up for [`add_products`].
+    /// The length of the rows of a head when padded for [`add_products`].
     pub(super) fn padded(head_dim: usize) -> usize = padded_of
 );
 
-/// Copies rows into rows of `width`, filled up with zeros, and rows of zeros after them.
+/// Copies rows, scaled, into rows of `width`, zero-padded, and fills the rows after them with zeros.
 pub(super) fn copy_rows(from: Matrix<'_>, rows: Range<usize>, scale: f32, width: usize, out: &mut [f32]) {
-    for (row, place) in (rows.start..).zip(out.chunks_exact_mut(width)) {
+    for (row, out) in (rows.start..).zip(out.chunks_exact_mut(width)) {
         let row = if row < rows.end { from.row(row) } else { &[] };
-        let (numbers, rest) = place.split_at_mut(row.len());
-        for (place, x) in numbers.iter_mut().zip(row) {
-            *place = x * scale;
+        let (values, padding) = out.split_at_mut(row.len());
+        for (out, x) in values.iter_mut().zip(row) {
+            *out = x * scale;
         }
-        rest.fill(0.0);
+        padding.fill(0.0);
     }
 }
 
-/// Packs rows into panels of a tile's columns, each `[head_dim][NR]`, and scales them.
+/// Packs rows, scaled, into panels `[head_dim][NR]`.
 pub(super) fn pack_panels(
     kernels: Kernels,
     from: Matrix<'_>,
@@ -58,16 +58,16 @@ struct Added<'a> {
 impl<S: Simd> TileRows<S> for Added<'_> {
     #[inline(always)]
     fn take(&mut self, s: S, row: usize, sums: &[S::F]) {
-        let place = &mut self.sums[row * self.stride..][..sums.len() * S::LANES];
-        for (place, new) in place.chunks_exact_mut(S::LANES).zip(sums) {
-            let sum = s.add(s.load(place), *new);
-            s.store(place, sum);
+        let out = &mut self.sums[row * self.stride..][..sums.len() * S::LANES];
+        for (out, new) in out.chunks_exact_mut(S::LANES).zip(sums) {
+            let sum = s.add(s.load(out), *new);
+            s.store(out, sum);
         }
     }
 }
 
-/// `sums [rows][right.stride] += left [rows][depth] right [depth]`; rows are filled up to those of tiles, so that `sums`
-/// and `left` must reach beyond them.
+/// `sums [rows][right.stride] += left [rows][depth] right [depth][right.stride]`. Rows are rounded up to whole tiles, so
+/// `sums` and `left` must extend that far.
 #[inline(always)]
 pub(super) fn add_products<S: Simd>(
     s: S,
@@ -79,7 +79,7 @@ pub(super) fn add_products<S: Simd>(
 ) {
     let stride = right.stride;
     let vectors = stride / S::LANES;
-    // Tiles three vectors wide where that leaves no rest, else pairs, and one of three where their number is odd.
+    // Tiles three vectors wide if that divides the row; otherwise two, with one of three if their number is odd.
     let odd = S::NR > S::LANES && !vectors.is_multiple_of(2);
     let wide = if vectors.is_multiple_of(3) { vectors / 3 } else { usize::from(odd) };
     for column in (0..wide).map(|index| index * 3 * S::LANES) {

@@ -2,7 +2,7 @@
 
 use crate::simd::{Simd, kernel};
 
-/// Magnitudes compare like their bits, with infinity and NaN above all numbers.
+/// The bits of `|x|`. They compare like the magnitudes; infinity, then NaN, above all finite values.
 pub(super) fn magnitude_bits(x: f32) -> u32 {
     x.to_bits() & 0x7FFF_FFFF
 }
@@ -12,4 +12,7 @@ fn largest_of<S: Simd>(_: S, row: &[f32]) -> f32 {
     f32::from_bits(row.iter().fold(0, |largest, x| largest.max(magnitude_bits(*x))))
 }
 
-kernel!(pub(super) fn largest_magnitude(row: &[f32]) -> f32 = largest_of);
+kernel!(
+    /// The largest magnitude; NaN if there is one.
+    pub(super) fn largest_magnitude(row: &[f32]) -> f32 = largest_of
+);

@@ -1,5 +1,5 @@
-//! int8 weights, one scale an output channel, times activations rounded to int8, one scale a row. Sums are exact in
-//! `i32`, so every instruction set gives the same bits; outlier channels go another way (`outliers.rs`).
+//! int8 weights, one scale an output channel, times activations quantized to int8, one scale a row. Sums are exact in
+//! `i32`, so every instruction set gives the same bits. Outlier channels are multiplied in `f32` (`outliers.rs`).
 
 mod magnitude;
 mod outliers;

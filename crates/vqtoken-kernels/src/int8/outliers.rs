@@ -1,7 +1,7 @@
-//! Outlier channels of activations: inputs far larger than the others, which would leave the others few of a row's 127
-//! steps. They are looked for at each call, left out of the int8 product and multiplied as `f32`.
+//! Outlier channels of activations: inputs so much larger than the others that they would leave the others few of a row's
+//! 127 steps. Each call detects them, leaves them out of the int8 product and multiplies them in `f32`.
 //!
-//! Source: Dettmers et al., LLM.int8() (arXiv 2208.07339), with a threshold that follows the activations' size.
+//! Source: Dettmers et al., LLM.int8() (arXiv 2208.07339), with a threshold relative to the activations' magnitude.
 
 use rayon::prelude::*;
 
@@ -12,11 +12,11 @@ use crate::product::multiply;
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, Matrix, epilogue::Epilogue};
 
-/// How far above the median of the channels an outlier is.
+/// An outlier is larger than this many times the median of the channels.
 const FACTOR: f32 = 6.0;
 
-/// One in so many channels is an outlier at most: the largest ones.
-const LEAST_CHANNELS: usize = 32;
+/// At most one in so many channels is an outlier: the largest ones.
+const CHANNELS_PER_OUTLIER: usize = 32;
 
 /// Rows of a task.
 const ROWS: usize = 32;
@@ -25,16 +25,16 @@ const ROWS: usize = 32;
 /// channels, in ascending order.
 pub(crate) fn outlier_channels(kernels: Kernels, x: Matrix<'_>) -> Vec<usize> {
     let channels = x.columns();
-    let most = channels / LEAST_CHANNELS;
-    if most == 0 || x.rows() == 0 {
+    let max_outliers = channels / CHANNELS_PER_OUTLIER;
+    if max_outliers == 0 || x.rows() == 0 {
         return Vec::new();
     }
     let largest = x
-        .numbers()
+        .data()
         .par_chunks(ROWS * channels)
         .map(|rows| {
             let mut largest = vec![0; channels];
-            rows.chunks_exact(channels).for_each(|row| raise(kernels, row, &mut largest));
+            rows.chunks_exact(channels).for_each(|row| update_largest(kernels, row, &mut largest));
             largest
         })
         .reduce_with(|mut a, b| {
@@ -46,22 +46,22 @@ pub(crate) fn outlier_channels(kernels: Kernels, x: Matrix<'_>) -> Vec<usize> {
     let median = *ordered.select_nth_unstable(channels / 2).1;
     let limit = magnitude_bits(f32::from_bits(median) * FACTOR);
     let mut found: Vec<usize> = (0..channels).filter(|channel| largest[*channel] > limit).collect();
-    if found.len() > most {
+    if found.len() > max_outliers {
         found.sort_by_key(|channel| (std::cmp::Reverse(largest[*channel]), *channel));
-        found.truncate(most);
+        found.truncate(max_outliers);
         found.sort_unstable();
     }
     found
 }
 
 #[inline(always)]
-fn raise_all<S: Simd>(_: S, row: &[f32], largest: &mut [u32]) {
+fn update_generic<S: Simd>(_: S, row: &[f32], largest: &mut [u32]) {
     for (largest, x) in largest.iter_mut().zip(row) {
         *largest = magnitude_bits(*x).max(*largest);
     }
 }
 
-kernel!(fn raise(row: &[f32], largest: &mut [u32]) = raise_all);
+kernel!(fn update_largest(row: &[f32], largest: &mut [u32]) = update_generic);
 
 /// `out = x[:, channels] weights` for weights `[channels, outputs]`.
 pub(crate) fn multiply_channels(

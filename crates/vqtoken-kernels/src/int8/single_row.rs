@@ -1,6 +1,7 @@
-//! One row times int8 weights, which decoding lives on: memory is the limit, so activations may have up to 16 bits.
+//! A single row times int8 weights, as in decoding. It is bound by memory, so activations can have up to 16 bits at no
+//! cost.
 //!
-//! Finer steps make outlier channels harmless, so they need no treatment here. Sums stay exact in `i32`.
+//! With such fine steps outlier channels need no special treatment. Sums stay exact in `i32`.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -9,32 +10,32 @@ use super::magnitude::largest_magnitude;
 use super::tiles::Int8Path;
 use crate::Kernels;
 
-/// A row rounded as finely as sums in `i32` allow.
+/// A row quantized as finely as exact sums in `i32` allow.
 pub(crate) struct FineRow {
-    /// Filled up with zeros to the depth of the panels.
+    /// Zero-padded to the depth of the panels.
     values: Vec<i16>,
-    /// The same two by two, for paths that take pairs.
+    /// The same values in pairs, for paths that multiply pairs.
     pairs: Vec<i32>,
-    /// What the numbers are multiplied by; NaN for a row that holds NaN or infinity.
+    /// What the values are multiplied by; NaN for a row with NaN or infinity.
     pub(crate) scale: f32,
 }
 
 impl FineRow {
-    /// Rounds `row` by its largest magnitude, ties to even, and fills it up to `depth`.
+    /// Quantizes `row` by its largest magnitude, ties to even, and pads it to `depth`.
     pub(crate) fn new(kernels: Kernels, row: &[f32], depth: usize) -> Self {
         // Weights are at most 127.
-        let most = (i32::MAX as usize / 127 / row.len().max(1)).min(i16::MAX as usize) as f32;
+        let steps = (i32::MAX as usize / 127 / row.len().max(1)).min(i16::MAX as usize) as f32;
         let largest = largest_magnitude(kernels, row);
         let mut values = vec![0_i16; depth];
-        if largest.is_finite() && largest > most * f32::MIN_POSITIVE {
-            let inverse = most / largest;
+        if largest.is_finite() && largest > steps * f32::MIN_POSITIVE {
+            let inverse = steps / largest;
             for (value, x) in values.iter_mut().zip(row) {
-                // 1.5 * 2^23 leaves no bits for the fraction; the lowest bits are the rounded number.
+                // Adding 1.5 * 2^23 leaves no bits for the fraction; the lowest bits are the rounded value.
                 *value = (x * inverse + 12_582_912.0).to_bits() as i16;
             }
         }
         let pairs = values.chunks_exact(2).map(|pair| i32::from(pair[0]) & 0xFFFF | i32::from(pair[1]) << 16);
-        let scale = if largest.is_finite() { largest / most } else { f32::NAN };
+        let scale = if largest.is_finite() { largest / steps } else { f32::NAN };
         Self { pairs: pairs.collect(), values, scale }
     }
 
@@ -45,8 +46,8 @@ impl FineRow {
             #[cfg(target_arch = "x86_64")]
             Int8Path::Vnni | Int8Path::Amx => {
                 let corrections = panel.len() - path.columns() * self.values.len();
-                // SAFETY: these paths are chosen only where the CPU has AVX-512 BW.
-                unsafe { quads(&self.values, &panel[corrections..], out) }
+                // SAFETY: these paths are selected only if the CPU has AVX-512 BW.
+                unsafe { multiply_panel(&self.values, &panel[corrections..], out) }
             }
             #[cfg(not(target_arch = "x86_64"))]
             Int8Path::Vnni | Int8Path::Amx => path.tile(&self.pairs, panel, out),
@@ -57,13 +58,13 @@ impl FineRow {
 /// `values [K]` times `panel [K / 4][32][4]`, widened to `i16`.
 ///
 /// # Safety
-/// The CPU has AVX-512 F and BW.
+/// The CPU must support AVX-512 F and BW.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn quads(values: &[i16], panel: &[i8], out: &mut [f32]) {
+unsafe fn multiply_panel(values: &[i16], panel: &[i8], out: &mut [f32]) {
     let mut sums = [_mm512_setzero_si512(); 4];
     for (values, panel) in values.chunks_exact(4).zip(panel.chunks_exact(128)) {
-        // SAFETY: four numbers of two bytes.
+        // SAFETY: four elements of two bytes.
         let four = unsafe { values.as_ptr().cast::<i64>().read_unaligned() };
         let row = _mm512_set1_epi64(four);
         for (sum, eight) in sums.iter_mut().zip(panel.chunks_exact(32)) {
@@ -74,7 +75,7 @@ unsafe fn quads(values: &[i16], panel: &[i8], out: &mut [f32]) {
     }
     for (out, sum) in out.chunks_exact_mut(8).zip(sums) {
         let mut halves = [0_i32; 16];
-        // SAFETY: 16 numbers of four bytes.
+        // SAFETY: 16 elements of four bytes.
         unsafe { _mm512_storeu_si512(halves.as_mut_ptr().cast(), sum) };
         for (out, halves) in out.iter_mut().zip(halves.chunks_exact(2)) {
             *out = (halves[0] + halves[1]) as f32;

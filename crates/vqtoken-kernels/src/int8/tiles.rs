@@ -1,23 +1,23 @@
-//! Tiles of int8 products: in plain Rust, with AVX2, with AVX-512 VNNI.
+//! Tiles of int8 products in plain Rust, with AVX2, and with AVX-512 VNNI.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
 #[cfg(target_arch = "x86_64")]
-use crate::avx512_dots::vnni_tile;
+use crate::avx512_dot_products::vnni_tile;
 
 use crate::{Isa, Kernels};
 
-/// How int8 is multiplied. A value other than `Portable` is the proof that the CPU has the instructions.
+/// How int8 is multiplied. A value other than `Portable` proves that the CPU has the instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Int8Path {
-    /// One after the other.
+    /// Plain Rust.
     Portable,
-    /// Widened to `i16` and multiplied two by two. `maddubs`, which takes bytes, would saturate.
+    /// Widened to `i16` and multiplied in pairs. `maddubs`, which takes bytes, would saturate.
     Avx2,
-    /// Four by four, the left side made unsigned by adding 128, which the panel's corrections take back.
+    /// Groups of four. The left operand is made unsigned by adding 128, which the corrections of the panel undo.
     Vnni,
-    /// Tiles of AMX.
+    /// AMX tiles.
     Amx,
 }
 
@@ -50,7 +50,7 @@ impl Int8Path {
         }
     }
 
-    /// Numbers of the depth that stand together.
+    /// Values of the depth that are stored together.
     pub(crate) fn group(self) -> usize {
         match self {
             Int8Path::Portable | Int8Path::Avx2 => 2,
@@ -58,18 +58,18 @@ impl Int8Path {
         }
     }
 
-    /// What the depth is filled up to a multiple of.
+    /// The depth is padded to a multiple of this.
     pub(crate) fn depth_multiple(self) -> usize {
         if self == Int8Path::Amx { 64 } else { self.group() }
     }
 
-    /// Length of a panel.
+    /// Length of a panel, corrections included.
     pub(crate) fn panel_len(self, depth: usize) -> usize {
         let corrections = if self == Int8Path::Vnni { 4 } else { 0 };
         self.columns() * (depth + corrections)
     }
 
-    /// A group of the left side in one word.
+    /// A group of the left operand in one word.
     pub(crate) fn group_word(self, group: &[i8]) -> i32 {
         match *group {
             [a, b] => i32::from(a) & 0xFFFF | i32::from(b) << 16,
@@ -78,26 +78,26 @@ impl Int8Path {
         }
     }
 
-    /// Writes what stands before a panel where the left side is unsigned: what its columns must start from, -128 times
-    /// their sum. `columns` is `[width, depth]`, `out` is empty where nothing stands there.
-    pub(crate) fn correct(self, columns: &[i8], depth: usize, out: &mut [i8]) {
-        for (place, column) in out.chunks_exact_mut(4).zip(columns.chunks_exact(depth.max(1))) {
+    /// Writes the corrections at the start of a panel whose left operand is made unsigned: the initial value of each column's
+    /// sum, -128 times the sum of the column. `columns` is `[width, depth]`; `out` is empty for other paths.
+    pub(crate) fn write_corrections(self, columns: &[i8], depth: usize, out: &mut [i8]) {
+        for (out, column) in out.chunks_exact_mut(4).zip(columns.chunks_exact(depth.max(1))) {
             let sum: i32 = column.iter().map(|x| i32::from(*x)).sum();
-            place.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
+            out.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
         }
     }
 
-    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`; a single row, or a tile's.
+    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`, for a single row or the rows of a tile.
     pub(crate) fn tile(self, left: &[i32], right: &[i8], out: &mut [f32]) {
         let single = out.len() == self.columns();
         match self {
-            // SAFETY: the path is chosen only where the CPU has AVX2.
+            // SAFETY: the path is selected only if the CPU has AVX2.
             #[cfg(target_arch = "x86_64")]
             Int8Path::Avx2 if single => unsafe { madd_tile::<1>(left, right, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Int8Path::Avx2 => unsafe { madd_tile::<6>(left, right, out) },
-            // SAFETY: the path is chosen only where the CPU has AVX-512 and VNNI.
+            // SAFETY: the path is selected only if the CPU has AVX-512 and VNNI.
             #[cfg(target_arch = "x86_64")]
             Int8Path::Vnni if single => unsafe { vnni_tile::<1>(left, right, out) },
             // SAFETY: as above.
@@ -129,7 +129,7 @@ fn portable_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
 fn madd_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
     let mut sums = [[_mm256_setzero_si256(); 2]; MR];
     for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(32)) {
-        // SAFETY: 32 bytes, twice 16.
+        // SAFETY: 32 bytes, two vectors of 16.
         let halves =
             unsafe { [_mm_loadu_si128(b.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().add(16).cast())] };
         let columns = [_mm256_cvtepi8_epi16(halves[0]), _mm256_cvtepi8_epi16(halves[1])];
@@ -141,7 +141,7 @@ fn madd_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
         }
     }
     for (row, sums) in out.chunks_exact_mut(16).zip(sums) {
-        // SAFETY: 16 numbers, twice 8.
+        // SAFETY: 16 elements, two vectors of 8.
         unsafe {
             _mm256_storeu_ps(row.as_mut_ptr(), _mm256_cvtepi32_ps(sums[0]));
             _mm256_storeu_ps(row.as_mut_ptr().add(8), _mm256_cvtepi32_ps(sums[1]));

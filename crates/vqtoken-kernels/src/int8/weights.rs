@@ -1,4 +1,4 @@
-//! int8 weights in panels, and their products.
+//! int8 weights packed into panels, and products with them.
 
 use rayon::prelude::*;
 use std::ops::Range;
@@ -14,39 +14,39 @@ use crate::amx::Int8TileProduct;
 use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::matrix::Matrix;
-use crate::pack::{pack_panel, unpack_column};
 use crate::product::{Product, Tiling, multiply};
-use crate::single_row::one_row;
+use crate::single_row::multiply_single_row;
+use crate::weight_packing::{pack_panel, unpack_column};
 
-/// The most inputs whose sums of products of -127..=127, and of the unsigned form that VNNI needs, stay in `i32`.
-const MOST_INPUTS: usize = 65_536;
+/// With more inputs, sums of products of -127..=127, or of the unsigned values that VNNI needs, could overflow `i32`.
+const MAX_INPUTS: usize = 65_536;
 
 /// Columns of the widest panel.
-const MOST_COLUMNS: usize = 32;
+const MAX_COLUMNS: usize = 32;
 
-/// Weights `[outputs, inputs]` in panels.
+/// Weights `[outputs, inputs]`, packed into panels.
 pub(crate) struct Int8Weights {
     path: Int8Path,
     panels: Aligned<i8>,
-    /// Of the output channels.
+    /// `[outputs]`
     scales: Vec<f32>,
     inputs: usize,
     outputs: usize,
 }
 
 impl Int8Weights {
-    /// Packs weights of which `rows` puts a range into a buffer.
+    /// Quantizes and packs weights; `rows` writes a range of rows to a buffer.
     pub(crate) fn pack(
         kernels: Kernels,
         [outputs, inputs]: [usize; 2],
         rows: impl Fn(Range<usize>, &mut [f32]) + Sync,
     ) -> Result<Self, ShapeError> {
-        if inputs > MOST_INPUTS {
+        if inputs > MAX_INPUTS {
             let remedy = "use bf16 weights";
             return Err(ShapeError::Mismatch {
                 what: "int8 inputs",
                 left: inputs,
-                right: MOST_INPUTS,
+                right: MAX_INPUTS,
                 remedy,
             });
         }
@@ -59,22 +59,22 @@ impl Int8Weights {
         panels.par_chunks_mut(length.max(1)).zip(scales.par_chunks_mut(width)).enumerate().for_each(
             |(panel, (out, scales))| {
                 let range = panel * width..panel * width + scales.len();
-                let mut numbers = vec![0.0; range.len() * inputs];
-                rows(range, &mut numbers);
+                let mut unpacked = vec![0.0; range.len() * inputs];
+                rows(range, &mut unpacked);
                 let mut values = vec![0; scales.len() * depth];
-                let places = values.chunks_exact_mut(depth.max(1)).zip(&mut *scales);
-                for (row, (values, scale)) in numbers.chunks_exact(inputs.max(1)).zip(places) {
+                let outputs = values.chunks_exact_mut(depth.max(1)).zip(&mut *scales);
+                for (row, (values, scale)) in unpacked.chunks_exact(inputs.max(1)).zip(outputs) {
                     *scale = quantize_row(kernels, row, values);
                 }
                 let (corrections, body) = out.split_at_mut(length - width * depth);
-                path.correct(&values, depth, corrections);
+                path.write_corrections(&values, depth, corrections);
                 pack_panel(&values, depth, width, group, body);
             },
         );
         Ok(Self { path, panels, scales, inputs, outputs })
     }
 
-    /// The weights of one output.
+    /// The weights of one output, padding included.
     pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> {
         let (width, group) = (self.path.columns(), self.path.group());
         let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
@@ -88,16 +88,16 @@ impl Int8Weights {
         self.panels.len() + self.scales.len() * 4
     }
 
-    /// One row `x [inputs]`.
+    /// The product with a single row `x [inputs]`.
     pub(crate) fn multiply_row(&self, kernels: Kernels, x: &[f32], y: &mut [f32], epilogue: &Epilogue<'_>) {
         let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
         let row = FineRow::new(kernels, x, depth);
         let scale = [row.scale];
         let epilogue = Epilogue { scales: Some((&scale, &self.scales)), ..*epilogue };
         let (width, length) = (self.path.columns(), self.path.panel_len(depth));
-        one_row(kernels, y, &epilogue, |columns, out| {
+        multiply_single_row(kernels, y, &epilogue, |columns, out| {
             let panels = self.panels[columns.start / width * length..].chunks_exact(length.max(1));
-            let mut sums = [0.0; MOST_COLUMNS];
+            let mut sums = [0.0; MAX_COLUMNS];
             for (panel, out) in panels.zip(out.chunks_mut(width)) {
                 row.product(self.path, panel, &mut sums[..width]);
                 out.copy_from_slice(&sums[..out.len()]);
@@ -105,13 +105,14 @@ impl Int8Weights {
         });
     }
 
+    /// The product with the rows of `x [rows, inputs]`.
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
         let shape = (x.rows(), self.outputs);
         let outliers = outlier_channels(kernels, x);
         let size = (x.rows(), self.inputs);
-        let rows = QuantizedRows::new(kernels, x.numbers(), size, self.path.depth_multiple(), &outliers);
+        let rows = QuantizedRows::new(kernels, x.data(), size, self.path.depth_multiple(), &outliers);
         if !outliers.is_empty() {
-            // What they give waits in the output for the rest.
+            // Their products wait in the output; the epilogue adds the others.
             let weights = self.channels(&outliers);
             let weights = Matrix::strided(&weights, outliers.len(), self.outputs, self.outputs);
             multiply_channels(kernels, x, &outliers, weights, y);
@@ -120,7 +121,7 @@ impl Int8Weights {
         let epilogue = Epilogue { scales, add_output: !outliers.is_empty(), ..*epilogue };
         #[cfg(target_arch = "x86_64")]
         if self.path == Int8Path::Amx {
-            // SAFETY: the path is chosen only where the tiles were granted.
+            // SAFETY: the path is selected only if AMX is available.
             let product = unsafe { Int8TileProduct::new(&rows, &self.panels) };
             return multiply(kernels, &product, shape, y, &epilogue);
         }
@@ -128,7 +129,7 @@ impl Int8Weights {
         multiply(kernels, &product, shape, y, &epilogue);
     }
 
-    /// The weights of some inputs as `f32`, `[channels, outputs]`.
+    /// The weights of some inputs, dequantized, `[channels, outputs]`.
     fn channels(&self, channels: &[usize]) -> Vec<f32> {
         let (width, group) = (self.path.columns(), self.path.group());
         let panel_len = self.panels.len() / self.outputs.div_ceil(width).max(1);
@@ -139,9 +140,9 @@ impl Int8Weights {
             let panels = self.panels.chunks_exact(panel_len.max(1));
             let columns = weights.chunks_mut(width).zip(self.scales.chunks(width));
             for ((weights, scales), panel) in columns.zip(panels) {
-                let numbers = panel[start..].iter().step_by(group);
-                for ((weight, scale), number) in weights.iter_mut().zip(scales).zip(numbers) {
-                    *weight = f32::from(*number) * scale;
+                let values = panel[start..].iter().step_by(group);
+                for ((weight, scale), value) in weights.iter_mut().zip(scales).zip(values) {
+                    *weight = f32::from(*value) * scale;
                 }
             }
         });
@@ -149,7 +150,7 @@ impl Int8Weights {
     }
 }
 
-/// Rows of int8 times packed panels.
+/// Quantized rows times packed panels.
 struct Int8Product<'a> {
     path: Int8Path,
     left: &'a QuantizedRows,
@@ -181,8 +182,8 @@ impl Product for Int8Product<'_> {
         for (index, row) in rows.enumerate() {
             let values = &self.left.values[row * self.left.depth..][depth.clone()];
             let panel = index / width * self.left_len(depth.len()) + index % width;
-            for (place, group) in out.iter_mut().skip(panel).step_by(width).zip(values.chunks_exact(group)) {
-                *place = self.path.group_word(group);
+            for (word, group) in out.iter_mut().skip(panel).step_by(width).zip(values.chunks_exact(group)) {
+                *word = self.path.group_word(group);
             }
         }
     }

@@ -1,6 +1,7 @@
-//! The macro that picks an instruction set at run time.
+//! The macro that selects an instruction set at run time.
 
-/// Compiles a function over [`Simd`] for every instruction set, behind a function that takes [`crate::Kernels`] first.
+/// Compiles a function over [`Simd`](super::Simd) for every instruction set, and defines a function that takes
+/// [`crate::Kernels`] first and calls the variant for it.
 macro_rules! kernel {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $generic:path) => {
         $(#[$meta])*
@@ -17,7 +18,7 @@ macro_rules! kernel {
                 $generic(simd, $($arg),*)
             }
             match kernels.isa() {
-                // SAFETY: `Kernels` of this instruction set exist only where the CPU has it.
+                // SAFETY: `Kernels` of this instruction set exist only if the CPU supports it.
                 #[cfg(target_arch = "x86_64")]
                 $crate::Isa::Avx2 => unsafe { avx2($crate::simd::Avx2::assume(), $($arg),*) },
                 // SAFETY: as above.

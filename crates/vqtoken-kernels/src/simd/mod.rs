@@ -1,34 +1,34 @@
-//! Vectors of `f32`, once per instruction set, and the macro that picks one of them at run time.
+//! Vectors of `f32` for each instruction set, and the macro that selects one of them at run time.
 //!
 //! A kernel is written once, as an `#[inline(always)]` function over [`Simd`]. [`kernel!`] compiles it for every
-//! instruction set and calls the one that [`crate::Kernels`] stands for.
+//! instruction set and calls the variant for the given [`crate::Kernels`].
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod dispatch;
 mod portable;
-mod strided;
-#[cfg(target_arch = "x86_64")]
-mod x86;
-#[cfg(target_arch = "x86_64")]
-mod x86_512;
+mod strided_tile;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
 pub(crate) use dispatch::kernel;
 pub(crate) use portable::Portable;
-pub(crate) use strided::{Left, Right};
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86::Avx2;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86_512::Avx512;
+pub(crate) use strided_tile::{Left, Right};
 
-/// Added to a number below 2^22 it leaves no bits for the fraction, and the whole number plus 127, the exponent's bias,
-/// in the lowest bits.
+/// `1.5 * 2^23 + 127`. Adding it to an `|x| < 2^22` rounds `x` to an integer and leaves that integer plus 127, the exponent
+/// bias, in the lowest bits of the sum.
 pub(crate) const SHIFT: f32 = 12_583_039.0;
 
-/// The most lanes a vector has.
+/// The largest number of lanes of any instruction set.
 pub(crate) const MAX_LANES: usize = 16;
 
-/// Vectors of `f32` of one instruction set. A value of the type is the proof that the CPU has it.
+/// Vectors of `f32` of one instruction set. A value of the implementing type proves that the CPU supports it.
 pub(crate) trait Simd: Copy {
-    /// Numbers in a vector.
+    /// Lanes of a vector.
     const LANES: usize;
     /// Rows of a tile.
     const MR: usize;
@@ -40,32 +40,32 @@ pub(crate) trait Simd: Copy {
     type F: Copy;
 
     fn splat(self, x: f32) -> Self::F;
-    /// The first `LANES` numbers of `x`.
+    /// The first `LANES` values of `x`.
     fn load(self, x: &[f32]) -> Self::F;
-    /// Writes the first `LANES` numbers of `x`.
+    /// Writes the first `LANES` values of `x`.
     fn store(self, x: &mut [f32], value: Self::F);
-    /// The first `2 LANES` bf16 numbers of `x`: those at even places, and those at odd places.
+    /// The first `2 LANES` bf16 values of `x`, as `f32`: those at even indices, and those at odd indices.
     fn load_bf16_pairs(self, x: &[u16]) -> (Self::F, Self::F);
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a b + c`, rounded once where the instruction set can.
+    /// `a b + c`, rounded once if the instruction set can.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// The larger, and `b` where either is NaN.
+    /// The larger one; `b` if either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The smaller, and `b` where either is NaN.
+    /// The smaller one; `b` if either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The bits moved up to the exponent: `2^n` of [`SHIFT`]` + n` for whole `n` in -126..=127, zero for -127, infinity
-    /// for 128; anything for NaN.
+    /// The lowest bits moved up to the exponent: `2^n` of [`SHIFT`]` + n` for integers `n` in -126..=127, zero for -127,
+    /// infinity for 128; unspecified for NaN.
     fn to_exponent(self, a: Self::F) -> Self::F;
-    /// `yes` where `a > b`, else `no`.
+    /// `yes` if `a > b`, else `no`, lane by lane.
     fn select_gt(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
-    /// The product of `left [K][MR]` and `right [K][NR]` over K; its rows are handed on in registers.
+    /// The product of `left [K][MR]` and `right [K][NR]` over K; `rows` takes its rows from registers.
     fn tile_rows(self, left: &[f32], right: &[f32], rows: &mut impl TileRows<Self>);
-    /// The same of sides that are not packed.
+    /// The same for operands that are not packed.
     fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
-    /// The same of `WIDE_MR` rows and three vectors.
+    /// The same for tiles of `WIDE_MR` rows and three vectors.
     fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
 
     /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
@@ -74,7 +74,7 @@ pub(crate) trait Simd: Copy {
         self.tile_rows(left, right, &mut Stored(&mut out[..Self::MR * Self::NR]));
     }
 
-    /// The first numbers of `x`, as many as there are, and `fill` for the rest.
+    /// The first values of `x`, as many as there are, and `fill` in the remaining lanes.
     #[inline(always)]
     fn load_or(self, x: &[f32], fill: f32) -> Self::F {
         if x.len() >= Self::LANES {
@@ -86,7 +86,7 @@ pub(crate) trait Simd: Copy {
         }
     }
 
-    /// Writes the first numbers of `x`, as many as there are.
+    /// Writes the first values of `x`, as many as there are.
     #[inline(always)]
     fn store_some(self, x: &mut [f32], value: Self::F) {
         if x.len() >= Self::LANES {
@@ -97,7 +97,7 @@ pub(crate) trait Simd: Copy {
         }
     }
 
-    /// The numbers of a vector, in the first `LANES` places.
+    /// The lanes of a vector, in the first `LANES` elements.
     #[inline(always)]
     fn lanes(self, a: Self::F) -> [f32; MAX_LANES] {
         let mut lanes = [0.0; MAX_LANES];
@@ -112,13 +112,13 @@ pub(crate) trait Simd: Copy {
     }
 }
 
-/// Takes the rows of a tile. Not a closure: that would not inherit the instruction set unless it happens to be inlined.
+/// Consumes the rows of a tile. A closure would not do: it is compiled for the instruction set only if it is inlined.
 pub(crate) trait TileRows<S: Simd> {
-    /// Row `row` of the tile, `NR / LANES` vectors. To be `#[inline(always)]`.
+    /// Takes row `row` of the tile, `NR / LANES` vectors. Implementations must be `#[inline(always)]`.
     fn take(&mut self, s: S, row: usize, sums: &[S::F]);
 }
 
-/// Writes a tile `[MR][NR]`.
+/// Stores a tile `[MR][NR]`.
 pub(crate) struct Stored<'a>(pub(crate) &'a mut [f32]);
 
 impl<S: Simd> TileRows<S> for Stored<'_> {
@@ -130,7 +130,7 @@ impl<S: Simd> TileRows<S> for Stored<'_> {
     }
 }
 
-/// [`Simd::tile_rows`] with `MR * NV` vectors.
+/// [`Simd::tile_rows`] with `MR * NV` accumulators.
 #[inline(always)]
 pub(crate) fn tile_rows<S: Simd, const MR: usize, const NV: usize>(
     s: S,

@@ -1,9 +1,9 @@
-//! Eight numbers at a time in plain Rust; the compiler makes of them what the target's baseline has.
+//! Eight lanes in plain Rust, which the compiler vectorizes for the target's baseline.
 
-use super::strided::strided_tile;
+use super::strided_tile::strided_tile;
 use super::{Left, Right, Simd, TileRows, tile_rows};
 
-/// The instruction set that every CPU has.
+/// Plain Rust, for every CPU.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -66,7 +66,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn fma(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        // Rounded twice: without the instruction, rounding once is a call into the C library.
+        // Rounded twice: without an FMA instruction, rounding once is a call into the C library.
         self.add(self.mul(a, b), c)
     }
     #[inline(always)]

@@ -1,9 +1,9 @@
-//! Numbers, unaligned and poisoned buffers, and comparisons for all tests.
+//! Pseudorandom values, unaligned and poisoned buffers, and comparisons for all tests.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use vqtoken_kernels::{ISA_VARIABLE, Kernels};
 
-/// The instruction set that `VQTOKEN_ISA` forces, or all that this CPU has.
+/// The instruction set that `VQTOKEN_ISA` forces, or all that this CPU supports.
 pub(crate) fn all_kernels() -> Vec<Kernels> {
     match std::env::var_os(ISA_VARIABLE) {
         Some(_) => vec![Kernels::from_env().unwrap()],
@@ -11,8 +11,8 @@ pub(crate) fn all_kernels() -> Vec<Kernels> {
     }
 }
 
-/// Numbers in -1..1, the same for the same seed.
-pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
+/// Pseudorandom values in -1..1 that depend on the seed.
+pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..count)
         .map(|_| {
@@ -24,20 +24,20 @@ pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A slice that starts at an odd place, and NaN around it.
+/// A slice at an unaligned offset, with NaN around it.
 pub(crate) struct Unaligned {
     buffer: Vec<f32>,
     start: usize,
 }
 
 impl Unaligned {
-    pub(crate) fn new(numbers: &[f32], offset: usize) -> Self {
-        let mut buffer = vec![f32::NAN; numbers.len() + offset + 9];
-        buffer[offset..offset + numbers.len()].copy_from_slice(numbers);
+    pub(crate) fn new(values: &[f32], offset: usize) -> Self {
+        let mut buffer = vec![f32::NAN; values.len() + offset + 9];
+        buffer[offset..offset + values.len()].copy_from_slice(values);
         Self { buffer, start: offset }
     }
 
-    /// A place for results, full of NaN.
+    /// A buffer for results, filled with NaN.
     pub(crate) fn poisoned(count: usize, offset: usize) -> Self {
         Self::new(&vec![f32::NAN; count], offset)
     }
@@ -51,7 +51,7 @@ impl Unaligned {
         &mut self.buffer[self.start..end]
     }
 
-    /// Nothing around the slice was written.
+    /// Asserts that nothing around the slice was written.
     pub(crate) fn assert_untouched(&self) {
         let end = self.buffer.len() - 9;
         assert!(self.buffer[..self.start].iter().chain(&self.buffer[end..]).all(|x| x.is_nan()));
@@ -62,19 +62,22 @@ pub(crate) fn to_f64(x: &[f32]) -> Vec<f64> {
     x.iter().map(|x| f64::from(*x)).collect()
 }
 
-/// Every number is within `tolerance` of the exact one, relative to the largest exact magnitude or 1.
+/// Asserts that every value is within `tolerance` of the exact one, relative to the largest exact magnitude or 1.
 #[track_caller]
 pub(crate) fn assert_close(what: &str, found: &[f32], exact: &[f64], tolerance: f64) {
     assert_eq!(found.len(), exact.len(), "{what}");
     let size = exact.iter().fold(1.0, |m: f64, x| m.max(x.abs()));
     for (i, (found, exact)) in found.iter().zip(exact).enumerate() {
         let error = (f64::from(*found) - exact).abs() / size;
-        assert!(error <= tolerance, "{what}: number {i} is {found}, not {exact}: off by {error:e}");
+        assert!(
+            error <= tolerance,
+            "{what}: value {i} is {found}, expected {exact}: relative error {error:e}"
+        );
     }
 }
 
-/// `x` and `numbers + h e_i` for each `i`: the derivative of `loss` by central differences.
-pub(crate) fn differences(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+/// The gradient of `loss` at `x` by central differences.
+pub(crate) fn numeric_gradient(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     let mut x = x.to_vec();
     (0..x.len())
         .map(|i| {
@@ -89,12 +92,12 @@ pub(crate) fn differences(x: &[f64], loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
         .collect()
 }
 
-/// Bits, so that NaN equals itself.
+/// The bits, so that NaN equals itself.
 pub(crate) fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
 }
 
-/// Runs on pools of 1, 2 and 7 threads and asserts the same bits.
+/// Runs on pools of 1, 2 and 7 threads and asserts that the results have the same bits.
 #[track_caller]
 pub(crate) fn same_on_any_threads(what: &str, run: impl Fn() -> Vec<f32> + Sync) {
     let results: Vec<Vec<u32>> = [1, 2, 7]
@@ -104,5 +107,5 @@ pub(crate) fn same_on_any_threads(what: &str, run: impl Fn() -> Vec<f32> + Sync)
             bits(&pool.install(&run))
         })
         .collect();
-    assert!(results[0] == results[1] && results[0] == results[2], "{what} depends on the threads");
+    assert!(results[0] == results[1] && results[0] == results[2], "{what} depends on the number of threads");
 }

@@ -10,7 +10,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use vqtoken_kernels::{
-    Activation, AttentionForward, AttentionGradients, Matrix, NormGradients, PackedLinear, ShapeError, Turn,
+    Activation, AttentionForward, AttentionGradients, Matrix, NormGradients, PackedLinear, RotaryDirection,
+    ShapeError,
 };
 
 use super::{
@@ -311,6 +312,6 @@ impl Backward<Flex, 1> for RotationGradient {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let angles = ops.state;
-        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| turned(dy, &angles, Turn::Backward));
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| turned(dy, &angles, RotaryDirection::Backward));
     }
 }

@@ -10,7 +10,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 use vqtoken_kernels::{
-    Activation, AttentionShape, Fused, Kernels, Layout, Matrix, Norm, PackedLinear, ShapeError, Turn,
+    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, PackedLinear,
+    RotaryDirection, ShapeError,
 };
 
 /// What the backend keeps a tensor in.
@@ -179,7 +180,7 @@ impl KernelOps for Flex {
     }
 
     fn kernel_rotate(x: Numbers, angles: Angles) -> Numbers {
-        turned(x, &angles, Turn::Forward)
+        turned(x, &angles, RotaryDirection::Forward)
     }
 }
 
@@ -227,25 +228,25 @@ fn attention_shape(query: &Numbers, key: &Numbers, causal: bool) -> AttentionSha
         keys,
         head_dim,
         layout: Layout::TokensFirst,
-        causal: causal.then(|| keys - queries),
+        causality: if causal { Causality::Causal } else { Causality::Bidirectional },
         scale: (head_dim as f32).sqrt().recip(),
     }
 }
 
 /// Every sequence of the batch turned by the same angles.
-fn turned(x: Numbers, angles: &Angles, turn: Turn) -> Numbers {
+fn turned(x: Numbers, angles: &Angles, direction: RotaryDirection) -> Numbers {
     let x = dense(x);
     let [_, tokens, heads, head_dim] = dims(&x);
     let mut y = slice(&x).to_vec();
     for sequence in y.chunks_exact_mut((tokens * heads * head_dim).max(1)) {
-        fitting(kernels().rotary(sequence, (heads, head_dim), (&angles.cos, &angles.sin), turn));
+        fitting(kernels().rotary(sequence, (heads, head_dim), (&angles.cos, &angles.sin), direction));
     }
     tensor(y, x.layout().shape().clone())
 }
 
 fn norm_of<'a>(weight: &'a Numbers, bias: Option<&'a Numbers>, settings: NormSettings) -> Norm<'a> {
     Norm {
-        centered: settings.centered,
+        kind: if settings.centered { NormKind::Layer } else { NormKind::Rms },
         weight: slice(weight),
         bias: bias.map(slice),
         epsilon: settings.epsilon,

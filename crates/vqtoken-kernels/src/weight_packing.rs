@@ -1,4 +1,4 @@
-//! Packing of weights whose numbers stand in groups along the depth.
+//! Packing of weights into panels whose values are grouped along the depth.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::aligned::{Aligned, Number};
 
-/// Packs weights `[outputs, inputs]` into panels `[N / width][depth / group][width][group]`, filled up with zeros;
-/// `depth` is at least `inputs` and a multiple of `group`. `rows` puts a range of rows into a buffer.
+/// Packs weights `[outputs, inputs]` into zero-padded panels `[outputs / width][depth / group][width][group]`; `depth` is at
+/// least `inputs` and a multiple of `group`. `rows` writes a range of rows to a buffer.
 pub(crate) fn pack_groups<T: Number>(
     (outputs, inputs): (usize, usize),
     width: usize,
@@ -18,24 +18,24 @@ pub(crate) fn pack_groups<T: Number>(
     let mut packed = Aligned::zeros(outputs.div_ceil(width) * width * depth);
     packed.par_chunks_mut((width * depth).max(1)).enumerate().for_each(|(panel, out)| {
         let range = panel * width..((panel + 1) * width).min(outputs);
-        let mut numbers = vec![T::default(); range.len() * inputs];
-        rows(range, &mut numbers);
-        pack_panel(&numbers, inputs, width, group, out);
+        let mut unpacked = vec![T::default(); range.len() * inputs];
+        rows(range, &mut unpacked);
+        pack_panel(&unpacked, inputs, width, group, out);
     });
     packed
 }
 
-/// One panel of [`pack_groups`] from its rows.
+/// Packs the rows of one panel of [`pack_groups`].
 pub(crate) fn pack_panel<T: Number>(rows: &[T], inputs: usize, width: usize, group: usize, out: &mut [T]) {
-    for (column, numbers) in rows.chunks_exact(inputs.max(1)).enumerate() {
-        for (index, from) in numbers.chunks(group).enumerate() {
-            let place = (index * width + column) * group;
-            out[place..place + from.len()].copy_from_slice(from);
+    for (column, row) in rows.chunks_exact(inputs.max(1)).enumerate() {
+        for (index, values) in row.chunks(group).enumerate() {
+            let start = (index * width + column) * group;
+            out[start..start + values.len()].copy_from_slice(values);
         }
     }
 }
 
-/// The numbers of one column of panels that [`pack_groups`] made, each panel `[depth / group][width][group]`.
+/// The values of one column of a panel `[depth / group][width][group]` of [`pack_groups`].
 pub(crate) fn unpack_column<T: Number>(
     panel: &[T],
     column: usize,

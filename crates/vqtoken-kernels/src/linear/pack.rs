@@ -1,4 +1,4 @@
-//! Packing weights of any kind from rows that somebody fills in, a panel at a time, and reading them back.
+//! Packing weights of any kind, a panel at a time, and reading them back.
 
 use std::ops::Range;
 
@@ -11,26 +11,27 @@ use crate::bf16::Bf16Weights;
 use crate::float_product::tile_shape;
 use crate::int8::Int8Weights;
 use crate::matrix::Matrix;
-use crate::pack::unpack_column;
+use crate::weight_packing::unpack_column;
 use crate::{Kernels, ShapeError};
 
-/// How weights are kept.
+/// The type that weights are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WeightKind {
-    /// Four bytes.
+    /// Four bytes a weight.
     F32,
-    /// Two bytes.
+    /// Two bytes a weight.
     Bf16,
-    /// One byte, and one scale an output channel.
+    /// One byte a weight, and one scale an output channel.
     Int8,
 }
 
 impl PackedLinear {
-    /// Packs weights `[outputs, inputs]` that `rows(range, out)` puts into `out` `[range, inputs]`, a few rows at a time
-    /// and several times at once, so that they need not lie in memory as `f32`.
+    /// Packs weights `[outputs, inputs]`. `rows(range, out)` writes a few rows to `out [range, inputs]`; it is called from
+    /// several threads, so the weights need not be in memory as `f32`.
     ///
     /// # Errors
-    /// There are more inputs than sums in `i32` hold (int8 only).
+    /// If there are so many inputs that sums could overflow `i32` (int8 only).
     pub fn pack(
         kernels: Kernels,
         kind: WeightKind,
@@ -43,28 +44,28 @@ impl PackedLinear {
                 let mut panels = Aligned::zeros(outputs.div_ceil(width) * width * inputs);
                 panels.par_chunks_mut((width * inputs).max(1)).enumerate().for_each(|(panel, out)| {
                     let range = panel * width..((panel + 1) * width).min(outputs);
-                    let mut numbers = vec![0.0; range.len() * inputs];
-                    rows(range.clone(), &mut numbers);
-                    if let Ok(matrix) = Matrix::new(&numbers, range.len(), inputs) {
+                    let mut unpacked = vec![0.0; range.len() * inputs];
+                    rows(range.clone(), &mut unpacked);
+                    if let Ok(matrix) = Matrix::new(&unpacked, range.len(), inputs) {
                         matrix.pack_rows(width, 0..range.len(), 0..inputs, out);
                     }
                 });
                 Weights::F32(panels)
             }
             WeightKind::Bf16 => Weights::Bf16(Bf16Weights::pack(kernels, [outputs, inputs], |range, out| {
-                let mut numbers = vec![0.0; out.len()];
-                rows(range, &mut numbers);
-                out.iter_mut().zip(numbers).for_each(|(bits, x)| *bits = bf16::from_f32(x).to_bits());
+                let mut unpacked = vec![0.0; out.len()];
+                rows(range, &mut unpacked);
+                out.iter_mut().zip(unpacked).for_each(|(bits, x)| *bits = bf16::from_f32(x).to_bits());
             })),
             WeightKind::Int8 => Weights::Int8(Int8Weights::pack(kernels, [outputs, inputs], rows)?),
         };
         Ok(Self { kernels, inputs, outputs, weights, bias: None })
     }
 
-    /// The weights `[inputs]` of one output, as they are kept.
+    /// The weights `[inputs]` of one output, as they are stored.
     ///
     /// # Panics
-    /// There is no such output.
+    /// If `output` is not below the number of outputs.
     pub fn row(&self, output: usize) -> Vec<f32> {
         assert!(output < self.outputs, "output {output} of a layer of {}", self.outputs);
         match &self.weights {

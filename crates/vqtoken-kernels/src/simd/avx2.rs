@@ -1,8 +1,8 @@
-//! Eight numbers at a time with AVX2 and FMA.
+//! Eight lanes with AVX2 and FMA.
 
 use std::arch::x86_64::*;
 
-use super::strided::strided_tile;
+use super::strided_tile::strided_tile;
 use super::{Left, Right, Simd, TileRows, tile_rows};
 
 /// AVX2 and FMA.
@@ -11,14 +11,14 @@ pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
-    /// The CPU has AVX2 and FMA.
+    /// The CPU must support AVX2 and FMA.
     pub(crate) unsafe fn assume() -> Self {
         Self(())
     }
 }
 
-// Every `unsafe` block of arithmetic below has the same reason: a value of the type exists only where the CPU has the
-// instructions. Loads and stores slice first, so that they stay inside.
+// Every `unsafe` block of arithmetic below is sound for the same reason: a value of the type exists only if the CPU has
+// the instructions. Loads and stores slice first, so that they stay in bounds.
 impl Simd for Avx2 {
     const LANES: usize = 8;
     const MR: usize = 6;

@@ -1,8 +1,8 @@
-//! Sixteen numbers at a time with AVX-512.
+//! Sixteen lanes with AVX-512.
 
 use std::arch::x86_64::*;
 
-use super::strided::strided_tile;
+use super::strided_tile::strided_tile;
 use super::{Left, Right, Simd, TileRows, tile_rows};
 
 /// AVX-512 F, BW, DQ and VL.
@@ -11,14 +11,14 @@ pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// # Safety
-    /// The CPU has AVX-512 F, BW, DQ and VL, AVX2 and FMA.
+    /// The CPU must support AVX-512 F, BW, DQ and VL, AVX2 and FMA.
     pub(crate) unsafe fn assume() -> Self {
         Self(())
     }
 }
 
-// Every `unsafe` block of arithmetic below has the same reason: a value of the type exists only where the CPU has the
-// instructions. Loads and stores slice first, so that they stay inside.
+// Every `unsafe` block of arithmetic below is sound for the same reason: a value of the type exists only if the CPU has
+// the instructions. Loads and stores slice first, so that they stay in bounds.
 impl Simd for Avx512 {
     const LANES: usize = 16;
     const MR: usize = 12;

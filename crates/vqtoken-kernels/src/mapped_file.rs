@@ -1,4 +1,4 @@
-//! A file's bytes as memory: the system reads what is touched, and takes the pages back when it wants.
+//! Memory-mapped files: pages are read on first access, and the system may drop them again.
 
 use std::fs::File;
 use std::io;
@@ -9,8 +9,8 @@ use memmap2::{Mmap, UncheckedAdvice};
 
 /// A file mapped read-only.
 ///
-/// Whoever shortens the file while it is mapped makes the process fail when it touches what is gone; checkpoints are
-/// replaced by renaming, which leaves the mapped file as it was.
+/// Truncating the file while it is mapped raises SIGBUS on the next access. Replace checkpoints by renaming: that leaves
+/// the mapped file intact.
 #[derive(Debug)]
 pub struct MappedFile {
     map: Mmap,
@@ -20,22 +20,23 @@ impl MappedFile {
     /// Maps a file.
     ///
     /// # Errors
-    /// It cannot be opened or mapped.
+    /// If it cannot be opened or mapped.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        // SAFETY: the bytes are only ever read, as bytes; see the type for what happens when another program cuts them off.
+        // SAFETY: the bytes are only read, as bytes; the type documents what truncation by another program does.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self { map })
     }
 
-    /// Tells the system that these bytes will not be needed soon, so that they stop counting as this process's memory.
+    /// Tells the system that a range will not be needed soon, so that its pages stop counting as memory of this process.
+    /// Reading the range again gives the same bytes.
     pub fn release(&self, range: Range<usize>) {
         const PAGE: usize = 4096;
         let start = range.start.next_multiple_of(PAGE);
         let end = range.end.min(self.map.len()) / PAGE * PAGE;
         if start < end {
-            // SAFETY: the map is of a file and never written, so pages that are dropped come back with the same bytes.
-            // A refusal only means that they stay.
+            // SAFETY: the mapping is file-backed and never written, so dropped pages are read again with the same bytes.
+            // If the call fails, the pages stay.
             let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_the_same_after_they_were_released() {
+    fn released_bytes_read_the_same_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("numbers");
         let bytes: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();

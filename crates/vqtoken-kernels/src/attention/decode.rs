@@ -1,4 +1,4 @@
-//! One query over a long cache (decoding): keys and values are read where they lie, once.
+//! A single query over a cache of keys and values, as in decoding: keys and values are read in place, once.
 
 use rayon::prelude::*;
 
@@ -8,23 +8,24 @@ use crate::math::exp;
 use crate::shared_rows::SharedRows;
 use crate::simd::{Simd, kernel};
 
-pub(super) fn attend_single(
+/// Attention with one query.
+pub(super) fn attend_single_query(
     kernels: Kernels,
     shape: &AttentionShape,
     (q, k, v): (&[f32], &[f32], &[f32]),
     out: &mut [f32],
 ) {
     let AttentionShape { batch, heads, kv_heads, head_dim, .. } = *shape;
-    let keys = shape.visible(0);
+    let keys = shape.visible_keys(0);
     let rows = SharedRows::new(out, head_dim);
     (0..batch * heads).into_par_iter().for_each(|index| {
         let (sequence, head) = (index / heads, index % heads);
         let kv = head / (heads / kv_heads);
-        let (start, stride) = shape.place(sequence, kv, kv_heads, shape.keys);
+        let (start, stride) = shape.offset_and_stride(sequence, kv, kv_heads, shape.keys);
         let mut weights = vec![0.0; keys];
-        // With a single query both layouts are the same.
+        // With a single query both layouts coincide.
         let query = &q[index * head_dim..][..head_dim];
-        // SAFETY: one row a task.
+        // SAFETY: each task writes its own row.
         let out = unsafe { rows.segment(index, 0..head_dim) };
         let (k, v) = (&k[start.min(k.len())..], &v[start.min(v.len())..]);
         let cache = Cache { keys: k, values: v, stride, scale: shape.scale };
@@ -32,8 +33,8 @@ pub(super) fn attend_single(
     });
 }
 
-/// Vectors of the output that are summed at a time.
-const PIECE: usize = 4;
+/// Vectors of the output that are accumulated at a time.
+const CHAINS: usize = 4;
 
 /// Keys and values of one head, whose tokens are `stride` apart.
 struct Cache<'a> {
@@ -59,21 +60,21 @@ fn attend_generic<S: Simd>(s: S, query: &[f32], cache: &Cache<'_>, weights: &mut
         s.store_some(weights, value);
     }
     let total = s.splat(s.sum(total));
-    // Some vectors of the output stay in registers while all values pass.
-    let whole = out.len() / (PIECE * S::LANES) * PIECE * S::LANES;
-    for start in (0..whole).step_by(PIECE * S::LANES) {
-        let mut sums = [s.splat(0.0); PIECE];
+    // Some vectors of the output stay in registers while all values are read.
+    let full = out.len() / (CHAINS * S::LANES) * CHAINS * S::LANES;
+    for start in (0..full).step_by(CHAINS * S::LANES) {
+        let mut sums = [s.splat(0.0); CHAINS];
         for (index, weight) in weights.iter().enumerate() {
-            let value = &values[index * stride + start..][..PIECE * S::LANES];
-            for j in 0..PIECE {
+            let value = &values[index * stride + start..][..CHAINS * S::LANES];
+            for j in 0..CHAINS {
                 sums[j] = s.fma(s.splat(*weight), s.load(&value[j * S::LANES..]), sums[j]);
             }
         }
-        for j in 0..PIECE {
+        for j in 0..CHAINS {
             s.store(&mut out[start + j * S::LANES..], s.div(sums[j], total));
         }
     }
-    for start in (whole..out.len()).step_by(S::LANES) {
+    for start in (full..out.len()).step_by(S::LANES) {
         let end = (start + S::LANES).min(out.len());
         let mut sum = s.splat(0.0);
         for (index, weight) in weights.iter().enumerate() {

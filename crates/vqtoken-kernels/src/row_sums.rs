@@ -1,4 +1,4 @@
-//! Sums over rows: gradients of biases.
+//! Sums over rows, as gradients of biases need them.
 
 use rayon::prelude::*;
 
@@ -7,17 +7,17 @@ use crate::errors::check_length;
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, ShapeError};
 
-/// Rows that a task sums; it must not depend on the threads.
+/// Rows of a task; must not depend on the number of threads.
 const ROWS: usize = 128;
 
-/// Vectors of a row that are summed beside each other.
-const PIECE: usize = 4;
+/// Independent accumulators, to hide latency.
+const CHAINS: usize = 4;
 
 impl Kernels {
-    /// `out [width]` is the sum of the rows of `x [rows, width]`; it may hold anything before.
+    /// Overwrites `out [width]` with the sum of the rows of `x [rows, width]`.
     ///
     /// # Errors
-    /// `x` is not whole rows, or `out` has another length.
+    /// If the length of `x` is not a multiple of `width`, or `out` has another length.
     pub fn sum_rows(self, x: &[f32], width: usize, out: &mut [f32]) -> Result<(), ShapeError> {
         check_length("rows to sum", x.len(), &[x.len() / width.max(1), width])?;
         check_length("sum of the rows", out.len(), &[width])?;
@@ -28,30 +28,30 @@ impl Kernels {
         let mut partial = Scratch::new(x.len().div_ceil(ROWS * width) * width);
         x.par_chunks(ROWS * width)
             .zip(partial.par_chunks_mut(width))
-            .for_each(|(x, sums)| sum_piece(self, x, sums));
-        sum_piece(self, &partial, out);
+            .for_each(|(x, sums)| sum_chunk(self, x, sums));
+        sum_chunk(self, &partial, out);
         Ok(())
     }
 }
 
-/// Rows as wide as `out`.
+/// Sums the rows of `x`, which are as wide as `out`.
 #[inline(always)]
 fn sum_generic<S: Simd>(s: S, x: &[f32], out: &mut [f32]) {
     let width = out.len();
-    let whole = width / (PIECE * S::LANES) * (PIECE * S::LANES);
-    for start in (0..whole).step_by(PIECE * S::LANES) {
-        let mut sums = [s.splat(0.0); PIECE];
+    let full = width / (CHAINS * S::LANES) * (CHAINS * S::LANES);
+    for start in (0..full).step_by(CHAINS * S::LANES) {
+        let mut sums = [s.splat(0.0); CHAINS];
         for row in x.chunks_exact(width) {
-            let row = &row[start..start + PIECE * S::LANES];
-            for j in 0..PIECE {
+            let row = &row[start..start + CHAINS * S::LANES];
+            for j in 0..CHAINS {
                 sums[j] = s.add(sums[j], s.load(&row[j * S::LANES..]));
             }
         }
-        for j in 0..PIECE {
+        for j in 0..CHAINS {
             s.store(&mut out[start + j * S::LANES..], sums[j]);
         }
     }
-    for start in (whole..width).step_by(S::LANES) {
+    for start in (full..width).step_by(S::LANES) {
         let range = start..(start + S::LANES).min(width);
         let mut sum = s.splat(0.0);
         for row in x.chunks_exact(width) {
@@ -61,4 +61,4 @@ fn sum_generic<S: Simd>(s: S, x: &[f32], out: &mut [f32]) {
     }
 }
 
-kernel!(fn sum_piece(x: &[f32], out: &mut [f32]) = sum_generic);
+kernel!(fn sum_chunk(x: &[f32], out: &mut [f32]) = sum_generic);
