@@ -2,8 +2,6 @@
 
 mod pack;
 
-pub use pack::WeightKind;
-
 use std::ops::Range;
 
 use crate::aligned::Aligned;
@@ -15,6 +13,18 @@ use crate::int8::Int8Weights;
 use crate::product::multiply;
 use crate::single_row::multiply_single_row;
 use crate::{Activation, Kernels, Matrix, ShapeError};
+
+/// The type that weights are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeightKind {
+    /// Four bytes a weight.
+    F32,
+    /// Two bytes a weight.
+    Bf16,
+    /// One byte a weight, and one scale an output channel.
+    Int8,
+}
 
 /// The weights and the bias of a linear layer, packed for one instruction set.
 pub struct PackedLinear {

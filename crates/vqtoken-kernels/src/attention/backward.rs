@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::AttentionShape;
 use super::head_gradients::{HeadGradients, HeadInputs, add_gradients};
+use super::shape::AttentionShape;
 use super::tiles::{PANELS, copy_rows, pack_panels, padded};
 use crate::aligned::Scratch;
 use crate::errors::check_length;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::AttentionShape;
+use super::shape::AttentionShape;
 use crate::Kernels;
 use crate::math::exp;
 use crate::shared_rows::SharedRows;

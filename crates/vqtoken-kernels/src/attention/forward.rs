@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::AttentionShape;
+use super::shape::AttentionShape;
 use super::tiles::{copy_rows, pack_panels};
 use crate::Kernels;
 use crate::aligned::Scratch;

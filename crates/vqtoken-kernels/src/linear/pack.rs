@@ -5,7 +5,7 @@ use std::ops::Range;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{PackedLinear, Weights};
+use super::{PackedLinear, WeightKind, Weights};
 use crate::aligned::Aligned;
 use crate::bf16::Bf16Weights;
 use crate::float_product::tile_shape;
@@ -13,18 +13,6 @@ use crate::int8::Int8Weights;
 use crate::matrix::Matrix;
 use crate::weight_packing::unpack_column;
 use crate::{Kernels, ShapeError};
-
-/// The type that weights are stored in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WeightKind {
-    /// Four bytes a weight.
-    F32,
-    /// Two bytes a weight.
-    Bf16,
-    /// One byte a weight, and one scale an output channel.
-    Int8,
-}
 
 impl PackedLinear {
     /// Packs weights `[outputs, inputs]`. `rows(range, out)` writes a few rows to `out [range, inputs]`; it is called from

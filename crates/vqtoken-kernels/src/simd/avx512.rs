@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::strided_tile::strided_tile;
-use super::{Left, Right, Simd, TileRows, tile_rows};
+use super::tiles::{strided_tile, tile_rows};
+use super::{Left, Right, Simd, TileRows};
 
 /// AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy)]

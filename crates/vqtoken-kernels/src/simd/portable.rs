@@ -1,7 +1,7 @@
 //! Eight lanes in plain Rust, which the compiler vectorizes for the target's baseline.
 
-use super::strided_tile::strided_tile;
-use super::{Left, Right, Simd, TileRows, tile_rows};
+use super::tiles::{strided_tile, tile_rows};
+use super::{Left, Right, Simd, TileRows};
 
 /// Plain Rust, for every CPU.
 #[derive(Clone, Copy)]

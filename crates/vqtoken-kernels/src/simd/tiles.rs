@@ -1,20 +1,32 @@
-//! Tiles of operands that are not packed. Left values are broadcast one by one anyway, so any stride will do.
+//! Register tiles, generic over the instruction set: packed operands, and strided ones. Left values are broadcast one by
+//! one, so the left operand may have any stride.
 
-use super::{Simd, TileRows};
+use super::{Left, Right, Simd, TileRows};
 
-/// A left operand whose element `(i, k)` is at `i * row + k * step`.
-#[derive(Clone, Copy)]
-pub(crate) struct Left<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) row: usize,
-    pub(crate) step: usize,
-}
-
-/// A right operand whose row `k` starts at `k * stride`.
-#[derive(Clone, Copy)]
-pub(crate) struct Right<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) stride: usize,
+/// [`Simd::tile_rows`] with `MR * NV` accumulators.
+#[inline(always)]
+pub(crate) fn tile_rows<S: Simd, const MR: usize, const NV: usize>(
+    s: S,
+    left: &[f32],
+    right: &[f32],
+    rows: &mut impl TileRows<S>,
+) {
+    let mut sums = [[s.splat(0.0); NV]; MR];
+    for (a, b) in left.chunks_exact(MR).zip(right.chunks_exact(NV * S::LANES)) {
+        let mut columns = [s.splat(0.0); NV];
+        for j in 0..NV {
+            columns[j] = s.load(&b[j * S::LANES..]);
+        }
+        for i in 0..MR {
+            let x = s.splat(a[i]);
+            for j in 0..NV {
+                sums[i][j] = s.fma(x, columns[j], sums[i][j]);
+            }
+        }
+    }
+    for i in 0..MR {
+        rows.take(s, i, &sums[i]);
+    }
 }
 
 /// The product of `left [MR][depth]` and `right [depth][NV vectors]`; `rows` takes its rows from registers.
