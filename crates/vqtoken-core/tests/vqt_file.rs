@@ -242,9 +242,9 @@ fn errors_name_the_file() {
         VqtError::Read { .. }
     ));
     assert!(matches!(VideoTokens::load(folder.path()).unwrap_err(), VqtError::NotAFile { .. }));
-    assert!(matches!(tokens.save(folder.path()).unwrap_err(), VqtError::NotAFile { .. }));
+    assert!(matches!(tokens.save(folder.path()).unwrap_err(), VqtError::Write(_)));
     let error = named(tokens.save(path("missing/clip.vqt")).unwrap_err(), "missing");
-    assert!(error.to_string().contains("create it first"));
+    assert!(error.to_string().contains("create it"));
 
     std::fs::write(path("video.mp4"), b"\0\0\0\x20ftypisom\0\0\0\0").unwrap();
     let error = named(VideoTokens::load(path("video.mp4")).unwrap_err(), "video.mp4");

@@ -1,4 +1,4 @@
-//! The files below a folder, and writing one in a single step.
+//! The files below a folder.
 
 use std::fs;
 use std::io;
@@ -24,21 +24,6 @@ pub(crate) fn files_below(folder: &Path, depth: usize) -> io::Result<Vec<PathBuf
     Ok(files)
 }
 
-/// Writes a file beside its place and moves it there, so that no reader ever sees half of it.
-pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(partial);
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    if written.is_err() {
-        // What went wrong is the news; whether the rest can be cleared away is not.
-        let _ = fs::remove_file(&partial);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,16 +39,5 @@ mod tests {
         let names: Vec<_> = found.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
         assert_eq!(names, [Path::new("z"), Path::new("a/y"), Path::new("a/b/x")]);
         assert!(files_below(&folder.path().join("none"), 2).is_err());
-    }
-
-    #[test]
-    fn a_file_is_written_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("result.json");
-        write_whole(&path, "first").unwrap();
-        write_whole(&path, "second").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
-        assert!(write_whole(&folder.path().join("none/result.json"), "x").is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

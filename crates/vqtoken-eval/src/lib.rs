@@ -40,9 +40,6 @@ mod score;
 mod task;
 mod videos;
 
-use std::io;
-use std::path::Path;
-
 pub use answer::{Answer, Answerer, Ask, PerStage};
 pub use grade::best_option;
 pub use item::{Expected, Item, Label, letter, option_of_letter};
@@ -60,12 +57,3 @@ pub use score::{
 };
 pub use task::{Task, UnknownTask};
 pub use videos::{MissingVideo, VideoFolder};
-
-/// Writes a result file in one step: it is there whole, or not at all.
-///
-/// # Errors
-///
-/// If the file cannot be written; an older one of that name is then still there.
-pub fn write_result(path: &Path, text: &str) -> io::Result<()> {
-    folder::write_whole(path, text)
-}

@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::folder::write_whole;
+use vqtoken_files::{WriteError, quoted};
+
 use crate::item::Item;
 use crate::read::shown;
 use crate::sample::Sample;
@@ -14,21 +15,24 @@ use crate::sample::Sample;
 #[derive(Debug, thiserror::Error)]
 pub enum SamplesError {
     /// The operating system refuses, for instance because the disk is full.
-    #[error("{path}: cannot be read or written ({source}): make room or check permissions, then run again to go on", path = path.display())]
+    #[error("{path}: cannot be read or written ({source}): make room or check permissions, then run again to go on", path = quoted(path))]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// The file cannot be written anew.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Another run writes to it.
-    #[error("{path}: another run is writing to it: wait for it, or choose another file", path = path.display())]
+    #[error("{path}: another run is writing to it: wait for it, or choose another file", path = quoted(path))]
     InUse {
         /// The file.
         path: PathBuf,
     },
     /// A line in the middle is no sample.
-    #[error("{path}: line {line}: no sample of this program ({reason}): remove the line, or choose another file", path = path.display())]
+    #[error("{path}: line {line}: no sample of this program ({reason}): remove the line, or choose another file", path = quoted(path))]
     Line {
         /// The file.
         path: PathBuf,
@@ -38,7 +42,7 @@ pub enum SamplesError {
         reason: String,
     },
     /// A line is about a question that is not in these annotations, or reads otherwise there.
-    #[error("{path}: line {line}: question {id} is not the one of these annotations: choose another file", path = path.display())]
+    #[error("{path}: line {line}: question {id} is not the one of these annotations: choose another file", path = quoted(path))]
     OtherQuestion {
         /// The file.
         path: PathBuf,
@@ -48,7 +52,7 @@ pub enum SamplesError {
         id: String,
     },
     /// A line was made with other settings.
-    #[error("{path}: line {line}: made with {found:?}, this run is {expected:?}: choose another file", path = path.display())]
+    #[error("{path}: line {line}: made with {found:?}, this run is {expected:?}: choose another file", path = quoted(path))]
     OtherSettings {
         /// The file.
         path: PathBuf,
@@ -60,7 +64,7 @@ pub enum SamplesError {
         expected: String,
     },
     /// Two lines are about one question.
-    #[error("{path}: line {line}: question {id} is there twice: remove one of the lines", path = path.display())]
+    #[error("{path}: line {line}: question {id} is there twice: remove one of the lines", path = quoted(path))]
     Twice {
         /// The file.
         path: PathBuf,
@@ -98,7 +102,7 @@ impl SamplesFile {
         let is_cut = bytes.last().is_some_and(|last| *last != b'\n');
         if before != samples.len() {
             let lines: Result<String, _> = samples.values().map(line).collect();
-            write_whole(path, &lines.map_err(io)?).map_err(io)?;
+            vqtoken_files::write(path, lines.map_err(io)?)?;
             file = open().map_err(io)?;
             lock(path, &file)?;
         } else if is_cut {
@@ -108,7 +112,8 @@ impl SamplesFile {
         Ok((Self { path: path.into(), file }, samples))
     }
 
-    /// Adds a line, in one write.
+    /// Adds a line, in one write. It survives the end of the process at once, and a power cut when the system has written it, some
+    /// seconds later.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), SamplesError> {
         let written = line(sample).and_then(|line| self.file.write_all(line.as_bytes()));
         written.map_err(|source| SamplesError::Io { path: self.path.clone(), source })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use vqtoken_core::{GridError, QuantizeError, ReduceError};
+use vqtoken_files::{WriteError, quoted};
 
 /// Every failure of this crate. Each message is one line that names the thing at fault and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -10,28 +11,24 @@ use vqtoken_core::{GridError, QuantizeError, ReduceError};
 pub enum ModelError {
     /// The model directory does not exist.
     #[error(
-        "no model at {path}: give a directory that holds config.json, model.safetensors and tokenizer.json"
+        "no model at {}: give a directory that holds config.json, model.safetensors and tokenizer.json",
+        quoted(path)
     )]
     NotFound {
         /// What was asked for.
         path: PathBuf,
     },
     /// A file of the checkpoint cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("{} cannot be read: {source}", quoted(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// A file cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Unwritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A model directory cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A configuration file is not what it should be.
     #[error("{file}: {problem}")]
     Config {

@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
+use vqtoken_files::{WriteError, quoted};
+
 /// Why a video could not be opened, decoded, sampled or written. Every message is one line: what, where, remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
     /// There is nothing at this path.
-    #[error("{}: no such file or folder", path.display())]
+    #[error("{}: no such file or folder", quoted(path))]
     NotFound {
         /// The path that was asked for.
         path: PathBuf,
     },
     /// The path exists, but reading it failed.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", quoted(path))]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -20,7 +22,7 @@ pub enum VideoError {
         source: std::io::Error,
     },
     /// Neither a known container, nor an image folder, nor anything `ffmpeg` could read.
-    #[error("{}: not a video: {reason}", path.display())]
+    #[error("{}: not a video: {reason}", quoted(path))]
     NotAVideo {
         /// The file or folder.
         path: PathBuf,
@@ -28,7 +30,7 @@ pub enum VideoError {
         reason: String,
     },
     /// The container is readable and holds no video track.
-    #[error("{}: the {container} file has no video track", path.display())]
+    #[error("{}: the {container} file has no video track", quoted(path))]
     NoVideoTrack {
         /// The file.
         path: PathBuf,
@@ -36,7 +38,7 @@ pub enum VideoError {
         container: String,
     },
     /// There is a video track, or a folder, but no frame comes out of it.
-    #[error("{}: no frame could be decoded: {reason}", path.display())]
+    #[error("{}: no frame could be decoded: {reason}", quoted(path))]
     NoFrames {
         /// The file or folder.
         path: PathBuf,
@@ -46,7 +48,8 @@ pub enum VideoError {
     /// A codec, or a feature of H.264, that needs `ffmpeg` when there is none.
     #[error(
         "{}: {codec} in {container} needs ffmpeg, and `{program}` was not found: install ffmpeg and put it \
-         on PATH, or name it in VQTOKEN_FFMPEG", path.display()
+         on PATH, or name it in VQTOKEN_FFMPEG",
+        quoted(path)
     )]
     UnsupportedCodec {
         /// The file.
@@ -59,7 +62,7 @@ pub enum VideoError {
         program: String,
     },
     /// The stream is damaged in a way that leaves nothing to use.
-    #[error("{}: {what} at frame {frame}: the file is damaged, try a new copy of it", path.display())]
+    #[error("{}: {what} at frame {frame}: the file is damaged, try a new copy of it", quoted(path))]
     Decode {
         /// The file.
         path: PathBuf,
@@ -69,7 +72,7 @@ pub enum VideoError {
         what: String,
     },
     /// `ffmpeg` ran and failed.
-    #[error("{}: ffmpeg failed: {said}", path.display())]
+    #[error("{}: ffmpeg failed: {said}", quoted(path))]
     Ffmpeg {
         /// The file.
         path: PathBuf,
@@ -92,7 +95,7 @@ pub enum VideoError {
     /// The images of one folder are not all of one size.
     #[error(
         "{}: image is {} x {}, but the first of the folder is {} x {}: a clip needs frames of one size",
-        path.display(), found.0, found.1, expected.0, expected.1
+        quoted(path), found.0, found.1, expected.0, expected.1
     )]
     MixedSizes {
         /// The image that differs.
@@ -103,19 +106,14 @@ pub enum VideoError {
         expected: (usize, usize),
     },
     /// Encoding or muxing was asked for something that it cannot do.
-    #[error("{}: cannot be written: {reason}", path.display())]
+    #[error("{}: cannot be written: {reason}", quoted(path))]
     Encode {
         /// The file to be written.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
-    /// Writing a file failed.
-    #[error("{}: cannot be written: {source}", path.display())]
-    Io {
-        /// The file to be written.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }

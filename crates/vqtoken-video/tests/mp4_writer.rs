@@ -141,7 +141,7 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
         assert!(!error.to_string().contains('\n'));
     }
     let nowhere = Mp4Writer::create(folder.path().join("no/such.mp4"), 32, 32, 30.0, usual());
-    assert!(matches!(nowhere, Err(VideoError::Io { .. })));
+    assert!(matches!(nowhere, Err(VideoError::Write(_))));
 
     let empty = Mp4Writer::create(&path, 32, 32, 30.0, usual()).unwrap();
     assert!(matches!(empty.finish(), Err(VideoError::Encode { .. })));

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use vqtoken_files::{WriteError, quoted};
+
 use crate::budget::BudgetError;
 use crate::codebook::CodebookError;
 use crate::index_map::IndexMapError;
@@ -143,7 +145,7 @@ pub enum VqtFormatError {
 #[derive(Debug, thiserror::Error)]
 pub enum VqtError {
     /// What is in the file, or should be, is wrong.
-    #[error("{path:?}: {cause}")]
+    #[error("{}: {cause}", quoted(path))]
     Content {
         /// The file.
         path: PathBuf,
@@ -151,35 +153,20 @@ pub enum VqtError {
         cause: VqtFormatError,
     },
     /// It is a folder, a device or the like.
-    #[error("{path:?} is not a file: give the path of a .vqt file")]
+    #[error("{} is not a file: give the path of a .vqt file", quoted(path))]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
-    /// The folder to write into does not exist.
-    #[error(
-        "{path:?} cannot be written because {folder:?} is no folder: create it first, or give another path"
-    )]
-    MissingFolder {
-        /// The file.
-        path: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-    },
     /// The system cannot read it.
-    #[error("{path:?} cannot be read: {cause}")]
+    #[error("{} cannot be read: {cause}", quoted(path))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
         cause: io::Error,
     },
-    /// The system cannot write it.
-    #[error("{path:?} cannot be written: {cause}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: io::Error,
-    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use vqtoken_files::quoted;
+
 /// A row of a file: its number, and its key once that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -24,7 +26,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The operating system refuses.
-    #[error("{path}: cannot be read ({source}): check that it exists and that you may read it", path = path.display())]
+    #[error("{path}: cannot be read ({source}): check that it exists and that you may read it", path = quoted(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -32,13 +34,13 @@ pub enum ReadError {
         source: io::Error,
     },
     /// None of the formats that are read.
-    #[error("{path}: its extension is none of .csv, .json, .jsonl, .ndjson, .parquet: rename or convert it", path = path.display())]
+    #[error("{path}: its extension is none of .csv, .json, .jsonl, .ndjson, .parquet: rename or convert it", path = quoted(path))]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Not what its extension says, or damaged.
-    #[error("{path}: {at}: not valid {format} ({reason}): download it again or mend that place", path = path.display())]
+    #[error("{path}: {at}: not valid {format} ({reason}): download it again or mend that place", path = quoted(path))]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -50,13 +52,13 @@ pub enum ReadError {
         reason: String,
     },
     /// No rows.
-    #[error("{path}: holds no questions: download it again, or choose another split", path = path.display())]
+    #[error("{path}: holds no questions: download it again, or choose another split", path = quoted(path))]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// A column is not there, or is empty in this row.
-    #[error("{path}: {place}: `{column}` is missing or empty: fill it in, or remove the row", path = path.display())]
+    #[error("{path}: {place}: `{column}` is missing or empty: fill it in, or remove the row", path = quoted(path))]
     Missing {
         /// The file.
         path: PathBuf,
@@ -66,7 +68,7 @@ pub enum ReadError {
         column: String,
     },
     /// A value is of another kind.
-    #[error("{path}: {place}: `{column}` is {found} instead of {expected}: correct it", path = path.display())]
+    #[error("{path}: {place}: `{column}` is {found} instead of {expected}: correct it", path = quoted(path))]
     Kind {
         /// The file.
         path: PathBuf,
@@ -80,7 +82,7 @@ pub enum ReadError {
         expected: &'static str,
     },
     /// Too few or too many options.
-    #[error("{path}: {place}: {found} options, a choice has 2 to 26: add or remove options", path = path.display())]
+    #[error("{path}: {place}: {found} options, a choice has 2 to 26: add or remove options", path = quoted(path))]
     Options {
         /// The file.
         path: PathBuf,
@@ -92,7 +94,7 @@ pub enum ReadError {
     /// The right answer is none of the options.
     #[error(
         "{path}: {place}: answer {answer} is none of the {options} options, the first of which is 0 or A: correct it",
-        path = path.display()
+        path = quoted(path)
     )]
     AnswerOutOfRange {
         /// The file.
@@ -105,7 +107,7 @@ pub enum ReadError {
         options: usize,
     },
     /// Two rows have one key.
-    #[error("{path}: {place}: the same key as row {first}: remove one of the two, or give it another id", path = path.display())]
+    #[error("{path}: {place}: the same key as row {first}: remove one of the two, or give it another id", path = quoted(path))]
     Duplicate {
         /// The file.
         path: PathBuf,
@@ -115,7 +117,7 @@ pub enum ReadError {
         first: usize,
     },
     /// A question without an answer, or the other way round.
-    #[error("{path}: nothing about {key}, which {other} has: take both files from the same split", path = path.display(), other = other.display())]
+    #[error("{path}: nothing about {key}, which {other} has: take both files from the same split", path = quoted(path), other = quoted(other))]
     Unpaired {
         /// The file that lacks it.
         path: PathBuf,
@@ -125,7 +127,7 @@ pub enum ReadError {
         other: PathBuf,
     },
     /// A folder without annotations of this benchmark.
-    #[error("{path}: no {looked} in it or three folders below: put one there, or name the file", path = path.display())]
+    #[error("{path}: no {looked} in it or three folders below: put one there, or name the file", path = quoted(path))]
     NotFound {
         /// The folder.
         path: PathBuf,

@@ -11,14 +11,13 @@
 //! | `{id: [{"pred", "score"}, {"q", "a", "pred"}]}` | Video-ChatGPT's combined file |
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use vqtoken_files::WriteError;
 
 use super::interval::{Estimate, clustered_mean, clustered_share};
-use crate::folder::write_whole;
 use crate::item::Item;
 use crate::read::rows::{Keys, Row, Rows, read_json, syntax};
 use crate::read::{ReadError, shown};
@@ -53,7 +52,7 @@ pub struct JudgeReport {
 }
 
 /// Writes one request for each answer whose right answer is known, and gives back how many.
-pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> io::Result<usize> {
+pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> Result<usize, WriteError> {
     let mut lines = String::new();
     let mut count = 0;
     for sample in samples.iter().filter(|sample| sample.failed.is_none() && !sample.target.is_empty()) {
@@ -73,7 +72,7 @@ pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> 
         lines.push('\n');
         count += 1;
     }
-    write_whole(path, &lines)?;
+    vqtoken_files::write(path, lines)?;
     Ok(count)
 }
 

@@ -116,15 +116,10 @@ impl CacheEntry {
     fn write(self, checksum: u32) {
         let remembered = Remembered { files: self.state, checksum };
         let Ok(bytes) = serde_json::to_vec(&remembered) else { return };
-        let partial = self.file.with_extension(format!("{}.partial", std::process::id()));
-        let written = self
-            .file
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&partial, bytes))
-            .and_then(|()| fs::rename(&partial, &self.file));
-        if written.is_err() {
-            let _ = fs::remove_file(&partial);
+        if let Some(folder) = self.file.parent()
+            && vqtoken_files::create_folder(folder).is_ok()
+        {
+            let _ = vqtoken_files::write(&self.file, bytes);
         }
     }
 }

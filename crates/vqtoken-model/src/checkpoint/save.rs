@@ -1,6 +1,5 @@
 //! Writing a checkpoint in the `transformers` layout.
 
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -57,42 +56,11 @@ pub fn save(
     if packed_bytes(model) > 0 {
         return Err(ModelError::Packed);
     }
-    write_directory(
+    let config = config.to_json().into_bytes();
+    let weights = to_safetensors(model)?;
+    vqtoken_files::write_folder(
         directory,
-        &[
-            ("config.json", config.to_json().into_bytes()),
-            ("model.safetensors", to_safetensors(model)?),
-            ("tokenizer.json", tokenizer.to_vec()),
-        ],
-    )
-}
-
-/// Writes files into a new directory beside `directory`, then gives it that name: a model is there whole or not.
-fn write_directory(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), ModelError> {
-    let unwritable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ModelError::Unwritable { path, source }
-    };
-    if directory.exists() {
-        let source =
-            std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists already; name a new directory");
-        return Err(unwritable(directory)(source));
-    }
-    let mut name = directory.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".partial-{}", std::process::id()));
-    let partial = directory.with_file_name(name);
-    let written = fs::create_dir(&partial)
-        .map_err(unwritable(&partial))
-        .and_then(|()| {
-            files.iter().try_for_each(|(file, bytes)| {
-                let path = partial.join(file);
-                fs::write(&path, bytes).map_err(unwritable(&path))
-            })
-        })
-        .and_then(|()| fs::rename(&partial, directory).map_err(unwritable(directory)));
-    if written.is_err() {
-        // Nothing useful can be done if the clean-up fails too; the first error is the one to report.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    written
+        &[("config.json", &config), ("model.safetensors", &weights), ("tokenizer.json", tokenizer)],
+    )?;
+    Ok(())
 }

@@ -2,13 +2,13 @@
 
 mod mux;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use rusty_h264_common::YuvFrame;
 use rusty_h264_common::nal::split_annex_b;
 use rusty_h264_encoder::{Encoder, EncoderConfig, Preset};
+use vqtoken_files::{NewFile, WriteError};
 
 use self::mux::{MEDIA_OFFSET, TIMESCALE, TrackFacts};
 use crate::colour;
@@ -39,8 +39,7 @@ impl Default for Mp4Options {
 /// The file appears under its name when [`Mp4Writer::finish`] succeeds, and not before. The same frames and
 /// options give the same bytes.
 pub struct Mp4Writer {
-    path: PathBuf,
-    part: Part,
+    file: NewFile,
     encoder: Encoder,
     width: usize,
     height: usize,
@@ -58,7 +57,7 @@ pub struct Mp4Writer {
 
 impl std::fmt::Debug for Mp4Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mp4Writer").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Mp4Writer").field("path", &self.file.path()).finish_non_exhaustive()
     }
 }
 
@@ -67,7 +66,7 @@ impl Mp4Writer {
     ///
     /// # Errors
     /// [`VideoError::Encode`] for odd or empty sizes (4:2:0 pictures have even sides), a rate that is not above
-    /// 0 or options out of range; [`VideoError::Io`] when the file cannot be created.
+    /// 0 or options out of range; [`VideoError::Write`] when the file cannot be created.
     pub fn create(
         path: impl AsRef<Path>,
         width: usize,
@@ -75,14 +74,14 @@ impl Mp4Writer {
         fps: f64,
         options: Mp4Options,
     ) -> Result<Mp4Writer, VideoError> {
-        let path = path.as_ref().to_path_buf();
+        let path = path.as_ref();
         let encoder = check(width, height, fps, &options)
             .and_then(|()| encoder(width, height, fps, &options))
-            .map_err(|reason| VideoError::Encode { path: path.clone(), reason })?;
-        let part = Part::create(&path).map_err(|source| VideoError::Io { path: path.clone(), source })?;
+            .map_err(|reason| VideoError::Encode { path: path.to_owned(), reason })?;
+        let mut file = NewFile::create(path)?;
+        file.write_all(&mux::opening(0)).map_err(|source| WriteError::io(path, source))?;
         Ok(Mp4Writer {
-            path,
-            part,
+            file,
             encoder,
             width,
             height,
@@ -101,7 +100,7 @@ impl Mp4Writer {
     /// Adds a frame that is shown for `1 / fps` seconds.
     ///
     /// # Errors
-    /// [`VideoError::Encode`] for a frame of another size, [`VideoError::Io`] when writing fails.
+    /// [`VideoError::Encode`] for a frame of another size, [`VideoError::Write`] when writing fails.
     pub fn push(&mut self, frame: &Frame) -> Result<(), VideoError> {
         self.push_for(frame, self.frame_seconds)
     }
@@ -140,7 +139,7 @@ impl Mp4Writer {
     /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// [`VideoError::Encode`] when no frame was pushed, [`VideoError::Io`] when writing fails.
+    /// [`VideoError::Encode`] when no frame was pushed, [`VideoError::Write`] when writing fails.
     pub fn finish(mut self) -> Result<(), VideoError> {
         if self.sizes.is_empty() {
             return Err(self.refuse("no frame was pushed".into()));
@@ -155,9 +154,8 @@ impl Mp4Writer {
             durations: &self.durations,
             keyframes: &self.keyframes,
         });
-        self.part
-            .complete(&movie, &self.path)
-            .map_err(|source| VideoError::Io { path: self.path.clone(), source })
+        complete(&mut self.file, &movie).map_err(|source| WriteError::io(self.file.path(), source))?;
+        Ok(self.file.finish()?)
     }
 
     /// Writes the NAL units of one access unit with length prefixes; parameter sets go to the header.
@@ -183,12 +181,12 @@ impl Mp4Writer {
         if keyframe {
             self.keyframes.push(self.sizes.len() as u32);
         }
-        let written = self.part.file.write_all(&sample);
-        written.map_err(|source| VideoError::Io { path: self.path.clone(), source })
+        let written = self.file.write_all(&sample);
+        Ok(written.map_err(|source| WriteError::io(self.file.path(), source))?)
     }
 
     fn refuse(&self, reason: String) -> VideoError {
-        VideoError::Encode { path: self.path.clone(), reason }
+        VideoError::Encode { path: self.file.path().to_owned(), reason }
     }
 }
 
@@ -225,36 +223,10 @@ fn encoder(width: usize, height: usize, fps: f64, options: &Mp4Options) -> Resul
     Encoder::new(config).map_err(|error| error.to_string())
 }
 
-/// The file under its provisional name; removed unless it was completed.
-struct Part {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl Part {
-    fn create(target: &Path) -> io::Result<Part> {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(target.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-        name.push(format!(".{}.part", std::process::id()));
-        let path = target.with_file_name(name);
-        let mut part = Part { file: BufWriter::new(File::create(&path)?), path };
-        part.file.write_all(&mux::opening(0))?;
-        Ok(part)
-    }
-
-    fn complete(&mut self, movie: &[u8], target: &Path) -> io::Result<()> {
-        let media_len = self.file.stream_position()? - MEDIA_OFFSET;
-        self.file.write_all(movie)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&mux::opening(media_len))?;
-        self.file.flush()?;
-        std::fs::rename(&self.path, target)
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove, and that is fine.
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// Adds the movie's header after the samples, and says at the beginning how long these are.
+fn complete(file: &mut NewFile, movie: &[u8]) -> io::Result<()> {
+    let media_len = file.stream_position()? - MEDIA_OFFSET;
+    file.write_all(movie)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&mux::opening(media_len))
 }

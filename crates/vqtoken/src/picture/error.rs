@@ -1,8 +1,7 @@
 //! What keeps video tokens from being drawn, or a picture from being saved.
 
-use std::path::{Path, PathBuf};
-
 use vqtoken_core::VideoTokens;
+use vqtoken_files::WriteError;
 use vqtoken_video::Frame;
 
 /// Why there is no picture. Every message is one line: what, where, remedy.
@@ -52,34 +51,9 @@ pub enum PictureError {
         "a fixed budget has no curve to draw: quantize with an adaptive one, such as adaptive:elbow:12-32"
     )]
     NoCurve,
-    /// The folder to write into does not exist.
-    #[error("{}: there is no folder {}: create it first or name another place", path.display(), folder.display())]
-    NoFolder {
-        /// The file to be written.
-        path: PathBuf,
-        /// The missing folder.
-        folder: PathBuf,
-    },
-    /// The path names no file.
-    #[error("{}: names no file to write: end it with a name such as tokens.png", path.display())]
-    NoName {
-        /// What was given.
-        path: PathBuf,
-    },
-    /// Writing failed.
-    #[error("{}: the picture cannot be written: {reason}", path.display())]
-    Write {
-        /// The file to be written.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-}
-
-impl PictureError {
-    pub(super) fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
-        Self::Write { path: path.to_owned(), reason: reason.to_string() }
-    }
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// Whether video tokens and frames belong together.

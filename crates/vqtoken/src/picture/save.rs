@@ -1,38 +1,28 @@
 //! The PNG file.
 
-use std::fs;
+use std::io::Write;
 use std::path::Path;
 
-use image::{ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
+use vqtoken_files::NewFile;
 
 use super::PictureError;
 
-/// Writes a PNG file: beside its final name first, so that no half-written file can be found under it.
+/// Writes a PNG file.
 ///
 /// # Errors
-/// If the folder does not exist, or the file cannot be written.
+/// If the file cannot be written; what was there before is then unchanged.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), PictureError> {
-    let Some(name) = path.file_name() else {
-        return Err(PictureError::NoName { path: path.to_owned() });
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(PictureError::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
+    Ok(vqtoken_files::write_with(path, |file| encode(image, file))?)
+}
+
+fn encode(image: &RgbImage, file: &mut NewFile) -> std::io::Result<()> {
+    let (width, height) = image.dimensions();
+    let written = PngEncoder::new(&mut *file).write_image(image, width, height, ExtendedColorType::Rgb8);
+    match written {
+        Ok(()) => file.flush(),
+        Err(ImageError::IoError(error)) => Err(error),
+        Err(error) => Err(std::io::Error::other(error)),
     }
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = folder.join(beside);
-    let written = image
-        .save_with_format(&beside, ImageFormat::Png)
-        .map_err(|error| PictureError::write(path, error))
-        .and_then(|()| fs::rename(&beside, path).map_err(|error| PictureError::write(path, error)));
-    if written.is_err() {
-        // Whether or not there is anything to remove, the first error is the one to report.
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }

@@ -126,11 +126,11 @@ fn a_png_is_written_whole_or_not_at_all() {
 
     let missing = folder.path().join("nowhere");
     let error = save_png(&image, &missing.join("tokens.png")).unwrap_err().to_string();
-    assert!(error.contains(&format!("there is no folder {}: create it first", missing.display())), "{error}");
+    assert!(error.contains(&format!("there is no folder {}: create it", missing.display())), "{error}");
     assert!(!error.contains('\n'));
-    assert!(matches!(save_png(&image, std::path::Path::new("..")), Err(PictureError::NoName { .. })));
+    assert!(matches!(save_png(&image, std::path::Path::new("..")), Err(PictureError::Write(_))));
     std::fs::create_dir(folder.path().join("taken.png")).unwrap();
     let error = save_png(&image, &folder.path().join("taken.png")).unwrap_err();
-    assert!(matches!(error, PictureError::Write { .. }), "{error}");
+    assert!(matches!(error, PictureError::Write(_)), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

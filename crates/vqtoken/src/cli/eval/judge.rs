@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use vqtoken_eval::{
     JudgeReport, Sample, Task, judge_report, published_activitynet, read_verdicts, write_judge_requests,
@@ -35,8 +34,7 @@ impl JudgeArguments {
         samples: &[Sample],
     ) -> anyhow::Result<Option<JudgeReport>> {
         if let Some(path) = &self.judge_requests {
-            let count = write_judge_requests(path, &benchmark.items, samples)
-                .with_context(|| format!("{} cannot be written: check its folder", path.display()))?;
+            let count = write_judge_requests(path, &benchmark.items, samples)?;
             output::note(format_args!("{}: {count} requests", path.display()));
         }
         let verdicts = self.verdicts.as_deref().map(read_verdicts).transpose()?;

@@ -7,12 +7,10 @@ mod plan;
 mod plot;
 mod tables;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
-use vqtoken_eval::{Report, Sample, Task, paired_difference, write_result};
+use vqtoken_eval::{Report, Sample, Task, paired_difference};
 
 use super::super::{ModelArguments, output};
 use super::answerer::Trial;
@@ -144,9 +142,7 @@ pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> 
     ];
     for (name, text) in files {
         let path = arguments.out.join(name);
-        write_result(&path, &text).with_context(|| {
-            format!("{} cannot be written: check its folder and the space left", path.display())
-        })?;
+        vqtoken_files::write(&path, &text)?;
     }
     let page = arguments.out.join("README.md");
     output::line(match json {
@@ -185,9 +181,8 @@ fn rows(tables: &[Table], cast: &Cast) -> (Vec<(Row, Trial)>, Vec<String>) {
 /// Makes the folder of the samples, which are too many to be committed.
 fn prepare(folder: &Path) -> anyhow::Result<()> {
     let ignore = folder.join(".gitignore");
-    fs::create_dir_all(folder).and_then(|()| write_result(&ignore, "*\n")).with_context(|| {
-        format!("{} cannot be made: name a folder that can be written with --out", folder.display())
-    })
+    vqtoken_files::create_folder(folder)?;
+    Ok(vqtoken_files::write(&ignore, "*\n")?)
 }
 
 fn outcomes(
