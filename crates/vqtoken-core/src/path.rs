@@ -1,8 +1,11 @@
 //! A code's path: how much of the picture it holds, where, and how spread out, over equal bins of time.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::grid::GridShape;
+use crate::index_map::IndexMap;
 use crate::token_hash::TokenHash;
 
 /// A code within one bin of time.
@@ -48,13 +51,40 @@ impl TokenHash {
 
     /// The paths of all codes, `[K, bins, 5]`: presence, centre row, centre column, spread over rows, spread over columns.
     pub fn paths(&self, bins: usize) -> Vec<f32> {
-        let of_code = |code: usize| {
-            self.path(code as u32, bins).into_iter().flat_map(|point| {
-                [point.presence, point.centre[0], point.centre[1], point.spread[0], point.spread[1]]
-            })
-        };
-        (0..self.codes()).into_par_iter().flat_map_iter(of_code).collect()
+        let points = self.map().paths(bins).into_iter().flat_map(|point| {
+            [point.presence, point.centre[0], point.centre[1], point.spread[0], point.spread[1]]
+        });
+        points.collect()
     }
+}
+
+impl IndexMap {
+    /// The [path](TokenHash::path) of every code, `[K, bins]`, from the labels as they are: memory grows with `K * bins` and not with the
+    /// positions.
+    pub fn paths(&self, bins: usize) -> Vec<PathPoint> {
+        let (shape, codes) = (self.shape(), self.codes());
+        let of_bin = |bin: usize| {
+            let mut moments = vec![Moments::default(); codes];
+            for frame in frames_of(bin, shape.frames, bins) {
+                let overlap = overlaps(frame, shape.frames, bins).find(|(other, _)| *other == bin);
+                let overlap = overlap.map_or(0, |(_, overlap)| overlap) as f64;
+                for (row, labels) in self.frame(frame).chunks_exact(shape.width).enumerate() {
+                    for (column, &label) in labels.iter().enumerate() {
+                        moments[label as usize].add(overlap, &Moments::of_cell(row as f64, column as f64));
+                    }
+                }
+            }
+            moments.iter().map(|moments| moments.point(shape)).collect::<Vec<_>>()
+        };
+        // [bins][K]
+        let points: Vec<Vec<PathPoint>> = (0..bins).into_par_iter().map(of_bin).collect();
+        (0..codes).flat_map(|code| points.iter().map(move |points| points[code])).collect()
+    }
+}
+
+/// The frames that reach into a bin.
+fn frames_of(bin: usize, frames: usize, bins: usize) -> Range<usize> {
+    bin * frames / bins..((bin + 1) * frames).div_ceil(bins)
 }
 
 /// The bins that a frame reaches into, and how far, in units of `1 / (frames * bins)` of the whole time.
@@ -144,5 +174,17 @@ mod tests {
             0.5, 0.5, 0.75, 0.0, 0.0, 1.0, 0.5, 0.5, 0.0, 0.25, // code 1
         ];
         assert_eq!(hash.paths(2), expected);
+    }
+
+    #[test]
+    fn the_paths_of_the_map_are_those_of_each_code() {
+        for (frames, bins) in [(1, 1), (1, 4), (3, 2), (7, 16), (16, 16), (50, 3), (5, 0)] {
+            let shape = GridShape { frames, height: 3, width: 5 };
+            let labels = (0..shape.len()).map(|i| (i * i / 7 % 9) as u32).collect();
+            let map = IndexMap::new(shape, 11, labels).unwrap();
+            let hash = TokenHash::new(&map);
+            let each: Vec<PathPoint> = (0..11).flat_map(|code| hash.path(code, bins)).collect();
+            assert!(map.paths(bins) == each, "{frames} frames, {bins} bins");
+        }
     }
 }

@@ -17,6 +17,10 @@ impl TokenHash {
         Self { map: map.clone(), members: Members::new(map.labels().iter().copied(), map.codes()) }
     }
 
+    pub(crate) fn map(&self) -> &IndexMap {
+        &self.map
+    }
+
     /// `[T, H, W]`.
     pub fn shape(&self) -> GridShape {
         self.map.shape()

@@ -44,13 +44,13 @@ impl UnitTokens {
     ///
     /// The cosines of a group's tokens with anything add up to that of their sum times its length. So clustering these
     /// points is clustering the tokens with every group kept together.
-    pub(crate) fn of_sums(sums: &[Vec<f64>], dim: usize) -> Self {
-        let lengths: Vec<f64> = sums.iter().map(|sum| length(sum)).collect();
-        let direction = |(sum, &length): (&Vec<f64>, &f64)| {
+    pub(crate) fn of_sums<'a>(sums: impl Iterator<Item = &'a [f64]> + Clone, dim: usize) -> Self {
+        let lengths: Vec<f64> = sums.clone().map(length).collect();
+        let direction = |(sum, &length): (&'a [f64], &f64)| {
             let scale = 1.0 / length.max(EPSILON);
-            sum.iter().map(|value| (value * scale) as f32).collect::<Vec<_>>()
+            sum.iter().map(move |value| (value * scale) as f32)
         };
-        let data = sums.iter().zip(&lengths).flat_map(direction).collect();
+        let data = sums.zip(&lengths).flat_map(direction).collect();
         Self { weights: Some(lengths), ..Self::of_unit_rows(data, dim) }
     }
 

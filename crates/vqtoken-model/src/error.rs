@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use vqtoken_core::{GridError, QuantizeError, ReduceError};
+
+use crate::vq_attention::AttentionError;
 use vqtoken_files::{WriteError, quoted};
 
 /// Every failure of this crate. Each message is one line that names the thing at fault and the remedy.
@@ -161,9 +163,9 @@ pub enum ModelError {
         /// Positions of the unreduced sequence.
         sequence_length: usize,
     },
-    /// The VQ-attention was made for another size of index map.
-    #[error("{0}")]
-    AttentionInput(String),
+    /// The VQ-attention cannot read the video tokens.
+    #[error(transparent)]
+    Attention(#[from] AttentionError),
     /// Values cannot be read back from the device.
     #[error("tensor values cannot be read back: {0}")]
     TensorData(String),

@@ -28,5 +28,8 @@ pub use one_vision::OneVision;
 pub use text::{Chat, ChatTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_llm::VideoLlm;
 pub use vision::{Projector, VisionModules, VisionTower};
-pub use vq_attention::{HashVqAttention, PaperVqAttention, ReleasedVqAttention, VqAttention};
+pub use vq_attention::{
+    AttentionError, HashVqAttention, HashVqAttentionConfig, PaperVqAttention, PaperVqAttentionConfig,
+    ReleasedVqAttention, ReleasedVqAttentionConfig, VqAttention,
+};
 pub use vqtoken_nn::Precision;

@@ -4,7 +4,6 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{GridShape, IndexMap};
-use vqtoken_model::VqAttention;
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_train::draws::Draws;
 use vqtoken_train::losses::unit_rows;
@@ -94,7 +93,7 @@ fn through_every_kind_of_attention() {
         VqAttentionConfig::Released { heads: 2, patches: 16, feed_forward: 24 },
     ] {
         device.seed(5);
-        let attention = VqAttention::new(&kind, D, &device);
+        let attention = kind.init(D, &device);
         check(&format!("{kind:?}"), |tokens| {
             let codes = code_means(unit_rows(tokens), map.labels(), CODES);
             weighed(attention.forward(codes, &map).unwrap())

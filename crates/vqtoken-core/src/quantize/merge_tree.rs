@@ -22,6 +22,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// A cluster without tokens.
+    pub(crate) fn empty(dim: usize) -> Self {
+        Self { sum: vec![0.0; dim], tokens: 0 }
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.sum.iter_mut().zip(&other.sum).for_each(|(sum, value)| *sum += value);
         self.tokens += other.tokens;
@@ -46,6 +51,9 @@ struct Merge {
     inertia: f64,
 }
 
+/// The most clusters of which every pair is compared. The products of all pairs take 67 MB.
+pub(crate) const MOST_COMPARED: usize = 4096;
+
 /// Clusters (the leaves, M of them) and the order in which they were joined.
 #[derive(Clone, Debug)]
 pub(crate) struct MergeTree {
@@ -56,14 +64,43 @@ pub(crate) struct MergeTree {
 
 impl MergeTree {
     /// Joins clusters of `dim` channels until `least` are left, each time the two that add least to the distortion, the first among equals.
+    ///
+    /// Beyond [`MOST_COMPARED`] leaves only pairs within groups of consecutive clusters are compared, and of these groups' merges the cheapest
+    /// are made, until few enough are left to compare all. So memory is that of the leaves, of half as many clusters, and of the products of one group.
     pub(crate) fn new(leaves: Vec<Cluster>, dim: usize, least: usize) -> Self {
-        let merges = Merging::new(&leaves, dim).down_to(least.max(1));
-        Self { dim, leaves, merges }
+        Self::comparing(leaves, dim, least, MOST_COMPARED)
+    }
+
+    /// [`MergeTree::new`] with groups of at most `compared` clusters, 2 or more.
+    fn comparing(leaves: Vec<Cluster>, dim: usize, least: usize, compared: usize) -> Self {
+        let least = least.max(1);
+        let mut tree = Self { dim, leaves, merges: Vec::new() };
+        // The clusters after each round, and the leaf that stands for each of them.
+        let mut joined: Option<Vec<Cluster>> = None;
+        let mut names: Vec<usize> = (0..tree.leaves.len()).collect();
+        while names.len() > least {
+            let clusters = joined.as_deref().unwrap_or(&tree.leaves);
+            let merges = match clusters.len() <= compared {
+                true => Merging::new(clusters, dim).down_to(least),
+                false => merge_in_groups(clusters, dim, least.max(compared), compared),
+            };
+            let named = |merge: &Merge| Merge { into: names[merge.into], from: names[merge.from], ..*merge };
+            tree.merges.extend(merges.iter().map(named));
+            let (clusters, left) = join(clusters, &merges);
+            joined = Some(clusters);
+            names = left.into_iter().map(|cluster| names[cluster]).collect();
+        }
+        tree
     }
 
     /// M, how many clusters there were at first.
     pub(crate) fn leaves(&self) -> usize {
         self.leaves.len()
+    }
+
+    /// The clusters that there were at first, `[M]`.
+    pub(crate) fn into_leaves(self) -> Vec<Cluster> {
+        self.leaves
     }
 
     /// The merges that leave `codes` clusters, or as many as there can be.
@@ -91,13 +128,7 @@ impl MergeTree {
 
     /// The clusters when `codes` are left.
     pub(crate) fn clusters(&self, codes: usize) -> Vec<Cluster> {
-        let mut clusters: Vec<Option<Cluster>> = self.leaves.iter().cloned().map(Some).collect();
-        for merge in self.merges(codes) {
-            if let (Some(from), Some(into)) = (clusters[merge.from].take(), clusters[merge.into].as_mut()) {
-                into.add(&from);
-            }
-        }
-        clusters.into_iter().flatten().collect()
+        join(&self.leaves, self.merges(codes)).0
     }
 
     /// The sums of the clusters when `codes` are left, as directions `[K, D]`.
@@ -131,34 +162,74 @@ impl MergeTree {
     }
 }
 
+/// The clusters that merges leave of others, and the index that each had there (or the first cluster in it).
+fn join(clusters: &[Cluster], merges: &[Merge]) -> (Vec<Cluster>, Vec<usize>) {
+    // Only clusters that grow are copied before the end.
+    let mut grown: Vec<Option<Cluster>> = vec![None; clusters.len()];
+    let mut left = vec![true; clusters.len()];
+    for merge in merges {
+        let from = grown[merge.from].take();
+        let into = grown[merge.into].get_or_insert_with(|| clusters[merge.into].clone());
+        into.add(from.as_ref().unwrap_or(&clusters[merge.from]));
+        left[merge.from] = false;
+    }
+    let left: Vec<usize> = (0..clusters.len()).filter(|&cluster| left[cluster]).collect();
+    let take = |&cluster: &usize| grown[cluster].take().unwrap_or_else(|| clusters[cluster].clone());
+    (left.iter().map(take).collect(), left)
+}
+
+/// Merges within groups of at most `compared` consecutive clusters: the cheapest of those that would halve each group, until `least` clusters are left.
+fn merge_in_groups(clusters: &[Cluster], dim: usize, least: usize, compared: usize) -> Vec<Merge> {
+    let size = clusters.len().div_ceil(clusters.len().div_ceil(compared));
+    let mut merges: Vec<(f64, Merge)> = Vec::new();
+    // One group after the other, so that there are the products of one at a time.
+    for (group, members) in clusters.chunks(size).enumerate() {
+        let mut dearest = 0.0f64;
+        for merge in Merging::new(members, dim).down_to(members.len().div_ceil(2)) {
+            // A merge can be cheaper than the one that it builds upon, and still has to come after it.
+            dearest = dearest.max(merge.distortion);
+            let (into, from) = (group * size + merge.into, group * size + merge.from);
+            merges.push((dearest, Merge { into, from, ..merge }));
+        }
+    }
+    // The sort keeps the order of equals, so every group's merges stay in theirs.
+    merges.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    merges.truncate(clusters.len() - least);
+    merges.into_iter().map(|(_, merge)| merge).collect()
+}
+
 /// Clusters while they are joined.
 struct Merging {
     clusters: Vec<Cluster>,
-    /// The dot products of the sums, `[M][M]`.
+    /// The squared lengths of the sums, `[M]`.
+    squares: Vec<f64>,
+    /// The dot products of the sums, of each with those after it, `[M][M - 1 - a]`.
     products: Vec<Vec<f64>>,
     /// Which clusters are not yet part of another, in order.
     left: Vec<usize>,
-    /// For each cluster the cheapest one to join among those behind it, and the cost; infinite for the last.
+    /// For each cluster the cheapest one to join among those after it, and the cost; infinite for the last.
     cheapest: Vec<(f64, usize)>,
 }
 
 impl Merging {
     fn new(leaves: &[Cluster], dim: usize) -> Self {
-        let sums: Vec<Vec<f64>> = leaves.iter().map(|leaf| leaf.sum.clone()).collect();
-        let points = UnitTokens::of_sums(&sums, dim);
+        let points = UnitTokens::of_sums(leaves.iter().map(|leaf| leaf.sum.as_slice()), dim);
         let row = |a: usize| {
-            let mut cosines = vec![0.0; leaves.len()];
-            products(points.token(a), points.data(), dim, &mut cosines);
+            let mut cosines = vec![0.0; leaves.len() - 1 - a];
+            if !cosines.is_empty() {
+                products(points.token(a), &points.data()[(a + 1) * dim..], dim, &mut cosines);
+            }
             let product = |(b, cosine): (usize, f32)| points.weight(a) * points.weight(b) * f64::from(cosine);
-            let mut row: Vec<f64> = cosines.into_iter().enumerate().map(product).collect();
-            row[a] = points.weight(a) * points.weight(a);
-            row
+            (a + 1..).zip(cosines).map(product).collect()
         };
-        let products = (0..leaves.len()).into_par_iter().map(row).collect();
-        let clusters = leaves.to_vec();
-        let mut merging =
-            Self { clusters, products, left: (0..leaves.len()).collect(), cheapest: Vec::new() };
-        merging.cheapest = (0..leaves.len()).into_par_iter().map(|a| merging.look_behind(a)).collect();
+        let mut merging = Self {
+            clusters: leaves.to_vec(),
+            squares: (0..leaves.len()).map(|a| points.weight(a) * points.weight(a)).collect(),
+            products: (0..leaves.len()).into_par_iter().map(row).collect(),
+            left: (0..leaves.len()).collect(),
+            cheapest: Vec::new(),
+        };
+        merging.cheapest = (0..leaves.len()).into_par_iter().map(|a| merging.look_after(a)).collect();
         merging
     }
 
@@ -176,11 +247,11 @@ impl Merging {
         merges
     }
 
-    /// The cheapest of the clusters behind `a` to join with it.
-    fn look_behind(&self, a: usize) -> (f64, usize) {
-        let behind = self.left.partition_point(|&left| left <= a);
+    /// The cheapest of the clusters after `a` to join with it.
+    fn look_after(&self, a: usize) -> (f64, usize) {
+        let after = self.left.partition_point(|&left| left <= a);
         let mut best = (f64::INFINITY, a);
-        for &b in &self.left[behind..] {
+        for &b in &self.left[after..] {
             let cost = self.cost(a, b);
             if cost < best.0 {
                 best = (cost, b);
@@ -189,11 +260,17 @@ impl Merging {
         best
     }
 
-    /// What joining adds to the sum over tokens of 1 - cosine to their cluster's direction: for a cluster that sum is the
+    /// What joining adds to the sum over tokens of 1 - cosine to their cluster's direction, for `a < b`: for a cluster that sum is the
     /// number of its tokens less the length of their sum.
     fn cost(&self, a: usize, b: usize) -> f64 {
-        let (aa, bb, ab) = (self.products[a][a], self.products[b][b], self.products[a][b]);
+        let (aa, bb, ab) = (self.squares[a], self.squares[b], self.products[a][b - a - 1]);
         aa.max(0.0).sqrt() + bb.max(0.0).sqrt() - (aa + bb + 2.0 * ab).max(0.0).sqrt()
+    }
+
+    /// The dot product of the sums of two different clusters.
+    fn product(&mut self, a: usize, b: usize) -> &mut f64 {
+        let (first, second) = (a.min(b), a.max(b));
+        &mut self.products[first][second - first - 1]
     }
 
     fn merge(&mut self, into: usize, from: usize) -> Merge {
@@ -205,18 +282,18 @@ impl Merging {
         let distortion = (lengths - length(&joined.sum)).max(0.0);
         let inertia = (explained - joined.explained()).max(0.0);
         self.left.retain(|&left| left != from);
-        self.products[into][into] = joined.sum.iter().map(|value| value * value).sum();
-        for place in 0..self.left.len() {
-            let other = self.left[place];
+        self.squares[into] = joined.sum.iter().map(|value| value * value).sum();
+        for index in 0..self.left.len() {
+            let other = self.left[index];
             if other != into {
-                self.products[into][other] += self.products[from][other];
-                self.products[other][into] = self.products[into][other];
+                let gained = *self.product(from, other);
+                *self.product(into, other) += gained;
             }
         }
-        for place in 0..self.left.len() {
-            let a = self.left[place];
+        for index in 0..self.left.len() {
+            let a = self.left[index];
             if a == into || self.cheapest[a].1 == into || self.cheapest[a].1 == from {
-                self.cheapest[a] = self.look_behind(a);
+                self.cheapest[a] = self.look_after(a);
             } else if a < into {
                 let cost = self.cost(a, into);
                 if (cost, into) < self.cheapest[a] {

@@ -7,7 +7,7 @@ use crate::codebook::{Codebook, CodebookError};
 use crate::quantize::adaptive::{Curve, Points};
 use crate::quantize::kmeans::{EmptyCode, lloyd};
 use crate::quantize::means::ClusterSums;
-use crate::quantize::merge_tree::{Cluster, MergeTree};
+use crate::quantize::merge_tree::{Cluster, MOST_COMPARED, MergeTree};
 use crate::quantize::seeding::seed_from;
 use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
@@ -58,6 +58,8 @@ pub(crate) fn group(
 
 /// The clusters of groups, as many as a budget says.
 pub(crate) struct GroupFit {
+    /// The groups as they were given, `[M]`.
+    pub(crate) groups: Vec<Cluster>,
     /// For each group its code, `[M]`.
     pub(crate) labels: Vec<u32>,
     pub(crate) codes: usize,
@@ -65,6 +67,9 @@ pub(crate) struct GroupFit {
 }
 
 /// Quantizes groups of which each has at least one token; `squares` is the sum of the squared lengths of all tokens.
+///
+/// The curve of an adaptive budget and the start of Lloyd's iterations come from a few thousand clusters that the groups are joined to,
+/// if there are more; the iterations are over all groups.
 ///
 /// # Errors
 /// If there is no group.
@@ -74,12 +79,13 @@ pub(crate) fn fit_groups(
     squares: f64,
     config: &QuantizerConfig,
 ) -> Result<GroupFit, CodebookError> {
-    let sums: Vec<Vec<f64>> = groups.iter().map(|group| group.sum.clone()).collect();
-    let tree = MergeTree::new(groups, dim, 1);
-    let (codes, curve) = match config.budget {
-        Budget::Fixed(codes) => (codes, vec![]),
+    let few = MOST_COMPARED.max(config.budget.max_codes().saturating_mul(2));
+    let joined = MergeTree::new(groups, dim, few);
+    let leaves = joined.clusters(few);
+    let groups = joined.into_leaves();
+    let (codes, curve, start) = match config.budget {
+        Budget::Fixed(codes) => (codes, vec![], MergeTree::new(leaves, dim, 1)),
         Budget::Adaptive { min, max, rule } => {
-            let leaves = tree.clusters(tree.leaves());
             let tokens: Vec<u64> = leaves.iter().map(|leaf| leaf.tokens).collect();
             let mean = |leaf: &Cluster| {
                 leaf.sum.iter().map(|value| (value / leaf.tokens.max(1) as f64) as f32).collect::<Vec<_>>()
@@ -87,14 +93,16 @@ pub(crate) fn fit_groups(
             let means: Vec<f32> = leaves.par_iter().flat_map_iter(mean).collect();
             let places: Vec<u32> = (0..tokens.len() as u32).collect();
             let points = Points { means: &means, tokens: Some(&tokens), leaves: &places };
+            let tree = MergeTree::new(leaves, dim, 1);
             let curve = Curve::new(&tree, &points, squares, min..=max, rule);
             let chosen = rule.choose(&curve.points, curve.variance);
-            (curve.points[chosen].codes, curve.points)
+            (curve.points[chosen].codes, curve.points, tree)
         }
     };
-    let points = UnitTokens::of_sums(&sums, dim);
-    let fit = lloyd(&points, &tree.centroids(codes)?, config.max_iterations, EmptyCode::Reseed)?;
-    Ok(GroupFit { codes: fit.codebook.codes(), labels: fit.labels, curve })
+    let start = start.centroids(codes)?;
+    let points = UnitTokens::of_sums(groups.iter().map(|group| group.sum.as_slice()), dim);
+    let fit = lloyd(&points, &start, config.max_iterations, EmptyCode::Reseed)?;
+    Ok(GroupFit { groups, labels: fit.labels, codes: fit.codebook.codes(), curve })
 }
 
 /// The groups that are alive, and where those went that were joined.

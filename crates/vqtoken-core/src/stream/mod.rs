@@ -178,8 +178,8 @@ impl QuantizerStream {
             let labels = vec![NO_GROUP; shape.len()];
             return of_clusters(vec![], labels, vec![], shape, dim, self.squares, self.config.order);
         }
-        let fit = fit_groups(groups.clone(), dim, self.squares, &self.config)?;
-        let (labels, clusters) = refine(self.blocks, &places, &groups, &fit.labels, fit.codes);
+        let fit = fit_groups(groups, dim, self.squares, &self.config)?;
+        let (labels, clusters) = refine(self.blocks, &places, &fit.groups, &fit.labels, fit.codes);
         of_clusters(clusters, labels, fit.curve, shape, dim, self.squares, self.config.order)
     }
 }
@@ -188,7 +188,7 @@ impl QuantizerStream {
 ///
 /// # Errors
 /// Never for labels of that shape.
-pub(crate) fn of_clusters(
+fn of_clusters(
     clusters: Vec<Cluster>,
     before: Vec<u32>,
     curve: Vec<CurvePoint>,
@@ -198,9 +198,7 @@ pub(crate) fn of_clusters(
     order: CodeOrder,
 ) -> Result<Quantization, QuantizeError> {
     let (labels, codes) = number(&before, clusters.len(), order, |token| before[token] != NO_GROUP);
-    let none = Cluster { sum: vec![0.0; dim], tokens: 0 };
-    let mut numbered = vec![none.clone(); codes];
-    let mut all = none;
+    let mut numbered = vec![Cluster::empty(dim); codes];
     for (&before, &label) in before.iter().zip(&labels) {
         let code = &mut numbered[label as usize];
         match clusters.get(before as usize) {
@@ -209,18 +207,34 @@ pub(crate) fn of_clusters(
         }
     }
     numbered[0].tokens += before.iter().filter(|&&label| label == NO_GROUP).count() as u64;
-    numbered.iter().for_each(|cluster| all.add(cluster));
-    let explained: f64 = numbered.iter().map(Cluster::explained).sum();
+    of_codes(&numbered, labels, curve, shape, squares)
+}
+
+/// The result of a quantization from the clusters that are its codes, at least one, and the label of every token.
+///
+/// # Errors
+/// Never for labels of that shape, all below the number of codes.
+pub(crate) fn of_codes(
+    clusters: &[Cluster],
+    labels: Vec<u32>,
+    curve: Vec<CurvePoint>,
+    shape: GridShape,
+    squares: f64,
+) -> Result<Quantization, QuantizeError> {
+    let (codes, dim) = (clusters.len(), clusters.first().map_or(0, |cluster| cluster.sum.len()));
+    let mut all = Cluster::empty(dim);
+    clusters.iter().for_each(|cluster| all.add(cluster));
+    let explained: f64 = clusters.iter().map(Cluster::explained).sum();
     let mean = |cluster: &Cluster| {
         let tokens = cluster.tokens.max(1) as f64;
         cluster.sum.iter().map(|value| (value / tokens) as f32).collect::<Vec<_>>()
     };
     Ok(Quantization {
-        codebook: Codebook::new(codes, dim, numbered.iter().flat_map(mean).collect())?,
+        codebook: Codebook::new(codes, dim, clusters.iter().flat_map(mean).collect())?,
         index_map: IndexMap::new(shape, codes, labels)?,
         stats: QuantizerStats {
             codes,
-            distortion: distortion(&numbered),
+            distortion: distortion(clusters),
             inertia: (squares - explained).max(0.0),
             converged: false,
             iterations: vec![],

@@ -179,7 +179,7 @@ fn sums(
         .map(|(sketches, (members, labels))| shares(sketches, members, labels, codes))
         .collect();
     let of_code = |code: usize| {
-        let mut cluster = Cluster { sum: vec![0.0; dim], tokens: 0 };
+        let mut cluster = Cluster::empty(dim);
         for (sketches, (shares, parts)) in sketches.iter().zip(&shares) {
             let first = parts.partition_point(|part| (part.code as usize) < code);
             for part in parts[first..].iter().take_while(|part| part.code as usize == code) {

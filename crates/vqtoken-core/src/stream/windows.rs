@@ -6,9 +6,10 @@ use crate::codebook::Codebook;
 use crate::grid::{GridShape, TokenGrid};
 use crate::index_map::IndexMap;
 use crate::quantize::merge_tree::Cluster;
+use crate::quantize::numbering::number;
 use crate::quantize::{Quantization, QuantizeError, QuantizerConfig, QuantizerStats};
 use crate::stream::groups::fit_groups;
-use crate::stream::{QuantizerStream, of_clusters};
+use crate::stream::{QuantizerStream, of_codes};
 use crate::video_tokens::Windows;
 
 /// Quantizes a stream of token grids, as one or window by window.
@@ -17,13 +18,16 @@ use crate::video_tokens::Windows;
 /// these are fewer); the codebook of the whole has the rows of all windows one after the other. With a rule of a fixed price or share the
 /// number of codes follows what happens in each window. A total budget quantizes the windows' codes once more, each counting as
 /// often as it occurs, so that the whole video gets that many.
+///
+/// Of the windows that are over it keeps 4 bytes a token and their codes; a total budget needs another 8 bytes a channel of each code and
+/// 67 MB at the end, and 4 bytes for each pair of a window's code and a code of the result.
 #[derive(Debug)]
 pub struct WindowedQuantizer {
     config: QuantizerConfig,
     windows: Option<Windows>,
     /// The window that frames go into, and its number.
     current: Option<(u64, QuantizerStream)>,
-    done: Vec<Quantization>,
+    done: Done,
     frames: usize,
 }
 
@@ -40,7 +44,7 @@ impl WindowedQuantizer {
             total.map_or(Ok(()), |total| total.check())?;
         }
         QuantizerStream::new(config)?;
-        Ok(Self { config, windows, current: None, done: Vec::new(), frames: 0 })
+        Ok(Self { config, windows, current: None, done: Done::default(), frames: 0 })
     }
 
     /// How many frames have come.
@@ -80,9 +84,8 @@ impl WindowedQuantizer {
             Some((_, stream)) => stream,
             none => &mut none.insert((number, QuantizerStream::new(self.config)?)).1,
         };
-        if let Some(done) = self.done.first() {
-            let shape = done.index_map.shape();
-            stream.expect((shape.height, shape.width), done.codebook.dim());
+        if let Some((size, dim)) = self.done.form {
+            stream.expect(size, dim);
         }
         let before = self.frames - stream.frames();
         stream.push(frames).map_err(|error| error.behind(before))?;
@@ -92,10 +95,7 @@ impl WindowedQuantizer {
 
     fn close(&mut self) -> Result<(), QuantizeError> {
         if let Some((_, stream)) = self.current.take() {
-            self.done.push(match self.windows {
-                Some(_) => stream.finish_within()?,
-                None => stream.finish()?,
-            });
+            self.done.add(stream.finish_within()?);
         }
         Ok(())
     }
@@ -105,62 +105,108 @@ impl WindowedQuantizer {
     /// # Errors
     /// If nothing has come, or the total budget asks for more codes than all windows have.
     pub fn finish(mut self) -> Result<Quantization, QuantizeError> {
+        let Some(windows) = self.windows else {
+            let (_, stream) = self.current.ok_or(QuantizeError::EmptyStream)?;
+            return stream.finish();
+        };
         self.close()?;
-        let Some(windows) = self.windows else { return self.done.pop().ok_or(QuantizeError::EmptyStream) };
-        let first = self.done.first().ok_or(QuantizeError::EmptyStream)?;
-        let shape = GridShape { frames: self.frames, ..first.index_map.shape() };
-        let dim = first.codebook.dim();
-        let (codes, labels) = joined(&self.done, shape);
-        let explained: f64 = codes.iter().map(Cluster::explained).sum();
-        let squares = self.done.iter().map(|window| window.stats.inertia).sum::<f64>() + explained;
-        if let Some(budget) = windows.total {
-            let (total, of_windows) = (budget.min_codes(), codes.len());
-            if total > of_windows {
-                return Err(QuantizeError::TotalTooLarge { total, of_windows });
-            }
-            let config = QuantizerConfig { budget, ..self.config };
-            let fit = fit_groups(codes.clone(), dim, squares, &config)?;
-            let mut clusters = vec![Cluster { sum: vec![0.0; dim], tokens: 0 }; fit.codes];
-            codes.iter().zip(&fit.labels).for_each(|(code, &label)| clusters[label as usize].add(code));
-            let labels = labels.iter().map(|&code| fit.labels[code as usize]).collect();
-            return of_clusters(clusters, labels, fit.curve, shape, dim, squares, self.config.order);
+        match windows.total {
+            None => self.done.side_by_side(),
+            Some(budget) => self.done.quantized_again(&QuantizerConfig { budget, ..self.config }),
         }
-        let rows = self.done.iter().flat_map(|window| window.codebook.data()).copied().collect();
-        let mut all = Cluster { sum: vec![0.0; dim], tokens: 0 };
-        codes.iter().for_each(|code| all.add(code));
-        let sum = |of: fn(&QuantizerStats) -> f64| self.done.iter().map(|window| of(&window.stats)).sum();
-        Ok(Quantization {
-            codebook: Codebook::new(codes.len(), dim, rows)?,
-            index_map: IndexMap::new(shape, codes.len(), labels)?,
-            stats: QuantizerStats {
-                codes: codes.len(),
-                distortion: sum(|stats| stats.distortion),
-                inertia: sum(|stats| stats.inertia),
-                converged: self.done.iter().all(|window| window.stats.converged),
-                iterations: vec![],
-                curve: vec![],
-                variance: (squares - all.explained()).max(0.0),
-            },
-        })
     }
 }
 
-/// The codes of all windows, one after the other, as clusters of their tokens, and the label of every token among them.
-fn joined(windows: &[Quantization], shape: GridShape) -> (Vec<Cluster>, Vec<u32>) {
-    let mut codes: Vec<Cluster> = Vec::new();
-    let mut labels = Vec::with_capacity(shape.len());
-    for window in windows {
-        let before = codes.len() as u32;
-        let mut members = vec![0u64; window.codebook.codes()];
+/// The windows that are over.
+#[derive(Debug, Default)]
+struct Done {
+    /// H and W, D; none before the first window is over.
+    form: Option<((usize, usize), usize)>,
+    frames: usize,
+    /// The codes of all windows, one window after the other, `[M, D]`.
+    codes: Vec<f32>,
+    /// Tokens of each code, `[M]`.
+    members: Vec<u64>,
+    /// The label of every token among the codes of all windows, `[T, H, W]`.
+    labels: Vec<u32>,
+    distortion: f64,
+    inertia: f64,
+    /// Whether a window's fit ended before it had converged.
+    unfinished: bool,
+}
+
+impl Done {
+    fn add(&mut self, window: Quantization) {
+        let GridShape { frames, height, width } = window.index_map.shape();
+        self.form = Some(((height, width), window.codebook.dim()));
+        self.frames += frames;
+        let before = self.members.len();
+        self.members.resize(before + window.codebook.codes(), 0);
+        self.codes.extend(window.codebook.data());
         for &label in window.index_map.labels() {
-            members[label as usize] += 1;
-            labels.push(before + label);
+            self.members[before + label as usize] += 1;
+            self.labels.push(before as u32 + label);
         }
-        for (code, tokens) in members.into_iter().enumerate() {
-            let sum =
-                window.codebook.code(code).iter().map(|&value| f64::from(value) * tokens as f64).collect();
-            codes.push(Cluster { sum, tokens });
-        }
+        self.distortion += window.stats.distortion;
+        self.inertia += window.stats.inertia;
+        self.unfinished |= !window.stats.converged;
     }
-    (codes, labels)
+
+    /// `[T, H, W]` and D.
+    fn shape(&self) -> Result<(GridShape, usize), QuantizeError> {
+        let ((height, width), dim) = self.form.ok_or(QuantizeError::EmptyStream)?;
+        Ok((GridShape { frames: self.frames, height, width }, dim))
+    }
+
+    /// The codes as clusters of their tokens.
+    fn clusters(&self, dim: usize) -> impl Iterator<Item = Cluster> {
+        self.codes.chunks_exact(dim).zip(&self.members).map(|(code, &tokens)| Cluster {
+            sum: code.iter().map(|&value| f64::from(value) * tokens as f64).collect(),
+            tokens,
+        })
+    }
+
+    /// The codes of all windows as they are.
+    fn side_by_side(self) -> Result<Quantization, QuantizeError> {
+        let (shape, dim) = self.shape()?;
+        let mut all = Cluster::empty(dim);
+        let mut explained = 0.0;
+        for code in self.clusters(dim) {
+            explained += code.explained();
+            all.add(&code);
+        }
+        let codes = self.members.len();
+        Ok(Quantization {
+            codebook: Codebook::new(codes, dim, self.codes)?,
+            index_map: IndexMap::new(shape, codes, self.labels)?,
+            stats: QuantizerStats {
+                codes,
+                distortion: self.distortion,
+                inertia: self.inertia,
+                converged: !self.unfinished,
+                iterations: vec![],
+                curve: vec![],
+                variance: (self.inertia + explained - all.explained()).max(0.0),
+            },
+        })
+    }
+
+    /// Fewer codes, each of which stands for some of the windows' codes.
+    fn quantized_again(mut self, config: &QuantizerConfig) -> Result<Quantization, QuantizeError> {
+        let (shape, dim) = self.shape()?;
+        let (total, of_windows) = (config.budget.min_codes(), self.members.len());
+        if total > of_windows {
+            return Err(QuantizeError::TotalTooLarge { total, of_windows });
+        }
+        let clusters: Vec<Cluster> = self.clusters(dim).collect();
+        self.codes = Vec::new();
+        let squares = self.inertia + clusters.iter().map(Cluster::explained).sum::<f64>();
+        let fit = fit_groups(clusters, dim, squares, config)?;
+        // Windows number their codes in the same order, so the order of these is that of their tokens.
+        let (numbers, codes) = number(&fit.labels, fit.codes, config.order, |_| true);
+        let mut clusters = vec![Cluster::empty(dim); codes];
+        fit.groups.iter().zip(&numbers).for_each(|(code, &number)| clusters[number as usize].add(code));
+        self.labels.iter_mut().for_each(|label| *label = numbers[*label as usize]);
+        of_codes(&clusters, self.labels, fit.curve, shape, squares)
+    }
 }

@@ -144,8 +144,14 @@ impl LanguageSide {
     ///
     /// # Errors
     ///
-    /// If the codes have another number of features, or the VQ-attention was made for another index map.
+    /// If the codes have another number of features, they do not fit the VQ-attention, or they give more visual tokens than the
+    /// language model can read.
     pub fn attend(&self, codebook: &Codebook, index_map: &IndexMap) -> Result<VisualTokens, ModelError> {
+        let tokens = self.modules.visual_token_count(codebook.codes(), index_map.shape().frames);
+        let limit = self.config.max_positions;
+        if tokens >= limit {
+            return Err(ModelError::PromptTooLong { tokens, limit });
+        }
         let codes = self.tensor(codebook.data(), codebook.dim())?;
         Ok(VisualTokens::new(in_pool(|| self.modules.visual_tokens(codes, index_map))?))
     }

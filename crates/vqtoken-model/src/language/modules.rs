@@ -28,8 +28,13 @@ impl LanguageModules {
             language_model: config.text.init(device),
             lm_head: (!config.text.tied).then(|| output_layer(&config.text, device)),
             image_newline: Initializer::Normal { mean: 0.0, std: 0.02 }.init([d], device),
-            vq_attention: config.vq_attention.as_ref().map(|kind| VqAttention::new(kind, d, device)),
+            vq_attention: config.vq_attention.as_ref().map(|kind| kind.init(d, device)),
         }
+    }
+
+    /// How many visual tokens [`Self::visual_tokens`] gives for `codes` codes over `frames` frames.
+    pub fn visual_token_count(&self, codes: usize, frames: usize) -> usize {
+        self.vq_attention.as_ref().map_or(codes, |attention| attention.visual_tokens(codes, frames))
     }
 
     /// Visual tokens of codes: through the VQ-attention, or the bare codes if there is none.
@@ -45,7 +50,7 @@ impl LanguageModules {
     /// As [`VqAttention::forward`].
     pub fn visual_tokens(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Result<Tensor<2>, ModelError> {
         match &self.vq_attention {
-            Some(attention) => attention.forward(codebook, index_map),
+            Some(attention) => Ok(attention.forward(codebook, index_map)?),
             None => Ok(codebook),
         }
     }
@@ -67,7 +72,7 @@ impl LanguageModules {
         index_maps: &[IndexMap],
     ) -> Result<Tensor<3>, ModelError> {
         match &self.vq_attention {
-            Some(attention) => attention.forward_batch(codebooks, index_maps),
+            Some(attention) => Ok(attention.forward_batch(codebooks, index_maps)?),
             None => Ok(codebooks),
         }
     }

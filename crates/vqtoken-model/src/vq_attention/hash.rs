@@ -2,14 +2,15 @@
 
 use std::f32::consts::PI;
 
+use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use vqtoken_core::{GridShape, IndexMap};
+use vqtoken_nn::ops::{PositionAttention, position_attention};
 use vqtoken_nn::{
     Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
 };
 
-use super::occupancy::Occupancy;
 use super::path_features::{PATH_FEATURES, path_features};
 
 const LAYER_NORM_EPSILON: f64 = 1e-6;
@@ -17,17 +18,26 @@ const LAYER_NORM_EPSILON: f64 = 1e-6;
 /// Time, row and column.
 const AXES: usize = 3;
 
-/// Taken off the score of a coordinate where a code never stands.
-const ABSENT: f32 = 1e4;
-
-/// What a code that stands nowhere is divided by.
-const SMALLEST_TOTAL: f32 = 1e-20;
+/// Configuration of a [`HashVqAttention`].
+#[derive(Config, Debug)]
+pub struct HashVqAttentionConfig {
+    /// Features of a code (D).
+    pub d_model: usize,
+    /// Attention heads, over positions and between codes; a divisor of `d_model`.
+    pub heads: usize,
+    /// Frequencies of the position features, per axis.
+    pub frequencies: usize,
+    /// Time bins of a code's path, at least one.
+    pub bins: usize,
+    /// Inner features of the feed-forward blocks.
+    pub feed_forward: usize,
+}
 
 /// A code attends over the positions that the token hash gives it, receives its path over time bins, and attends to
 /// the other codes.
 ///
-/// Nothing here looks at a code's number: renumbering the codes permutes the output. The cost grows linearly with the
-/// number of positions, and any T, H, W and K fit.
+/// The label of a code does not matter: renumbering the codes permutes the output. Any T, H, W and K fit. Time is linear
+/// in the positions and, for the attention between codes, quadratic in K; memory grows with K and not with the positions.
 #[derive(Module, Debug)]
 pub struct HashVqAttention {
     /// What each head looks for among the features of a position.
@@ -47,35 +57,33 @@ pub struct HashVqAttention {
     bins: usize,
 }
 
-impl HashVqAttention {
-    /// A module for codes of `d` features.
-    pub fn new(
-        d: usize,
-        heads: usize,
-        frequencies: usize,
-        bins: usize,
-        feed_forward: usize,
-        device: &Device,
-    ) -> Self {
-        let attended = heads * position_features(frequencies);
-        Self {
-            q_proj: LinearConfig::new(d, attended).init(device),
-            out_proj: LinearConfig::new(attended, d).init(device),
-            path: FeedForward::new([bins * PATH_FEATURES, feed_forward, d], Activation::Gelu, device),
-            norm1: LayerNorm::new(d, LAYER_NORM_EPSILON, device),
-            self_attn: MultiHeadAttentionConfig::even(d, heads).init(device),
-            norm2: LayerNorm::new(d, LAYER_NORM_EPSILON, device),
-            feed_forward: FeedForward::new([d, feed_forward, d], Activation::Gelu, device),
+impl HashVqAttentionConfig {
+    /// A module with parameters drawn when they are first read.
+    pub fn init(&self, device: &Device) -> HashVqAttention {
+        let Self { d_model, heads, frequencies, bins, feed_forward } = *self;
+        let attended = heads * AXES * coordinate_features(frequencies);
+        let block = |d_input| FeedForward::new([d_input, feed_forward, d_model], Activation::Gelu, device);
+        let norm = || LayerNorm::new(d_model, LAYER_NORM_EPSILON, device);
+        HashVqAttention {
+            q_proj: LinearConfig::new(d_model, attended).init(device),
+            out_proj: LinearConfig::new(attended, d_model).init(device),
+            path: block(bins * PATH_FEATURES),
+            norm1: norm(),
+            self_attn: MultiHeadAttentionConfig::even(d_model, heads).init(device),
+            norm2: norm(),
+            feed_forward: block(d_model),
             heads,
             frequencies,
             bins,
         }
     }
+}
 
+impl HashVqAttention {
     /// # Shapes
     ///
     /// - codebook, output: `[K, D]`
-    /// - index_map: `[T, H, W]`
+    /// - index_map: `[T, H, W]` over K codes
     pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Tensor<2> {
         self.forward_batch(codebook.unsqueeze(), std::slice::from_ref(index_map)).squeeze_dim(0)
     }
@@ -85,112 +93,77 @@ impl HashVqAttention {
     /// # Shapes
     ///
     /// - codebooks, output: `[clips, K, D]`
-    /// - index_maps: `[clips]`, each of the same `[T, H, W]`
+    /// - index_maps: `[clips]`, each of the same `[T, H, W]` over K codes
     ///
     /// # Panics
     ///
-    /// Panics if there is not one map for each codebook, or maps differ in shape.
+    /// Panics if there is not one map for each codebook, or maps differ in shape or in K.
     pub fn forward_batch(&self, codebooks: Tensor<3>, index_maps: &[IndexMap]) -> Tensor<3> {
         let [clips, codes, d] = codebooks.dims();
-        assert_eq!(clips, index_maps.len(), "codebooks against index maps");
-        let paths: Vec<f32> =
-            index_maps.iter().flat_map(|map| path_features(map, codes, self.bins)).collect();
+        assert_shape!(codebooks, [index_maps.len(), codes, self.d_model()]);
+        for map in index_maps {
+            assert_eq!(map.codes(), codes, "hash attention: codes of an index map against the codebook's");
+            assert_eq!(map.shape(), index_maps[0].shape(), "hash attention: index maps of one batch");
+        }
+        let paths = index_maps.iter().flat_map(|map| path_features(map, self.bins)).collect::<Vec<f32>>();
         let paths = TensorData::new(paths, [clips, codes, self.bins * PATH_FEATURES]);
-        let paths = Tensor::<3>::from_data(paths, &codebooks.device());
+        let paths = Tensor::<3>::from_data(paths, &codebooks.device()); // [clips, K, bins * PATH_FEATURES]
+        let attended = self.attend_positions(codebooks.clone(), index_maps); // [clips, K, heads * 3 * features]
 
-        let positions = self.attend_positions(codebooks.clone().reshape([clips * codes, d]), index_maps);
-        let x = codebooks
-            + self.out_proj.forward(positions).reshape([clips, codes, d])
-            + self.path.forward(paths);
-        let x = x.clone() + self.self_attn.forward(self.norm1.forward(x));
-        x.clone() + self.feed_forward.forward(self.norm2.forward(x))
+        let x = codebooks + self.out_proj.forward(attended) + self.path.forward(paths); // [clips, K, D]
+        let x = x.clone() + self.self_attn.forward(self.norm1.forward(x)); // [clips, K, D]
+        let output = x.clone() + self.feed_forward.forward(self.norm2.forward(x)); // [clips, K, D]
+        assert_shape!(output, [clips, codes, d]);
+        output
     }
 
     /// Per code and head, the mean of the features of its positions, weighted by a softmax over these positions.
     ///
-    /// A position's features are those of its time, its row and its column, so its score is a sum of three and its weight a
-    /// product of three: the sums over positions are taken axis by axis.
+    /// A position's features are those of its time, its row and its column.
     ///
     /// # Shapes
     ///
-    /// - codes: `[clips * K, D]`
-    /// - output: `[clips * K, heads * features]`; zeros for a code that stands nowhere
-    fn attend_positions(&self, codes: Tensor<2>, index_maps: &[IndexMap]) -> Tensor<2> {
-        let [rows, _] = codes.dims();
-        let device = codes.device();
-        let Some(GridShape { frames, height, width }) = index_maps.first().map(IndexMap::shape) else {
-            return Tensor::zeros([rows, self.heads * position_features(self.frequencies)], &device);
+    /// - codebooks: `[clips, K, D]`
+    /// - output: `[clips, K, heads * 3 * features]`; zeros for a code without positions
+    fn attend_positions(&self, codebooks: Tensor<3>, index_maps: &[IndexMap]) -> Tensor<3> {
+        let [_, codes, _] = codebooks.dims();
+        let shape = index_maps.first().map(IndexMap::shape);
+        let GridShape { frames, height, width } =
+            shape.unwrap_or(GridShape { frames: 0, height: 0, width: 0 });
+        let shape = [frames, height, width];
+        let tables = shape.map(|count| self.axis_table(count));
+        let labels: Vec<&[u32]> = index_maps.iter().map(IndexMap::labels).collect();
+        let attention = PositionAttention {
+            labels: &labels,
+            shape,
+            codes,
+            heads: self.heads,
+            features: coordinate_features(self.frequencies),
+            tables: tables.each_ref().map(Vec::as_slice),
         };
-        let (heads, features) = (self.heads, coordinate_features(self.frequencies));
-        let occupancy = Occupancy::new(index_maps, rows / index_maps.len());
-        let query = self.q_proj.forward(codes) / (position_features(self.frequencies) as f64).sqrt();
-        let query = query.reshape([rows, heads, AXES, features]);
-        // Weights of an axis, and the features that they weigh with a one before them.
-        let axis = |index: usize, count: usize, occupied: Vec<f32>| {
-            let table = self.axis_table(count, &device);
-            let query = query.clone().slice([0..rows, 0..heads, index..index + 1, 0..features]);
-            let scores = query.reshape([rows * heads, features]).matmul(table.clone().transpose());
-            let absent = Tensor::<3>::from_data(TensorData::new(occupied, [rows, 1, count]), &device);
-            let scores = scores.reshape([rows, heads, count]) + (absent - 1.0) * ABSENT;
-            let highest = scores.clone().detach().max_dim(2);
-            let ones = Tensor::ones([count, 1], &device);
-            ((scores - highest).exp(), Tensor::cat(vec![ones, table], 1))
-        };
-        let (times, time_table) = axis(0, frames, occupancy.of_frames());
-        let (over_rows, row_table) = axis(1, height, occupancy.of_rows());
-        let (over_columns, column_table) = axis(2, width, occupancy.of_columns());
-
-        let wide = 1 + features;
-        // [rows, W, heads * wide]: what a cell of a column adds.
-        let column_values = (over_columns.unsqueeze_dim::<4>(3) * column_table.unsqueeze::<4>())
-            .permute([0, 2, 1, 3])
-            .reshape([rows, width, heads * wide]);
-        let cells = TensorData::new(occupancy.into_cells(), [rows, frames * height, width]);
-        let lines = Tensor::<3>::from_data(cells, &device).matmul(column_values);
-        // [rows * heads, H, T * wide]
-        let lines = lines.reshape([rows, frames, height, heads, wide]).permute([0, 3, 2, 1, 4]).reshape([
-            rows * heads,
-            height,
-            frames * wide,
-        ]);
-        // [rows * heads, wide, H]
-        let row_values = (over_rows.unsqueeze_dim::<4>(3) * row_table.unsqueeze::<4>())
-            .permute([0, 1, 3, 2])
-            .reshape([rows * heads, wide, height]);
-        let planes = row_values.matmul(lines).reshape([rows * heads, wide, frames, wide]);
-        let times = times.reshape([rows * heads, 1, frames]);
-
-        let by_column = planes.clone().slice([0..rows * heads, 0..1, 0..frames, 0..wide]);
-        let by_column = by_column.reshape([rows * heads, frames, wide]);
-        let by_row = planes.slice([0..rows * heads, 1..wide, 0..frames, 0..1]);
-        let by_row = by_row.reshape([rows * heads, features, frames]);
-        let by_time = by_column.clone().slice([0..rows * heads, 0..frames, 0..1]).swap_dims(1, 2);
-        let time_table = time_table.slice([0..frames, 1..wide]).unsqueeze::<3>();
-
-        let column_sums = times.clone().matmul(by_column);
-        let row_sums = by_row.matmul(times.clone().swap_dims(1, 2)).swap_dims(1, 2);
-        let time_sums =
-            (times * by_time).reshape([rows * heads, frames]).matmul(time_table.squeeze_dim::<2>(0));
-        let total = column_sums.clone().slice([0..rows * heads, 0..1, 0..1]).clamp_min(SMALLEST_TOTAL);
-        let column_sums = column_sums.slice([0..rows * heads, 0..1, 1..wide]);
-        let sums = Tensor::cat(vec![time_sums.unsqueeze_dim::<3>(1), row_sums, column_sums], 2);
-        (sums / total).reshape([rows, heads * position_features(self.frequencies)])
+        let scale = (AXES as f64 * coordinate_features(self.frequencies) as f64).sqrt();
+        let query = self.q_proj.forward(codebooks) / scale; // [clips, K, heads * 3 * features]
+        position_attention(query, &attention)
     }
 
     /// Features of every coordinate of an axis, `[count, features]`.
-    fn axis_table(&self, count: usize, device: &Device) -> Tensor<2> {
-        let table: Vec<f32> =
-            (0..count).flat_map(|i| self.coordinate_features((i as f32 + 0.5) / count as f32)).collect();
-        Tensor::from_data(TensorData::new(table, [count, coordinate_features(self.frequencies)]), device)
+    fn axis_table(&self, count: usize) -> Vec<f32> {
+        (0..count).flat_map(|i| self.coordinate_features((i as f32 + 0.5) / count as f32)).collect()
     }
 
     /// A coordinate in [0, 1] as it is, and the sines and cosines of its multiples by powers of two of half a turn.
-    fn coordinate_features(&self, coordinate: f32) -> Vec<f32> {
-        let waves = (0..self.frequencies).flat_map(|i| {
+    fn coordinate_features(&self, coordinate: f32) -> impl Iterator<Item = f32> {
+        let waves = (0..self.frequencies).flat_map(move |i| {
             let angle = PI * (1u64 << i.min(63)) as f32 * coordinate;
             [angle.sin(), angle.cos()]
         });
-        std::iter::once(coordinate).chain(waves).collect()
+        std::iter::once(coordinate).chain(waves)
+    }
+
+    /// D.
+    fn d_model(&self) -> usize {
+        let [d_model, _] = self.out_proj.weight.lazy_shape().dims();
+        d_model
     }
 }
 
@@ -199,18 +172,13 @@ fn coordinate_features(frequencies: usize) -> usize {
     1 + 2 * frequencies
 }
 
-/// Features of a position.
-fn position_features(frequencies: usize) -> usize {
-    AXES * coordinate_features(frequencies)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn::tensor::Int;
 
     fn module(device: &Device) -> HashVqAttention {
-        HashVqAttention::new(24, 4, 3, 5, 32, device)
+        HashVqAttentionConfig::new(24, 4, 3, 5, 32).init(device)
     }
 
     fn codebook(codes: usize, device: &Device) -> Tensor<2> {
@@ -256,17 +224,19 @@ mod tests {
         let device = Device::flex();
         let module = module(&device);
         let shape = GridShape { frames: 3, height: 4, width: 5 };
-        let (codes, maps) = (4, [map(shape, 4), map(GridShape { ..shape }, 3)]);
+        let (codes, maps) = (4, [map(shape, 4), map(shape, 3)]);
         let maps = maps.map(|map| IndexMap::new(shape, codes, map.labels().to_vec()).unwrap());
-        let codebooks = codebook(2 * codes, &device);
+        let codebooks = codebook(2 * codes, &device).reshape([2, codes, 24]);
         let found: Vec<f32> =
             module.attend_positions(codebooks.clone(), &maps).into_data().try_to_vec().unwrap();
         let queries: Vec<f32> = module.q_proj.forward(codebooks).into_data().try_to_vec().unwrap();
-        let features = position_features(3);
-        let coordinate = |i: usize, count: usize| module.coordinate_features((i as f32 + 0.5) / count as f32);
+        let features = AXES * coordinate_features(3);
+        let coordinate = |i: usize, count: usize| -> Vec<f32> {
+            module.coordinate_features((i as f32 + 0.5) / count as f32).collect()
+        };
         for row in 0..2 * codes {
             let cells = maps[row / codes].labels().iter().enumerate();
-            let places: Vec<Vec<f32>> = cells
+            let positions: Vec<Vec<f32>> = cells
                 .filter(|(_, label)| **label as usize == row % codes)
                 .map(|(i, _)| {
                     [coordinate(i / 20, 3), coordinate(i / 5 % 4, 4), coordinate(i % 5, 5)].concat()
@@ -275,14 +245,15 @@ mod tests {
             for head in 0..4 {
                 let start = (row * 4 + head) * features;
                 let query = &queries[start..start + features];
-                let score = |place: &Vec<f32>| -> f32 {
-                    let dot: f32 = query.iter().zip(place).map(|(q, p)| q * p).sum();
+                let weight = |position: &Vec<f32>| -> f32 {
+                    let dot: f32 = query.iter().zip(position).map(|(q, p)| q * p).sum();
                     (dot / (features as f32).sqrt()).exp()
                 };
-                let total: f32 = places.iter().map(score).sum();
+                let total: f32 = positions.iter().map(weight).sum();
                 for feature in 0..features {
-                    let sum: f32 = places.iter().map(|place| score(place) * place[feature]).sum();
-                    let expected = if places.is_empty() { 0.0 } else { sum / total };
+                    let sum: f32 =
+                        positions.iter().map(|position| weight(position) * position[feature]).sum();
+                    let expected = if positions.is_empty() { 0.0 } else { sum / total };
                     let found = found[start + feature];
                     assert!(
                         (found - expected).abs() < 1e-5,

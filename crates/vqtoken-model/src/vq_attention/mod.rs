@@ -2,8 +2,8 @@
 //!
 //! Three kinds exist, and a checkpoint says which one it holds.
 
+mod error;
 mod hash;
-mod occupancy;
 mod paper;
 mod path_features;
 mod released;
@@ -12,12 +12,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_core::IndexMap;
 
-pub use hash::HashVqAttention;
-pub use paper::PaperVqAttention;
-pub use released::ReleasedVqAttention;
+pub use error::AttentionError;
+pub use hash::{HashVqAttention, HashVqAttentionConfig};
+pub use paper::{PaperVqAttention, PaperVqAttentionConfig};
+pub use released::{ReleasedVqAttention, ReleasedVqAttentionConfig};
 
 use crate::config::VqAttentionConfig;
-use crate::error::ModelError;
 
 /// One of the three kinds.
 #[derive(Module, Debug)]
@@ -31,19 +31,29 @@ pub enum VqAttention {
     Hash(HashVqAttention),
 }
 
+impl VqAttentionConfig {
+    /// A module of this kind for codes of `d_model` features; parameters are drawn when they are first read.
+    pub fn init(&self, d_model: usize, device: &Device) -> VqAttention {
+        match *self {
+            Self::Released { heads, patches, feed_forward } => VqAttention::Released(
+                ReleasedVqAttentionConfig { d_model, heads, patches, feed_forward }.init(device),
+            ),
+            Self::Paper { positions } => {
+                VqAttention::Paper(PaperVqAttentionConfig { d_model, positions }.init(device))
+            }
+            Self::Hash { heads, frequencies, bins, feed_forward } => VqAttention::Hash(
+                HashVqAttentionConfig { d_model, heads, frequencies, bins, feed_forward }.init(device),
+            ),
+        }
+    }
+}
+
 impl VqAttention {
-    /// A module of the given kind for codes of `d` features; parameters are drawn when they are first read.
-    pub fn new(config: &VqAttentionConfig, d: usize, device: &Device) -> Self {
-        match *config {
-            VqAttentionConfig::Released { heads, patches, feed_forward } => {
-                Self::Released(ReleasedVqAttention::new(d, heads, patches, feed_forward, device))
-            }
-            VqAttentionConfig::Paper { positions } => {
-                Self::Paper(PaperVqAttention::new(d, positions, device))
-            }
-            VqAttentionConfig::Hash { heads, frequencies, bins, feed_forward } => {
-                Self::Hash(HashVqAttention::new(d, heads, frequencies, bins, feed_forward, device))
-            }
+    /// How many visual tokens [`Self::forward`] makes of `codes` codes over `frames` frames.
+    pub fn visual_tokens(&self, codes: usize, frames: usize) -> usize {
+        match self {
+            Self::Released(_) => codes.max(frames),
+            Self::Paper(_) | Self::Hash(_) => codes,
         }
     }
 
@@ -52,17 +62,25 @@ impl VqAttention {
     /// # Shapes
     ///
     /// - codebook: `[K, D]`
-    /// - index_map: `[T, H, W]`
+    /// - index_map: `[T, H, W]` over K codes
     /// - output: `[max(T, K), D]` for the released kind, `[K, D]` for the others
     ///
     /// # Errors
     ///
-    /// The released and the paper's kind were made for one size of the index map and refuse any other.
-    pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Result<Tensor<2>, ModelError> {
+    /// If codebook and index map have different numbers of codes, which only the released kind can read. That one and the paper's
+    /// were made for one size of the index map and refuse any other.
+    pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Result<Tensor<2>, AttentionError> {
+        let [codes, _] = codebook.dims();
         match self {
             Self::Released(module) => module.forward(codebook, index_map),
-            Self::Paper(module) => module.forward(codebook, index_map),
-            Self::Hash(module) => Ok(module.forward(codebook, index_map)),
+            Self::Paper(module) => {
+                check_codes(codes, index_map)?;
+                module.forward(codebook, index_map)
+            }
+            Self::Hash(module) => {
+                check_codes(codes, index_map)?;
+                Ok(module.forward(codebook, index_map))
+            }
         }
     }
 
@@ -71,23 +89,36 @@ impl VqAttention {
     /// # Shapes
     ///
     /// - codebooks: `[clips, K, D]`
-    /// - index_maps: `[clips]` of `[T, H, W]`
+    /// - index_maps: `[clips]` of `[T, H, W]` over K codes
     /// - output: `[clips, M, D]`
     ///
     /// # Errors
     ///
     /// As [`Self::forward`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is not one map for each codebook, or maps differ in shape.
     pub fn forward_batch(
         &self,
         codebooks: Tensor<3>,
         index_maps: &[IndexMap],
-    ) -> Result<Tensor<3>, ModelError> {
+    ) -> Result<Tensor<3>, AttentionError> {
+        let [clips, codes, d] = codebooks.dims();
+        assert_eq!(clips, index_maps.len(), "VQ-attention: codebooks against index maps");
         if let Self::Hash(module) = self {
+            index_maps.iter().try_for_each(|map| check_codes(codes, map))?;
             return Ok(module.forward_batch(codebooks, index_maps));
         }
-        let [clips, codes, d] = codebooks.dims();
         let one = |clip: usize| codebooks.clone().slice([clip..clip + 1, 0..codes, 0..d]).squeeze_dim(0);
         let all = (0..clips).map(|clip| self.forward(one(clip), &index_maps[clip]));
-        Ok(Tensor::stack(all.collect::<Result<Vec<Tensor<2>>, ModelError>>()?, 0))
+        Ok(Tensor::stack(all.collect::<Result<Vec<Tensor<2>>, AttentionError>>()?, 0))
+    }
+}
+
+fn check_codes(codebook: usize, index_map: &IndexMap) -> Result<(), AttentionError> {
+    match index_map.codes() {
+        codes if codes == codebook => Ok(()),
+        index_map => Err(AttentionError::Codes { codebook, index_map }),
     }
 }

@@ -1,18 +1,17 @@
 //! A code's path as numbers of about one for a network.
 
-use vqtoken_core::{IndexMap, PathPoint, TokenHash};
+use vqtoken_core::{IndexMap, PathPoint};
 
-/// Numbers of a time bin: whether the code is there, how much of the picture it holds, where, where relative to its mean
-/// place, and how spread out it is, the last three as (row, column).
+/// Features of a time bin: whether the code is there, how much of the picture it holds, where, where relative to its mean
+/// centre, and how spread out it is, the last three as (row, column).
 pub(super) const PATH_FEATURES: usize = 8;
 
 /// Brings the share of the picture that an object holds, and how far it reaches, to about one.
 const SIZE: f32 = 4.0;
 
-/// The paths of `codes` codes, `[codes, bins * PATH_FEATURES]`; all zeros in a bin where a code is absent.
-pub(super) fn path_features(map: &IndexMap, codes: usize, bins: usize) -> Vec<f32> {
-    let hash = TokenHash::new(map);
-    (0..codes).flat_map(|code| of_path(&hash.path(code as u32, bins))).collect()
+/// The paths of a map's codes over at least one bin, `[K, bins * PATH_FEATURES]`; all zeros in a bin where a code is absent.
+pub(super) fn path_features(map: &IndexMap, bins: usize) -> Vec<f32> {
+    map.paths(bins).chunks_exact(bins).flat_map(of_path).collect()
 }
 
 fn of_path(path: &[PathPoint]) -> Vec<f32> {
@@ -50,7 +49,7 @@ mod tests {
     fn an_absent_code_and_one_that_moves() {
         let shape = GridShape { frames: 2, height: 1, width: 4 };
         let map = IndexMap::new(shape, 3, vec![1, 0, 0, 0, 0, 0, 0, 1]).unwrap();
-        let features = path_features(&map, 3, 2);
+        let features = path_features(&map, 2);
         assert!(features[32..] == [0.0; 16], "code 2 stands nowhere");
         let moving = &features[16..32];
         assert!(moving[..8] == [1.0, 2.0, 0.0, -0.75, 0.0, -1.5, 0.0, 0.0], "{moving:?}");

@@ -1,16 +1,30 @@
 //! The VQ-attention of the published weights (`model.cross_attention.*`).
 
+use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use vqtoken_core::IndexMap;
 use vqtoken_nn::{
     Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
 };
 
-use crate::error::ModelError;
+use super::AttentionError;
 
 /// Of torch's `TransformerDecoderLayer`.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// Configuration of a [`ReleasedVqAttention`].
+#[derive(Config, Debug)]
+pub struct ReleasedVqAttentionConfig {
+    /// Features of a code (D).
+    pub d_model: usize,
+    /// Attention heads, a divisor of `d_model`.
+    pub heads: usize,
+    /// Patches of a frame (N), the length of an index map's row.
+    pub patches: usize,
+    /// Inner features of the feed-forward block.
+    pub feed_forward: usize,
+}
 
 /// Rows of the index map query the codebook through one post-norm transformer decoder layer.
 ///
@@ -26,50 +40,53 @@ pub struct ReleasedVqAttention {
     norm3: LayerNorm,
 }
 
-impl ReleasedVqAttention {
-    /// A module for codes of `d` features and frames of `patches` cells.
-    pub fn new(d: usize, heads: usize, patches: usize, feed_forward: usize, device: &Device) -> Self {
-        let attention = || MultiHeadAttentionConfig::even(d, heads).init(device);
-        let norm = || LayerNorm::new(d, LAYER_NORM_EPSILON, device);
-        Self {
-            to_q_proj: LinearConfig::new(patches, d).init(device),
+impl ReleasedVqAttentionConfig {
+    /// A module with parameters drawn when they are first read.
+    pub fn init(&self, device: &Device) -> ReleasedVqAttention {
+        let Self { d_model, heads, patches, feed_forward } = *self;
+        let attention = || MultiHeadAttentionConfig::even(d_model, heads).init(device);
+        let norm = || LayerNorm::new(d_model, LAYER_NORM_EPSILON, device);
+        ReleasedVqAttention {
+            to_q_proj: LinearConfig::new(patches, d_model).init(device),
             self_attn: attention(),
             norm1: norm(),
             multihead_attn: attention(),
             norm2: norm(),
-            feed_forward: FeedForward::new([d, feed_forward, d], Activation::Relu, device),
+            feed_forward: FeedForward::new([d_model, feed_forward, d_model], Activation::Relu, device),
             norm3: norm(),
         }
     }
+}
 
+impl ReleasedVqAttention {
     /// # Shapes
     ///
     /// - codebook: `[K, D]`
-    /// - index_map: `[T, H, W]`
+    /// - index_map: `[T, H, W]`, over any number of codes
     /// - output: `[max(T, K), D]`; the shorter of frames and codes is repeated up to the longer
     ///
     /// # Errors
     ///
     /// If the map's frames have another number of cells than the module was made for.
-    pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Result<Tensor<2>, ModelError> {
+    pub fn forward(&self, codebook: Tensor<2>, index_map: &IndexMap) -> Result<Tensor<2>, AttentionError> {
+        let [d_model, expected] = self.to_q_proj.weight.dims();
         let shape = index_map.shape();
-        let (frames, patches) = (shape.frames, shape.height * shape.width);
-        let [_, expected] = self.to_q_proj.weight.dims();
-        if patches != expected {
-            return Err(ModelError::AttentionInput(format!(
-                "this checkpoint's VQ-attention reads frames of {expected} patches, the video tokens have {patches}: \
-                 encode the video with this model"
-            )));
+        let (frames, [codes, _]) = (shape.frames, codebook.dims());
+        assert_shape!(codebook, [codes, d_model]);
+        let found = shape.tokens_per_frame();
+        if found != expected {
+            return Err(AttentionError::Patches { expected, found });
         }
         let ids = index_map.labels().iter().map(|&id| id as f32).collect();
-        let rows = Tensor::from_data(TensorData::new::<f32, _>(ids, [frames, patches]), &codebook.device());
-        let count = frames.max(codebook.dims()[0]);
-        let target = self.to_q_proj.forward(tiled(rows, count)).unsqueeze::<3>();
-        let memory = tiled(codebook, count).unsqueeze::<3>();
+        let rows =
+            Tensor::<2>::from_data(TensorData::new::<f32, _>(ids, [frames, found]), &codebook.device());
+        let count = frames.max(codes);
+        let target = tiled(self.to_q_proj.forward(rows), count).unsqueeze::<3>(); // [1, count, D]
+        let memory = tiled(codebook, count).unsqueeze::<3>(); // [1, count, D]
 
-        let x = self.norm1.forward(target.clone() + self.self_attn.forward(target));
-        let x = self.norm2.forward(x.clone() + self.multihead_attn.forward_cross(x, memory));
-        let x = self.norm3.forward(x.clone() + self.feed_forward.forward(x));
+        let x = self.norm1.forward(target.clone() + self.self_attn.forward(target)); // [1, count, D]
+        let x = self.norm2.forward(x.clone() + self.multihead_attn.forward_cross(x, memory)); // [1, count, D]
+        let x = self.norm3.forward(x.clone() + self.feed_forward.forward(x)); // [1, count, D]
         Ok(x.squeeze_dim(0))
     }
 }

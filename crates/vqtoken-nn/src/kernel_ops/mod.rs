@@ -3,6 +3,7 @@
 //! Whoever calls these has checked the shapes; all numbers are `f32`.
 
 mod gradients;
+mod position_attention;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,8 @@ use vqtoken_kernels::{
     Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, PackedLinear,
     RotaryDirection, ShapeError,
 };
+
+pub use position_attention::PositionOps;
 
 /// What the backend keeps a tensor in.
 type Numbers = FloatTensor<Flex>;

@@ -5,6 +5,7 @@
 //! operations (`fallback.rs`); both have gradients.
 
 mod fallback;
+mod position_attention;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor, assert_shape};
@@ -12,6 +13,8 @@ use vqtoken_kernels as kernels;
 
 use crate::kernel_ops::{Angles, KernelOps, NormSettings};
 use crate::packed::Packed;
+
+pub use position_attention::{PositionAttention, position_attention};
 
 /// `x @ weight^T + bias`.
 ///

@@ -33,7 +33,7 @@ impl UntrainedAttention {
     pub(super) fn new(config: &OneVisionConfig) -> Option<Self> {
         let device = Device::flex();
         device.seed(SEED);
-        let module = VqAttention::new(config.vq_attention.as_ref()?, config.text.hidden_size, &device);
+        let module = config.vq_attention.as_ref()?.init(config.text.hidden_size, &device);
         module.visit(&mut Draw);
         Some(Self { module, device })
     }
