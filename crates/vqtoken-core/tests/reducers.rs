@@ -6,7 +6,9 @@ mod common;
 
 use common::{any_grid, grid};
 use proptest::prelude::*;
-use vqtoken_core::{QuantizeError, REDUCERS, ReduceError, Reducer, Reduction, TokenGrid, reducer};
+use vqtoken_core::{
+    Amount, QuantizeError, REDUCERS, ReduceError, Reducer, Reduction, TokenGrid, Tome, reducer,
+};
 
 /// Reducers that take a budget and give exactly so many tokens.
 const EXACT: [&str; 8] = ["uniform", "random", "norm", "tome", "video-tome", "dpc-knn", "fastvid", "vidcom2"];
@@ -139,6 +141,21 @@ proptest! {
             }
             prop_assert_eq!(reduction.tokens.len(), total);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn tome_to_several_amounts_equals_one_by_one(grid in any_grid(), shares in prop::collection::vec(0.1f64..=100.0, 1..5)) {
+        let amounts: Vec<Amount> = shares.into_iter().map(Amount::Percent).collect();
+        let mut count = 0;
+        Tome::reduce_each(&amounts, &grid, |index, reduction| {
+            count += 1;
+            assert_eq!(reduction, Tome { amount: amounts[index] }.reduce(&grid).unwrap());
+        }).unwrap();
+        prop_assert_eq!(count, amounts.len());
     }
 }
 

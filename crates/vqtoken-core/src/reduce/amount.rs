@@ -1,4 +1,4 @@
-//! How many visual tokens are asked for, and how that is written: tokens, a share, or a method's own parameter.
+//! How many tokens a reducer is to leave, and how that is written: tokens, a share, or a method's own parameter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,20 +6,20 @@ use std::str::FromStr;
 use super::ReduceError;
 use crate::grid::TokenGrid;
 
-/// How many visual tokens a clip may have.
+/// How many tokens a clip may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
-    /// So many for the whole clip, written `32`.
+    /// A number for the whole clip, written `32`.
     Tokens(usize),
     /// This share of the grid's tokens, rounded down but at least one token, written `10%`.
     Percent(f64),
 }
 
 impl Amount {
-    /// M, the visual tokens for a grid: from 1 to N.
+    /// M, the tokens for a grid: from 1 to N.
     ///
     /// # Errors
-    /// If that is none, more than N, or the share is not in 0 to 100 percent.
+    /// If that is 0 or more than N, or the share is not above 0 and at most 100 percent.
     pub fn tokens(&self, grid: &TokenGrid) -> Result<usize, ReduceError> {
         let tokens = grid.shape().len();
         match *self {
@@ -64,16 +64,16 @@ impl FromStr for Amount {
     }
 }
 
-/// What a method with a parameter of its own is asked for: an amount, or that parameter.
+/// The target of a method that has a parameter of its own: an amount, or that parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// So many visual tokens.
+    /// An amount of tokens.
     Amount(Amount),
     /// The method's own parameter, written `q=0.9`.
     Parameter(f64),
 }
 
-/// The parameter that a method's paper gives it.
+/// A method's own parameter.
 pub(crate) struct Parameter {
     /// Its letter or name.
     pub(crate) key: &'static str,

@@ -7,12 +7,12 @@ use super::reduction::mean;
 use super::{ReduceError, Reducer, Reduction, Target, check};
 use crate::grid::{GridShape, TokenGrid};
 
-/// Pools each frame by the mean of squares of s x s tokens; rows and columns that fill no square are pruned, as
+/// Pools each frame by the mean of squares of s x s tokens; rows and columns that do not fill a square are pruned, as
 /// `torch.nn.functional.avg_pool2d` does: 27 x 27 tokens become 13 x 13. Source: LLaVA-NeXT's `mm_spatial_pool_mode`.
 ///
 /// Natural unit: the stride s, `average:s=2`, written just `average` for 2. A side shorter than the stride is one cell. A budget
-/// takes the smallest stride that gives at most M tokens; fewer than one a frame cannot be had. Complexity: one addition a value
-/// of a square, `s^2 M D`.
+/// takes the smallest stride that leaves at most M tokens; at least one a frame is left. Complexity: one addition a value of a
+/// square, `s^2 M D`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Average {
     /// The stride, or M.
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn squares_are_averaged_and_the_rest_pruned() {
-        // | 1 3 5 |    (1 + 3 + 5 + 7) / 4 = 4; the third column and row fill no square.
+        // | 1 3 5 |    (1 + 3 + 5 + 7) / 4 = 4; the third column and row do not fill a square.
         // | 5 7 9 |
         // | 0 0 0 |
         let grid = grid(1, 3, 3, 1, vec![1.0, 3.0, 5.0, 5.0, 7.0, 9.0, 0.0, 0.0, 0.0]);

@@ -9,8 +9,8 @@ use crate::grid::{GridError, GridShape, TokenGrid};
 /// Pools each frame by bilinear interpolation. Source: LLaVA-OneVision (Li et al., 2024).
 ///
 /// Natural unit: the stride s, `bilinear:s=2`, written just `bilinear` for LLaVA-OneVision's 2: sides of H and W become
-/// `ceil(H / s)` and `ceil(W / s)`. A budget takes the smallest stride that gives at most M tokens; fewer than one a frame cannot
-/// be had. Every grid token is assigned to the pooled cell that its centre lies in. Complexity: `7 M D`, four weighted cells.
+/// `ceil(H / s)` and `ceil(W / s)`. A budget takes the smallest stride that leaves at most M tokens; at least one a frame is
+/// left. Every grid token is assigned to the pooled cell that its centre lies in. Complexity: `7 M D`, four weighted cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bilinear {
     /// The stride, or M.
@@ -29,7 +29,7 @@ impl Reducer for Bilinear {
         let GridShape { frames, height, width } = grid.shape();
         let shape = GridShape { frames, height: pooled(height, stride), width: pooled(width, stride) };
         let tokens = interpolate(grid, shape)?;
-        let cell = |place: usize, side: usize, cells: usize| (2 * place + 1) * cells / (2 * side);
+        let cell = |index: usize, side: usize, cells: usize| (2 * index + 1) * cells / (2 * side);
         let assignment = (0..grid.shape().len()).map(|token| {
             let (frame, row, column) = (token / (height * width), token / width % height, token % width);
             let (row, column) = (cell(row, height, shape.height), cell(column, width, shape.width));

@@ -1,15 +1,15 @@
-//! Choosing and sharing out: the largest scores, and a budget over frames.
+//! Choosing the largest scores, and sharing out a budget over frames.
 
-/// The places of the `count` largest scores, in order of place; among equal scores the lowest places.
+/// The indices of the `count` largest scores, ascending; among equal scores the lowest indices.
 pub(crate) fn largest(scores: &[f64], count: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..scores.len()).collect();
-    places.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    places.truncate(count);
-    places.sort_unstable();
-    places
+    let mut indices: Vec<usize> = (0..scores.len()).collect();
+    indices.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    indices.truncate(count);
+    indices.sort_unstable();
+    indices
 }
 
-/// `total` shared out in proportion to `capacities`, none above its own; they must hold `total` together.
+/// `total` shared out in proportion to `capacities`, no share above its own capacity; together they must hold `total`.
 ///
 /// Remainders are spread over the whole length, as a line is drawn on a grid: 2 over five equal frames go to frames 1 and 3.
 pub(crate) fn spread(total: usize, capacities: &[usize]) -> Vec<usize> {
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_scores_prefer_low_places() {
+    fn equal_scores_prefer_low_indices() {
         assert_eq!(largest(&[1.0, 3.0, 2.0, 3.0, 3.0], 2), [1, 3]);
         assert_eq!(largest(&[1.0, 3.0], 0), [0usize; 0]);
     }

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::nearest::{ROWS, each_product};
 use crate::products::products;
 
-/// The component of each of the unit vectors `[N, dim]` where those of a cosine above `threshold` are connected, and how many there
-/// are. Components are numbered by their first member. Cosines are computed once for each pair.
+/// The component of each of the unit vectors `[N, dim]`, of which those with a cosine above `threshold` are connected, and the number of
+/// components. They are numbered by their first member. Cosines are computed once for each pair.
 pub(crate) fn components(units: &[f32], dim: usize, threshold: f32) -> (Vec<u32>, usize) {
     let count = units.len() / dim;
     let of_block = |block: usize| {
@@ -61,12 +61,12 @@ impl SpanningTree {
         while !outside.is_empty() {
             products(&units[last * dim..][..dim], units, dim, &mut row);
             let mut next = (0, f32::NEG_INFINITY);
-            for (place, &vector) in outside.iter().enumerate() {
+            for (index, &vector) in outside.iter().enumerate() {
                 if row[vector] > nearest[vector].1 {
                     nearest[vector] = (last, row[vector]);
                 }
                 if nearest[vector].1 > next.1 {
-                    next = (place, nearest[vector].1);
+                    next = (index, nearest[vector].1);
                 }
             }
             last = outside.swap_remove(next.0);
@@ -75,7 +75,7 @@ impl SpanningTree {
         Self { count, edges }
     }
 
-    /// As [`components`] gives them.
+    /// As [`components`] returns them.
     pub(crate) fn components(&self, threshold: f32) -> (Vec<u32>, usize) {
         let mut forest = Forest::new(self.count);
         let above = self.edges.iter().filter(|(.., cosine)| *cosine > threshold);
@@ -90,29 +90,29 @@ pub(crate) struct Forest {
 }
 
 impl Forest {
-    /// Every place by itself.
+    /// Every member by itself.
     pub(crate) fn new(count: usize) -> Self {
         Self { parents: (0..count as u32).collect() }
     }
 
-    /// The first member of the set of a place.
-    pub(crate) fn root(&mut self, place: usize) -> usize {
-        let mut place = place;
-        while self.parents[place] as usize != place {
-            let parent = self.parents[place] as usize;
-            self.parents[place] = self.parents[parent];
-            place = parent;
+    /// The first member of the set of a member.
+    pub(crate) fn root(&mut self, member: usize) -> usize {
+        let mut member = member;
+        while self.parents[member] as usize != member {
+            let parent = self.parents[member] as usize;
+            self.parents[member] = self.parents[parent];
+            member = parent;
         }
-        place
+        member
     }
 
-    /// The set of each member and how many there are, numbered by their first members.
+    /// The set of each member and the number of sets, which are numbered by their first members.
     pub(crate) fn components(mut self) -> (Vec<u32>, usize) {
         let count = self.parents.len();
-        let mut numbers = vec![None; count];
+        let mut labels = vec![None; count];
         let mut found = 0;
-        let label = |place| {
-            *numbers[self.root(place)].get_or_insert_with(|| {
+        let label = |member| {
+            *labels[self.root(member)].get_or_insert_with(|| {
                 found += 1;
                 found - 1
             })
@@ -120,7 +120,7 @@ impl Forest {
         ((0..count).map(label).collect(), found as usize)
     }
 
-    /// Makes the two one set; whether they were apart.
+    /// Joins the sets of two members; returns whether they were different.
     pub(crate) fn join(&mut self, a: usize, b: usize) -> bool {
         let (a, b) = (self.root(a), self.root(b));
         self.parents[a.max(b)] = a.min(b) as u32;
@@ -162,7 +162,7 @@ mod tests {
         }
         let mut forest = Forest::new(300);
         (0..300).for_each(|a| (0..a).filter(|&b| alike(a, b)).for_each(|b| _ = forest.join(a, b)));
-        assert_eq!(count, (0..300).filter(|&place| forest.root(place) == place).count());
+        assert_eq!(count, (0..300).filter(|&member| forest.root(member) == member).count());
         for a in 0..300 {
             assert_eq!(labels[a] == labels[7], forest.root(a) == forest.root(7));
         }

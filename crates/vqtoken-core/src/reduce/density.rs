@@ -1,4 +1,4 @@
-//! DPC-KNN: how dense tokens lie around each one, how far the next denser one is, and clusters around the peaks.
+//! DPC-KNN: the density around each token, the distance to the next denser one, and clusters around the peaks.
 
 use rayon::prelude::*;
 
@@ -31,7 +31,7 @@ impl Points {
         self.squares.len()
     }
 
-    /// Gives `visit` the squared distance of each of some points to each of `columns`, in the units of `rows`.
+    /// Calls `visit` with the squared distance of each of some points to each of `columns`, in the units of `rows`.
     fn each_distance(
         &self,
         first: usize,
@@ -94,7 +94,7 @@ impl Points {
         to_denser.zip(&spacing).map(peak).collect()
     }
 
-    /// The `count` highest peaks, in order of place; `count` is at most N.
+    /// The indices of the `count` highest peaks, ascending; `count` is at most N.
     pub(crate) fn centres(&self, count: usize, k: usize) -> Vec<usize> {
         largest(&self.peaks(k), count)
     }

@@ -1,8 +1,8 @@
-//! DyCoke's temporal merging: in windows of four frames, what repeats an earlier frame goes.
+//! DyCoke's temporal merging: in windows of four frames, tokens that repeat an earlier frame are dropped.
 
 use super::amount::{Parameter, Target};
 use super::choose::{largest, spread};
-use super::similarity::same_place_cosines;
+use super::similarity::same_cell_cosines;
 use super::{ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 
@@ -11,16 +11,16 @@ pub(crate) const MERGING_RATE: Parameter = Parameter { key: "p", least: 0.0, mos
 /// The temporal part of DyCoke (Tao et al., CVPR 2025; KD-TAO/DyCoke).
 ///
 /// In each window of four frames the first is kept whole. The second is compared with the first, the fourth with the third, and
-/// the third with the first, token by token at the same place, and keeps its least similar ones. Tokens that go are dropped, as
-/// in the source: the earlier frame stands for them unchanged.
+/// the third with the first, cell by cell, and keeps its least similar tokens. The others are dropped, as in the source: the earlier
+/// frame represents them unchanged.
 ///
 /// Natural unit: the merging rate p, `dycoke:p=0.7`; a compared frame keeps `floor((1 - p) H W)` tokens. A budget of M is met
 /// exactly by sharing what the whole frames leave over the compared frames; it cannot be below one whole frame in four.
 /// Complexity: `3 N D`, and `2 D` for each compared token.
 ///
 /// Differences from the published code, which reads the similarities of the previous pair, leaves the last window's third frame
-/// whole, drops an odd last frame, and lists a frame's tokens by similarity: here each pair has its own, every window is
-/// treated alike, an odd last frame stays whole, and tokens are listed by place.
+/// whole, drops an odd last frame, and orders a frame's tokens by similarity: here each pair has its own, all windows are treated
+/// alike, an odd last frame stays whole, and tokens are ordered by position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DyCoke {
     /// p, or M.
@@ -58,14 +58,14 @@ impl Reducer for DyCoke {
                 spread(left.ok_or(too_small)?, &capacities)
             }
         };
-        let (cosines, flops) = same_place_cosines(grid, reference);
+        let (cosines, flops) = same_cell_cosines(grid, reference);
         let mut of_frame = vec![per_frame; frames];
         compared.iter().zip(counts).for_each(|(&frame, count)| of_frame[frame] = count);
         let kept = cosines.chunks_exact(per_frame).zip(of_frame).enumerate();
         let kept = kept.flat_map(|(frame, (cosines, count))| {
             let scores: Vec<f64> =
                 cosines.iter().map(|cosine| -f64::from(cosine.unwrap_or_default())).collect();
-            largest(&scores, count).into_iter().map(move |place| frame * per_frame + place)
+            largest(&scores, count).into_iter().map(move |cell| frame * per_frame + cell)
         });
         Ok(Reduction::kept(grid, kept.collect(), flops))
     }

@@ -1,11 +1,12 @@
-//! Why a token grid could not be reduced, or a text names no reducer.
+//! Why a token grid could not be reduced, or a text is not a reducer.
 
 use crate::budget::BudgetError;
 use crate::grid::GridError;
 use crate::quantize::QuantizeError;
 
-/// Why a token grid could not be reduced, or a text names no reducer.
+/// Why a token grid could not be reduced, or a text is not a reducer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReduceError {
     /// A budget of no tokens.
     #[error("a budget of 0 visual tokens leaves nothing of the video: ask for at least 1")]
@@ -20,26 +21,26 @@ pub enum ReduceError {
         /// N.
         tokens: usize,
     },
-    /// The method cannot give so few.
+    /// The method cannot leave so few.
     #[error(
-        "{reducer} cannot give fewer than {least} visual tokens for this clip, but {budget} were asked for: raise the budget, sample fewer frames or take another reducer"
+        "{reducer} cannot leave fewer than {least} visual tokens of this clip, but {budget} were asked for: raise the budget, sample fewer frames or use another reducer"
     )]
     BudgetTooSmall {
         /// Its name, without the amount.
         reducer: &'static str,
         /// What was asked for.
         budget: usize,
-        /// The fewest it gives.
+        /// The fewest it leaves.
         least: usize,
     },
     /// A share outside of 0 to 100 percent.
-    #[error("{percent}% is no share of the tokens: give more than 0% and at most 100%")]
+    #[error("{percent}% is not a share of the tokens: choose more than 0% and at most 100%")]
     Share {
         /// What was asked for.
         percent: f64,
     },
     /// A method's own parameter is outside of its range.
-    #[error("{key}={value} is out of range: give {key} from {least} to {most}")]
+    #[error("{key}={value} is out of range: choose {key} from {least} to {most}")]
     Parameter {
         /// The letter or name of the parameter.
         key: &'static str,
@@ -51,7 +52,7 @@ pub enum ReduceError {
         most: f64,
     },
     /// No reducer has this name.
-    #[error("{text:?} names no reducer: write one of {names}")]
+    #[error("{text:?} is not a reducer: choose one of {names}")]
     Unknown {
         /// What was written.
         text: String,
@@ -59,11 +60,11 @@ pub enum ReduceError {
         names: String,
     },
     /// What follows a reducer's name cannot be read.
-    #[error("{text:?} is no amount: write {expected}")]
+    #[error("{text:?} is not an amount: write {expected}")]
     Amount {
         /// What was written.
         text: String,
-        /// What can be.
+        /// What is accepted.
         expected: String,
     },
     /// VQToken's budget cannot be read.
@@ -72,7 +73,7 @@ pub enum ReduceError {
     /// A token holds NaN or an infinity, or VQToken's quantizer refused.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
-    /// A pooled grid cannot exist.
+    /// The pooled grid is malformed.
     #[error(transparent)]
     Grid(#[from] GridError),
 }

@@ -1,8 +1,8 @@
-//! EVS: tokens stay where they changed since the frame before.
+//! EVS: keeps the tokens that changed since the previous frame.
 
 use super::amount::{Parameter, Target};
 use super::choose::largest;
-use super::similarity::same_place_cosines;
+use super::similarity::same_cell_cosines;
 use super::{ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 
@@ -11,11 +11,11 @@ pub(crate) const PRUNING_RATE: Parameter = Parameter { key: "q", least: 0.0, mos
 /// Larger than any dissimilarity, so that the first frame comes first.
 const FIRST_FRAME: f64 = 255.0;
 
-/// Efficient Video Sampling (NVIDIA, arXiv 2510.14624; in vLLM): keeps the tokens whose dissimilarity `1 - cos` to the token at
-/// the same place in the frame before is largest in the whole clip, and all of the first frame.
+/// Efficient Video Sampling (NVIDIA, arXiv 2510.14624; in vLLM): keeps the tokens whose dissimilarity `1 - cos` to the token of the
+/// same cell in the previous frame is largest in the whole clip, and all of the first frame.
 ///
 /// Natural unit: the pruning rate q, `evs:q=0.9`, which keeps `max(H W, floor(N (1 - q)))` tokens. A budget of M keeps M, always
-/// met; below `H W`, which the source never goes to, these are the first M tokens of the first frame, as its order says. Among
+/// met; below `H W`, which the source never reaches, these are the first M tokens of the first frame, by its order. Among
 /// equal dissimilarities the first stays; the cosine with a zero token is 0. Complexity: `3 N D + 2 (N - H W) D`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evs {
@@ -35,7 +35,7 @@ impl Reducer for Evs {
             Target::Amount(amount) => amount.tokens(grid)?,
             Target::Parameter(q) => per_frame.max((tokens as f64 * (1.0 - PRUNING_RATE.check(*q)?)) as usize),
         };
-        let (cosines, flops) = same_place_cosines(grid, |frame| frame.checked_sub(1));
+        let (cosines, flops) = same_cell_cosines(grid, |frame| frame.checked_sub(1));
         let dissimilarity =
             |cosine: &Option<f32>| cosine.map_or(FIRST_FRAME, |cosine| 1.0 - f64::from(cosine));
         let scores: Vec<f64> = cosines.iter().map(dissimilarity).collect();

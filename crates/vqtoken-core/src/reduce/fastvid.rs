@@ -1,4 +1,4 @@
-//! FastVID: the clip is cut into segments, and each gives anchors that others merge into, and its salient tokens.
+//! FastVID: the clip is cut into segments; each keeps its salient tokens, and anchors that the others merge into.
 
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::unit_tokens::normalize;
 
 /// At least so many segments, c.
 const SEGMENTS: usize = 8;
-/// Adjacent frames less similar than this are always parted.
+/// Adjacent frames less similar than this are always separated.
 const SIMILARITY: f32 = 0.9;
 /// The share of a segment's tokens that are anchors, d.
 const CONTEXT: f64 = 0.4;
@@ -34,7 +34,7 @@ const NEIGHBOURS: usize = 4;
 /// A segment without anchors drops its other tokens.
 ///
 /// Natural unit: visual tokens per frame. M tokens for the clip are spread evenly over the frames and summed over a segment; always met.
-/// Tokens are ordered by the place of the anchor or salient token itself, as in the source. Differences: attention and global
+/// A token has the position of the anchor or salient token itself, as in the source. Differences: attention and global
 /// features of the vision tower are not in a token grid, so salient means of the largest norm, and the means of frames are compared;
 /// shares are rounded once a segment and not once a frame, so that a few dozen tokens for the clip are possible; and a token merges
 /// into one anchor of its segment, where the published code merges it into one of each anchor frame.
@@ -45,7 +45,7 @@ pub struct FastVid {
     pub amount: Amount,
 }
 
-/// What a frame gives.
+/// How many tokens a frame keeps.
 #[derive(Default)]
 struct Share {
     salient: usize,
@@ -62,15 +62,15 @@ impl Reducer for FastVid {
         let (frames, per_frame) = (grid.shape().frames, grid.shape().tokens_per_frame());
         let counts = spread(self.amount.tokens(grid)?, &vec![per_frame; frames]);
         let norms = squared_norms(grid);
-        let mut pieces =
-            Pieces { grid, kept: Vec::new(), assigned: Vec::new(), flops: 3 * grid.data().len() as u64 };
+        let mut selection =
+            Selection { grid, kept: Vec::new(), assigned: Vec::new(), flops: 3 * grid.data().len() as u64 };
         let mut first = 0;
         for length in segments(&frame_means(grid), grid.dim()) {
             let shares = shares(counts[first..first + length].iter().sum(), length, per_frame);
-            pieces.add_segment(first, &shares, &norms);
+            selection.add_segment(first, &shares, &norms);
             first += length;
         }
-        Ok(pieces.finish())
+        Ok(selection.finish())
     }
 }
 
@@ -81,7 +81,7 @@ fn segments(frame_means: &[f32], dim: usize) -> Vec<usize> {
     let cosines: Vec<f32> = pairs.map(|(a, b)| product(a, b)).collect();
     let unlike: Vec<f64> = cosines.iter().map(|&cosine| -f64::from(cosine)).collect();
     let mut cut: Vec<bool> = cosines.iter().map(|&cosine| cosine < SIMILARITY).collect();
-    largest(&unlike, SEGMENTS - 1).into_iter().for_each(|place| cut[place] = true);
+    largest(&unlike, SEGMENTS - 1).into_iter().for_each(|pair| cut[pair] = true);
     cut.push(true);
     cut.split_inclusive(|&cut| cut).map(<[bool]>::len).collect()
 }
@@ -98,35 +98,33 @@ fn shares(budget: usize, length: usize, per_frame: usize) -> Vec<Share> {
     anchors_of.into_iter().zip(salient_of).map(share).collect()
 }
 
-/// The visual tokens found so far.
-struct Pieces<'a> {
+/// The tokens found so far.
+struct Selection<'a> {
     grid: &'a TokenGrid,
-    /// The place of each in the grid and its value.
+    /// The grid token that each stands at, and its value.
     kept: Vec<(usize, Vec<f32>)>,
-    /// A grid token and the place of the visual token it went into.
+    /// A grid token, and the one that it went into.
     assigned: Vec<(usize, usize)>,
     flops: u64,
 }
 
-impl Pieces<'_> {
+impl Selection<'_> {
     fn add_segment(&mut self, first: usize, shares: &[Share], norms: &[f64]) {
         let (grid, per_frame, dim) = (self.grid, self.grid.shape().tokens_per_frame(), self.grid.dim());
         let of_frame = |(frame, share): (usize, &Share)| {
             let start = (first + frame) * per_frame;
             let salient = largest(&norms[start..][..per_frame], share.salient);
             let others: Vec<usize> =
-                (0..per_frame).filter(|place| salient.binary_search(place).is_err()).collect();
+                (0..per_frame).filter(|cell| salient.binary_search(cell).is_err()).collect();
             let anchors = if share.anchors > 0 {
-                let rows = gather(grid.data(), dim, others.iter().map(|place| start + place));
+                let rows = gather(grid.data(), dim, others.iter().map(|cell| start + cell));
                 largest(&Points::new(&rows, dim).peaks(NEIGHBOURS), share.anchors)
             } else {
                 Vec::new()
             };
-            let anchors: Vec<usize> = anchors.into_iter().map(|place| start + others[place]).collect();
-            let move_to = |places: Vec<usize>| -> Vec<usize> {
-                places.into_iter().map(|place| start + place).collect()
-            };
-            (move_to(salient), move_to(others), anchors)
+            let anchors: Vec<usize> = anchors.into_iter().map(|index| start + others[index]).collect();
+            let tokens = |cells: Vec<usize>| cells.into_iter().map(|cell| start + cell).collect::<Vec<_>>();
+            (tokens(salient), tokens(others), anchors)
         };
         let found: Vec<_> = shares.par_iter().enumerate().map(of_frame).collect();
         let (mut others, mut anchors) = (Vec::new(), Vec::new());
@@ -149,7 +147,7 @@ impl Pieces<'_> {
     /// Merges `others`, the anchors among them, into their most similar anchors.
     fn merge(&mut self, others: &[usize], anchors: &[usize]) {
         let (grid, dim) = (self.grid, self.grid.dim());
-        let units = |places: &[usize]| normalize(&gather(grid.data(), dim, places.iter().copied()), dim);
+        let units = |tokens: &[usize]| normalize(&gather(grid.data(), dim, tokens.iter().copied()), dim);
         let nearest = nearest(&units(others), &units(anchors), dim);
         let mut members = vec![Vec::new(); anchors.len()];
         for (&token, (anchor, _)) in others.iter().zip(nearest) {
@@ -235,9 +233,9 @@ mod tests {
     fn an_anchor_weighs_three_fifths() {
         // One merge alone: tokens (1, 0), (4, 1) and (0, 2), of which the first and the last are anchors.
         let clip = grid(1, 1, 3, 2, vec![1.0, 0.0, 4.0, 1.0, 0.0, 2.0]);
-        let mut pieces = Pieces { grid: &clip, kept: Vec::new(), assigned: Vec::new(), flops: 0 };
-        pieces.merge(&[0, 1, 2], &[0, 2]);
-        let reduction = pieces.finish();
+        let mut selection = Selection { grid: &clip, kept: Vec::new(), assigned: Vec::new(), flops: 0 };
+        selection.merge(&[0, 1, 2], &[0, 2]);
+        let reduction = selection.finish();
         // Token 1 joins token 0: mean (2.5, 0.5), so 0.6 (1, 0) + 0.4 (2.5, 0.5) = (1.6, 0.2); token 2 is alone.
         assert_eq!(reduction.assignment, [0, 0, 1].map(Some));
         for (found, expected) in reduction.tokens.data().iter().zip([1.6, 0.2, 0.0, 2.0]) {

@@ -1,15 +1,15 @@
-//! HoliTom, outer part: places that stay alike are averaged over windows of frames, then density peaks are kept.
+//! HoliTom, outer part: cells that stay alike are averaged over windows of frames, then density peaks are kept.
 
 use rayon::prelude::*;
 
 use super::choose::spread;
 use super::density::Points;
 use super::reduction::mean;
-use super::similarity::same_place_cosines;
+use super::similarity::same_cell_cosines;
 use super::{Amount, ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 
-/// A place is static from a frame to the next if its cosine is above this.
+/// A cell is static from a frame to the next if its cosine is above this.
 const SIMILARITY: f32 = 0.8;
 /// What a centre weighs beside the mean of its cluster's other tokens.
 const CENTRE_WEIGHT: f64 = 0.6;
@@ -18,13 +18,13 @@ const NEIGHBOURS: usize = 7;
 
 /// What HoliTom (Shao et al., NeurIPS 2025; cokeshao/HoliTom) does before the language model.
 ///
-/// The clip is cut into windows of frames so that the sum of (places static throughout a window) times (its length - 1) is largest.
-/// A static place of a window becomes the mean over its frames. Then the static tokens of each window, and the others of each frame, are
+/// The clip is cut into windows of frames so that the sum of (cells static throughout a window) times (its length - 1) is largest.
+/// A static cell of a window becomes the mean over its frames. Then the static tokens of each window, and the others of each frame, are
 /// clustered around their density peaks (k = 7): `0.6 centre + 0.4 mean of the others`.
 ///
 /// Natural unit: the ratio of tokens kept, which the source raises by what the windows saved. A budget of M tokens for the clip is
-/// shared out in proportion to what windows and frames have left; met by at most M, fewer only where the windows leave fewer; with a
-/// small M some give none. A token takes the position of its centre; a static one stands in the first frame of its window, as in the source.
+/// shared out in proportion to what windows and frames have left; at most M are left, fewer only where the windows leave fewer; with a
+/// small M some windows and frames keep none. A token takes the position of its centre; a static one stands in the first frame of its window, as in the source.
 /// Difference: the source's default keeps the tokens of most attention among those that are not static; attention is not in a token grid, so they are
 /// clustered too, its other option. Its merging inside the language model is not part of this.
 /// Complexity: cosines `5 N D`, means `N D`, and `2 n^2 D` for each group of n tokens.
@@ -34,7 +34,7 @@ pub struct HoliTom {
     pub amount: Amount,
 }
 
-/// The grid tokens behind each token of a window's static places, or of a frame's others.
+/// The grid tokens that each token of a window's static cells, or of a frame's other cells, stands for.
 type Group = Vec<Vec<usize>>;
 
 impl Reducer for HoliTom {
@@ -45,7 +45,7 @@ impl Reducer for HoliTom {
     fn reduce(&self, grid: &TokenGrid) -> Result<Reduction, ReduceError> {
         check(grid)?;
         let budget = self.amount.tokens(grid)?;
-        let (cosines, cosine_flops) = same_place_cosines(grid, |frame| frame.checked_sub(1));
+        let (cosines, cosine_flops) = same_cell_cosines(grid, |frame| frame.checked_sub(1));
         let is_static: Vec<bool> =
             cosines.iter().map(|cosine| cosine.is_some_and(|cosine| cosine > SIMILARITY)).collect();
         let groups = groups(&is_static, grid.shape().tokens_per_frame());
@@ -77,7 +77,7 @@ impl Reducer for HoliTom {
 /// Windows of frames, first and last, that save the most tokens; of equal ones the shorter last window.
 fn windows(is_static: &[bool], per_frame: usize) -> Vec<(usize, usize)> {
     let frames = is_static.len() / per_frame;
-    // The most saved before each frame, and where the window that ends there begins.
+    // The most saved before each frame, and the first frame of the window that ends there.
     let (mut saved, mut begins) = (vec![0; frames + 1], vec![0; frames]);
     for last in 0..frames {
         (saved[last + 1], begins[last]) = (saved[last], last);
@@ -108,14 +108,14 @@ fn windows(is_static: &[bool], per_frame: usize) -> Vec<(usize, usize)> {
 fn groups(is_static: &[bool], per_frame: usize) -> Vec<Group> {
     let mut groups = Vec::new();
     for (first, last) in windows(is_static, per_frame) {
-        let stays = |place: &usize| {
-            last > first && (first + 1..=last).all(|frame| is_static[frame * per_frame + place])
+        let stays = |cell: &usize| {
+            last > first && (first + 1..=last).all(|frame| is_static[frame * per_frame + cell])
         };
         let (still, others): (Vec<usize>, Vec<usize>) = (0..per_frame).partition(stays);
-        let over_time = |&place: &usize| (first..=last).map(|frame| frame * per_frame + place).collect();
+        let over_time = |&cell: &usize| (first..=last).map(|frame| frame * per_frame + cell).collect();
         groups.push(still.iter().map(over_time).collect());
         groups.extend(
-            (first..=last).map(|frame| others.iter().map(|&place| vec![frame * per_frame + place]).collect()),
+            (first..=last).map(|frame| others.iter().map(|&cell| vec![frame * per_frame + cell]).collect()),
         );
     }
     groups
@@ -143,9 +143,9 @@ fn reduce_group(grid: &TokenGrid, group: &Group, count: usize) -> Clusters {
     let centres = points.centres(count, NEIGHBOURS.min(count));
     let labels = points.assign(&centres);
     let mut others = vec![Vec::new(); count];
-    for (place, &label) in labels.iter().enumerate() {
-        if centres[label as usize] != place {
-            others[label as usize].push(place);
+    for (index, &label) in labels.iter().enumerate() {
+        if centres[label as usize] != index {
+            others[label as usize].push(index);
         }
     }
     let value = |(&centre, others): (&usize, &Vec<usize>)| {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn windows_save_the_most() {
-        // Three frames of three places; A stays throughout, B from frame 0 to 1, C from 1 to 2. All together save 1 * 2, either pair
+        // Three frames of three cells; A stays throughout, B from frame 0 to 1, C from 1 to 2. All together save 1 * 2, either pair
         // 2 * 1: as much, so the last window is the shortest.
         let pattern = [[false; 3], [true, true, false], [true, false, true]].concat();
         assert_eq!(windows(&pattern, 3), [(0, 1), (2, 2)]);
@@ -178,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn static_places_are_averaged() {
-        // The first place keeps its direction, the second turns.
+    fn static_cells_are_averaged() {
+        // The first cell keeps its direction, the second turns.
         let clip = grid(2, 1, 2, 2, vec![1.0, 0.0, 0.0, 2.0, 3.0, 0.0, 5.0, 0.0]);
         let of = |tokens| HoliTom { amount: Amount::Tokens(tokens) }.reduce(&clip).unwrap();
         // Three are left of four: the static (2, 0), then frame by frame.

@@ -5,13 +5,14 @@ use super::reduction::Reduction;
 use crate::grid::TokenGrid;
 use crate::unit_tokens::normalize;
 
-/// A clip being merged. Tokens keep the place of the grid where they started; `order` of a caller lists those that are left.
+/// A clip being merged. Tokens keep the index that they have in the grid; callers list those that are left.
+#[derive(Clone)]
 pub(crate) struct Merging {
     dim: usize,
     data: Vec<f32>,
-    /// How many grid tokens each place stands for.
+    /// How many grid tokens each token stands for.
     sizes: Vec<u32>,
-    /// What each place was merged into; itself if it is left.
+    /// The token that each was merged into; itself if it is left.
     parents: Vec<u32>,
     left: usize,
     flops: u64,
@@ -36,9 +37,9 @@ impl Merging {
         self.left
     }
 
-    /// Whether a place has not been merged into another.
-    pub(crate) fn is_left(&self, place: u32) -> bool {
-        self.parents[place as usize] == place
+    /// Whether a token has not been merged into another.
+    pub(crate) fn is_left(&self, token: u32) -> bool {
+        self.parents[token as usize] == token
     }
 
     /// Each source with the target of the largest cosine, ties to the first; none without targets.
@@ -46,8 +47,8 @@ impl Merging {
         if targets.is_empty() {
             return Vec::new();
         }
-        let units = |places: &[u32]| {
-            normalize(&gather(&self.data, self.dim, places.iter().map(|&place| place as usize)), self.dim)
+        let units = |tokens: &[u32]| {
+            normalize(&gather(&self.data, self.dim, tokens.iter().map(|&token| token as usize)), self.dim)
         };
         let matches = nearest(&units(sources), &units(targets), self.dim);
         let (normalize, compare) = (3 * (sources.len() + targets.len()), 2 * sources.len() * targets.len());
@@ -70,11 +71,11 @@ impl Merging {
             let target = group[0].target as usize;
             let mut sum = vec![0.0f64; self.dim];
             let mut size = 0;
-            for place in std::iter::once(target).chain(group.iter().map(|pair| pair.source as usize)) {
-                let (row, weight) = (&self.data[place * self.dim..][..self.dim], self.sizes[place]);
+            for token in std::iter::once(target).chain(group.iter().map(|pair| pair.source as usize)) {
+                let (row, weight) = (&self.data[token * self.dim..][..self.dim], self.sizes[token]);
                 sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(weight) * f64::from(x));
                 size += weight;
-                self.parents[place] = target as u32;
+                self.parents[token] = target as u32;
             }
             let row = &mut self.data[target * self.dim..][..self.dim];
             row.iter_mut().zip(sum).for_each(|(x, sum)| *x = (sum / f64::from(size)) as f32);
@@ -87,22 +88,36 @@ impl Merging {
     /// ToMe on the tokens of `order`, all that are left, until `budget` are.
     pub(crate) fn halve_until(&mut self, mut order: Vec<u32>, budget: usize) {
         while self.left > budget {
-            let sources: Vec<u32> = order.iter().copied().step_by(2).collect();
-            let targets: Vec<u32> = order.iter().copied().skip(1).step_by(2).collect();
-            let pairs = self.pairs(&sources, &targets);
-            self.merge(pairs, (self.left - budget).min(order.len() / 2));
-            order = sources.into_iter().filter(|&place| self.is_left(place)).chain(targets).collect();
+            order = self.halve(order, budget);
         }
+    }
+
+    /// ToMe on the tokens of `order`, all that are left, as long as a whole half can be merged without going below `budget`. Returns
+    /// the tokens that are left, in the order of the next call.
+    pub(crate) fn halve_above(&mut self, mut order: Vec<u32>, budget: usize) -> Vec<u32> {
+        while self.left > budget && self.left - order.len() / 2 >= budget {
+            order = self.halve(order, budget);
+        }
+        order
+    }
+
+    /// One call of ToMe, down to `budget` at most.
+    fn halve(&mut self, order: Vec<u32>, budget: usize) -> Vec<u32> {
+        let sources: Vec<u32> = order.iter().copied().step_by(2).collect();
+        let targets: Vec<u32> = order.iter().copied().skip(1).step_by(2).collect();
+        let pairs = self.pairs(&sources, &targets);
+        self.merge(pairs, (self.left - budget).min(order.len() / 2));
+        sources.into_iter().filter(|&token| self.is_left(token)).chain(targets).collect()
     }
 
     /// The tokens that are left, each at its own position.
     pub(crate) fn finish(mut self) -> Reduction {
-        for place in 0..self.parents.len() {
-            let mut owner = self.parents[place] as usize;
+        for token in 0..self.parents.len() {
+            let mut owner = self.parents[token] as usize;
             while self.parents[owner] as usize != owner {
                 owner = self.parents[owner] as usize;
             }
-            self.parents[place] = owner as u32;
+            self.parents[token] = owner as u32;
         }
         let left: Vec<usize> = (0..self.parents.len()).filter(|&token| self.is_left(token as u32)).collect();
         let values = gather(&self.data, self.dim, left.iter().copied());

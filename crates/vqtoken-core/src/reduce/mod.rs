@@ -23,10 +23,10 @@
 //! | `sttm:th=0.8` | [`Sttm`] | Hyun et al., ICCV 2025 | threshold th, at most tokens, share | `8 N D` |
 //! | `vqtoken:32` | [`VqToken`] | Zhang and Fu, NeurIPS 2025 | codes, adaptive | `2 N K D` an iteration |
 //!
-//! Tokens and shares are for the whole clip and met exactly where the table does not say "at most" (VQToken: but for clips with fewer
-//! directions); C are the components of all frames. A budget above N is an error, and so is one that a method cannot go down
-//! to (poolings, DyCoke, STTM). All are deterministic, with the same bits for any number of threads; equal scores prefer the first token.
-//! Zero vectors are alike to nothing: their cosines are 0.
+//! Tokens and shares are for the whole clip and met exactly where the table does not say "at most" (VQToken: except for clips with fewer
+//! directions); C is the number of components of all frames. A budget above N is an error, and so is one below what a method can reach
+//! (poolings, DyCoke, STTM). All are deterministic, with the same bits for any number of threads; equal scores prefer the first token.
+//! Cosines with zero vectors are 0.
 
 mod amount;
 mod average;
@@ -79,8 +79,8 @@ pub use video_tome::VideoTome;
 pub use vqtoken::VqToken;
 
 /// Anything that maps a token grid to fewer visual tokens.
-pub trait Reducer: std::fmt::Debug + Send + Sync {
-    /// As it is written on a command line, and read back by [`reducer()`]: `tome:32`.
+pub trait Reducer: std::any::Any + std::fmt::Debug + Send + Sync {
+    /// The text that [`reducer()`] parses: `tome:32`.
     fn name(&self) -> String;
 
     /// Reduces the tokens of one clip.
@@ -93,19 +93,19 @@ pub trait Reducer: std::fmt::Debug + Send + Sync {
 /// A kind of reducer, for help texts.
 #[derive(Debug)]
 pub struct ReducerInfo {
-    /// What stands before the colon.
+    /// The part before the colon.
     pub name: &'static str,
-    /// One or two ways to write it.
+    /// One or two examples.
     pub usage: &'static str,
     /// What it does, in a line.
     pub description: &'static str,
     /// Where it was published.
     pub source: &'static str,
-    /// Reads what stands after the colon.
+    /// Parses the part after the colon.
     parse: fn(&str) -> Result<Box<dyn Reducer>, ReduceError>,
 }
 
-/// All of them, simple ones first.
+/// All reducers, simple ones first.
 pub const REDUCERS: &[ReducerInfo] = &[
     ReducerInfo {
         name: "uniform",
@@ -152,7 +152,7 @@ pub const REDUCERS: &[ReducerInfo] = &[
     ReducerInfo {
         name: "video-tome",
         usage: "video-tome:32, video-tome:10%",
-        description: "tokens of four frames merge into the most similar of one of them",
+        description: "tokens of four frames merge into the most similar tokens of one of them",
         source: "VidToMe, Li et al., CVPR 2024",
         parse: |text| Ok(Box::new(VideoTome { amount: text.parse()? })),
     },
@@ -166,14 +166,14 @@ pub const REDUCERS: &[ReducerInfo] = &[
     ReducerInfo {
         name: "dycoke",
         usage: "dycoke:p=0.7, dycoke:50%",
-        description: "in windows of four frames, tokens that repeat an earlier frame go",
+        description: "in windows of four frames, tokens that repeat an earlier frame are dropped",
         source: "DyCoke, Tao et al., CVPR 2025",
         parse: |text| Ok(Box::new(DyCoke { target: dycoke::MERGING_RATE.parse(text)? })),
     },
     ReducerInfo {
         name: "evs",
         usage: "evs:q=0.9, evs:10%",
-        description: "the tokens that changed most since the frame before",
+        description: "the tokens that changed most since the previous frame",
         source: "EVS, NVIDIA, arXiv 2510.14624",
         parse: |text| Ok(Box::new(Evs { target: evs::PRUNING_RATE.parse(text)? })),
     },
@@ -194,7 +194,7 @@ pub const REDUCERS: &[ReducerInfo] = &[
     ReducerInfo {
         name: "holitom",
         usage: "holitom:32, holitom:10%",
-        description: "places that stay alike become one over a window of frames, then density peaks",
+        description: "cells that stay alike become one over a window of frames, then density peaks",
         source: "HoliTom, Shao et al., NeurIPS 2025",
         parse: |text| Ok(Box::new(HoliTom { amount: text.parse()? })),
     },
@@ -221,10 +221,10 @@ pub const REDUCERS: &[ReducerInfo] = &[
     },
 ];
 
-/// The reducer that a text names: its name, a colon, and an amount or parameter, as in [`ReducerInfo::usage`].
+/// Parses a reducer: its name, a colon, and an amount or parameter, as in [`ReducerInfo::usage`].
 ///
 /// # Errors
-/// If there is no such reducer, or what follows the colon cannot be read.
+/// If there is no such reducer, or the part after the colon cannot be parsed.
 pub fn reducer(text: &str) -> Result<Box<dyn Reducer>, ReduceError> {
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
     match REDUCERS.iter().find(|info| info.name == name) {
@@ -236,7 +236,7 @@ pub fn reducer(text: &str) -> Result<Box<dyn Reducer>, ReduceError> {
     }
 }
 
-/// Whether every value is finite.
+/// Refuses values that are not finite.
 fn check(grid: &TokenGrid) -> Result<(), ReduceError> {
     Ok(check_tokens(grid, 0)?)
 }

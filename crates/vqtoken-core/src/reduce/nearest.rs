@@ -1,4 +1,4 @@
-//! Products of all rows with all columns, a block at a time: no matrix of tokens x tokens is ever held.
+//! Products of all rows with all columns, a block at a time: a matrix of tokens x tokens is never held.
 
 use rayon::prelude::*;
 
@@ -8,11 +8,11 @@ use crate::products::products;
 pub(crate) const ROWS: usize = 64;
 const COLUMNS: usize = 48;
 
-/// Numbers that are compared at once.
+/// Values that are compared at once.
 const LANES: usize = 16;
 
-/// Gives `visit` the products of each row `[_, dim]` with some columns `[_, dim]`, of which it is told the first; for one row,
-/// columns come in order.
+/// Calls `visit` with a row's index, the index of the first of some columns, and the products of the row with them; for one row, columns
+/// come in order. Rows and columns are `[_, dim]`.
 fn each_run(rows: &[f32], columns: &[f32], dim: usize, mut visit: impl FnMut(usize, usize, &[f32])) {
     let mut block = vec![0.0; rows.len() / dim * COLUMNS];
     for (first, columns) in columns.chunks(COLUMNS * dim).enumerate() {
@@ -25,7 +25,7 @@ fn each_run(rows: &[f32], columns: &[f32], dim: usize, mut visit: impl FnMut(usi
     }
 }
 
-/// Gives `visit` the product of each row `[_, dim]` with each column `[_, dim]`; for one row, columns come in order.
+/// Calls `visit` with the product of each row `[_, dim]` with each column `[_, dim]`; for one row, columns come in order.
 pub(crate) fn each_product(
     rows: &[f32],
     columns: &[f32],
@@ -45,7 +45,7 @@ pub(crate) fn nearest(rows: &[f32], columns: &[f32], dim: usize) -> Vec<(u32, f3
         let mut best = vec![(0, f32::NEG_INFINITY); rows.len() / dim];
         each_run(rows, columns, dim, |row, first, products| {
             let most = largest(products);
-            // Rarely so, which is why columns are not looked at one by one.
+            // This is rare, so columns are not compared one by one.
             if most > best[row].1
                 && let Some(column) = products.iter().position(|&product| product == most)
             {
@@ -57,7 +57,7 @@ pub(crate) fn nearest(rows: &[f32], columns: &[f32], dim: usize) -> Vec<(u32, f3
     rows.par_chunks(ROWS * dim).flat_map_iter(of_block).collect()
 }
 
-/// The largest of some numbers, in a form that compilers turn into vectors.
+/// The largest of some values, in a form that compilers vectorise.
 fn largest(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let (runs, rest) = values.as_chunks::<LANES>();
@@ -68,9 +68,9 @@ fn largest(values: &[f32]) -> f32 {
     most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger)
 }
 
-/// The rows at `places` of `[_, dim]`, one after the other.
-pub(crate) fn gather(rows: &[f32], dim: usize, places: impl IntoIterator<Item = usize>) -> Vec<f32> {
-    places.into_iter().flat_map(|place| &rows[place * dim..][..dim]).copied().collect()
+/// The rows of `[_, dim]` with these indices, one after the other.
+pub(crate) fn gather(rows: &[f32], dim: usize, indices: impl IntoIterator<Item = usize>) -> Vec<f32> {
+    indices.into_iter().flat_map(|index| &rows[index * dim..][..dim]).copied().collect()
 }
 
 #[cfg(test)]

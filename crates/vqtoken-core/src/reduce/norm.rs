@@ -9,8 +9,8 @@ use crate::unit_tokens::squared_length;
 
 /// Keeps the tokens of largest L2 norm in each frame: the "token pruning" that VQToken is compared with.
 ///
-/// Natural unit: tokens per frame. M tokens for the clip are M / T in each frame; what does not divide goes to frames spread
-/// evenly over the clip, and with M below T so many frames keep one token and the others none. Always met. Among equal norms the
+/// Natural unit: tokens per frame. M tokens for the clip are M / T in each frame; the remainder is spread evenly over the clip, and with M
+/// below T, M frames keep one token and the others none. Always met. Among equal norms the
 /// first stays. Complexity: `2 N D`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormPruning {
@@ -30,7 +30,7 @@ impl Reducer for NormPruning {
         let norms = squared_norms(grid);
         let frames = norms.chunks_exact(per_frame).zip(counts).enumerate();
         let kept = frames.flat_map(|(frame, (norms, count))| {
-            largest(norms, count).into_iter().map(move |place| frame * per_frame + place)
+            largest(norms, count).into_iter().map(move |cell| frame * per_frame + cell)
         });
         let kept: Vec<usize> = kept.collect();
         Ok(Reduction::kept(grid, kept, 2 * grid.data().len() as u64))

@@ -1,4 +1,4 @@
-//! What both poolings share: the stride, given or found for a budget.
+//! What both poolings share: the stride, either given or found for a budget.
 
 use super::amount::Parameter;
 use super::{ReduceError, Target};
@@ -8,16 +8,16 @@ const STRIDE: Parameter = Parameter { key: "s", least: 1.0, most: 65_535.0 };
 /// LLaVA-OneVision's.
 const DEFAULT: f64 = 2.0;
 
-/// How a pooling turns a stride into sides.
+/// How a pooling turns a stride into the sides of the pooled grid.
 pub(crate) struct Stride<F> {
     /// Its name.
     pub(crate) reducer: &'static str,
-    /// The cells that a side of so many has with a stride of so much, at least 1.
+    /// From a side and a stride to the pooled side, at least 1.
     pub(crate) pooled: F,
 }
 
 impl Stride<()> {
-    /// Reads what follows the name: nothing, `s=2`, `32` or `10%`.
+    /// Parses the part after the name: nothing, `s=2`, `32` or `10%`.
     pub(crate) fn parse(text: &str) -> Result<Target, ReduceError> {
         if text.is_empty() { Ok(Target::Parameter(DEFAULT)) } else { STRIDE.parse(text) }
     }
@@ -32,7 +32,7 @@ impl Stride<()> {
 }
 
 impl<F: Fn(usize, usize) -> usize> Stride<F> {
-    /// The stride given, without its fraction, or the smallest that gives at most the budget.
+    /// The given stride, without its fraction, or the smallest that meets the budget.
     pub(crate) fn of(&self, target: &Target, grid: &TokenGrid) -> Result<usize, ReduceError> {
         let shape = grid.shape();
         let amount = match target {

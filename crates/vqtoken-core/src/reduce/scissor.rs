@@ -11,8 +11,8 @@ use crate::grid::TokenGrid;
 use crate::unit_tokens::normalize;
 
 pub(crate) const THRESHOLD: Parameter = Parameter { key: "tau", least: -1.0, most: 1.0 };
-/// Halvings of the range of tau in a search: to about 0.0005.
-const HALVINGS: usize = 12;
+/// Bisections of the range of tau: to about 0.0005.
+const BISECTIONS: usize = 12;
 
 /// LLaVA-Scissor (Sun et al., 2025; HumanMLLM/LLaVA-Scissor).
 ///
@@ -20,8 +20,8 @@ const HALVINGS: usize = 12;
 /// with the components of all frames together, each counting once. Then every token of the clip joins the most similar of these
 /// means, and a visual token is the mean of the tokens that joined and of that mean itself.
 ///
-/// Natural unit: the threshold tau, `scissor:tau=0.9`. A budget of M is met by at most M: tau is halved in on from -1 to 1, for the most
-/// tokens seen that are not more than M; tokens that no tau above -1 parts are one. The source looks for components from a random sample of
+/// Natural unit: the threshold tau, `scissor:tau=0.9`. A budget of M leaves at most M: tau is found by bisection from -1 to 1, for the
+/// most tokens seen that are not more than M; tokens that no tau above -1 separates are one. The source looks for components from a random sample of
 /// tokens; here they are exact. A token takes the position of its component's first grid token. Complexity, for one tau: `3 N D` to normalise,
 /// `2 n^2 D` for the n tokens of each frame and the n components of all, `2 N M D` to join, and the means.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ impl Components {
         // Below every cosine, so that all tokens are one.
         let (mut low, mut high) = (-1.0f32, 1.0f32);
         let mut best = Self::of(grid, frames, 2.0 * low);
-        for _ in 0..HALVINGS {
+        for _ in 0..BISECTIONS {
             let middle = 0.5 * (low + high);
             let tried = Self::of(grid, frames, middle);
             let count = tried.centres.len() / dim;
@@ -148,7 +148,7 @@ mod tests {
             Scissor { target: Target::Amount(Amount::Tokens(tokens)) }.reduce(&clip()).unwrap().tokens.len()
         };
         assert_eq!((of(1), of(2)), (1, 2));
-        // tau = 1 connects nothing in frames or over time, but no tau short of it parts (0, 4) from (0, 6).
+        // tau = 1 connects nothing in frames or over time, but no tau below it separates (0, 4) from (0, 6).
         assert!(of(6) <= 6 && of(6) > 2);
     }
 }

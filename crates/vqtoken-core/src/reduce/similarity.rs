@@ -1,4 +1,4 @@
-//! How alike tokens at the same place of two frames are.
+//! Cosines of tokens in the same cell of two frames.
 
 use rayon::prelude::*;
 
@@ -6,9 +6,9 @@ use crate::grid::TokenGrid;
 use crate::products::product;
 use crate::unit_tokens::normalize;
 
-/// The cosine of every token with the token at the same place in its frame's reference frame, `[N]`, `None` where the frame has
-/// none; and the operations that takes: `3 N D` to normalise and `2 D` a cosine. The cosine with a zero vector is 0.
-pub(crate) fn same_place_cosines(
+/// The cosine of every token with the token of the same cell in its frame's reference frame, `[N]`, `None` where the frame has
+/// none; and the operations: `3 N D` to normalise and `2 D` a cosine. The cosine with a zero vector is 0.
+pub(crate) fn same_cell_cosines(
     grid: &TokenGrid,
     reference: impl Fn(usize) -> Option<usize> + Sync,
 ) -> (Vec<Option<f32>>, u64) {

@@ -13,8 +13,8 @@ use crate::unit_tokens::normalize;
 pub(crate) const THRESHOLD: Parameter = Parameter { key: "th", least: -1.0, most: 1.0 };
 /// How far the threshold over time lies below the one in a frame.
 const OVER_TIME: f32 = 0.2;
-/// Halvings of the range of th in a search: to about 0.0005.
-const HALVINGS: usize = 12;
+/// Bisections of the range of th: to about 0.0005.
+const BISECTIONS: usize = 12;
 
 /// Multi-granular spatio-temporal token merging (Hyun et al., ICCV 2025; HYUNJS/STTM).
 ///
@@ -23,8 +23,8 @@ const HALVINGS: usize = 12;
 /// consecutive frames of which one contains the other and whose cosine is at least `th - 0.2` are connected, and connected nodes become
 /// the mean of the nodes, whatever their sizes, at the position of the upper left token of the first of them.
 ///
-/// Natural unit: the threshold th, `sttm:th=0.8`, whose 0.6 over time is the published pair; two thresholds apart cannot be given. A
-/// budget of M is met by at most M: th is halved in on from -1 to 1, for the most tokens seen that are not more than M; never
+/// Natural unit: the threshold th, `sttm:th=0.8`, with th - 0.2 = 0.6 over time as published; the two cannot be set separately. A
+/// budget of M leaves at most M: th is found by bisection from -1 to 1, for the most tokens seen that are not more than M; never
 /// fewer than the roots of a frame, 2 x 2 for 27 x 27. Complexity: the levels and their cosines, about `8 N D`, and `2 D` a pair of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sttm {
@@ -51,7 +51,7 @@ impl Reducer for Sttm {
         let (mut low, mut high) = (-1.0f32, 1.0f32);
         // Below every cosine, so that only the roots are left.
         let mut best = merge(grid, &levels, 2.0 * low);
-        for _ in 0..HALVINGS {
+        for _ in 0..BISECTIONS {
             let middle = 0.5 * (low + high);
             let tried = merge(grid, &levels, middle);
             if tried.tokens.len() > budget {
@@ -90,19 +90,19 @@ impl Level {
     }
 }
 
-/// The children of a place on an axis of so many.
-fn children(place: usize, count: usize) -> std::ops::Range<usize> {
+/// The children of a cell on an axis of `count` cells.
+fn children(index: usize, count: usize) -> std::ops::Range<usize> {
     if count.is_multiple_of(2) {
-        2 * place..2 * place + 2
+        2 * index..2 * index + 2
     } else {
-        (2 * place).saturating_sub(1)..2 * place + 1
+        (2 * index).saturating_sub(1)..2 * index + 1
     }
 }
 
 /// From the grid itself up to the roots.
 fn levels(grid: &TokenGrid) -> Vec<Level> {
     let (shape, dim) = (grid.shape(), grid.dim());
-    let single = |count: usize| (0..count).map(|place| (place, place + 1)).collect();
+    let single = |count: usize| (0..count).map(|index| (index, index + 1)).collect();
     let mut levels = vec![Level {
         rows: single(shape.height),
         columns: single(shape.width),
@@ -117,9 +117,9 @@ fn levels(grid: &TokenGrid) -> Vec<Level> {
             return levels;
         }
         let halve = |spans: &[(usize, usize)]| -> Vec<(usize, usize)> {
-            let of = |place| children(place, spans.len());
+            let of = |index| children(index, spans.len());
             (0..spans.len().div_ceil(2))
-                .map(|place| (spans[of(place).start].0, spans[of(place).end - 1].1))
+                .map(|index| (spans[of(index).start].0, spans[of(index).end - 1].1))
                 .collect()
         };
         let (rows, columns) = (halve(&below.rows), halve(&below.columns));
@@ -178,9 +178,9 @@ fn merge(grid: &TokenGrid, levels: &[Level], threshold: f32) -> Reduction {
     let (mut cover, mut corners) = (vec![0; grid.shape().len()], Vec::with_capacity(nodes.len()));
     for (node, &(depth, cell)) in nodes.iter().enumerate() {
         let level = &levels[depth];
-        let (frame, place) = (cell / level.cells(), cell % level.cells());
+        let (frame, index) = (cell / level.cells(), cell % level.cells());
         let (rows, columns) =
-            (level.rows[place / level.columns.len()], level.columns[place % level.columns.len()]);
+            (level.rows[index / level.columns.len()], level.columns[index % level.columns.len()]);
         corners.push(frame * per_frame + rows.0 * grid.shape().width + columns.0);
         for row in rows.0..rows.1 {
             cover[frame * per_frame + row * grid.shape().width..][columns.0..columns.1].fill(node as u32);
@@ -253,8 +253,8 @@ mod tests {
 
     #[test]
     fn odd_sides_leave_the_first_alone() {
-        assert_eq!((0..3).map(|place| children(place, 5)).collect::<Vec<_>>(), [0..1, 1..3, 3..5]);
-        assert_eq!((0..2).map(|place| children(place, 4)).collect::<Vec<_>>(), [0..2, 2..4]);
+        assert_eq!((0..3).map(|index| children(index, 5)).collect::<Vec<_>>(), [0..1, 1..3, 3..5]);
+        assert_eq!((0..2).map(|index| children(index, 4)).collect::<Vec<_>>(), [0..2, 2..4]);
         let clip = grid(1, 5, 3, 1, (0..15).map(|value| value as f32).collect());
         let levels = levels(&clip);
         // 5 x 3 becomes 3 x 2: cells 0; 1, 2; then 3 and 6; 4, 5, 7, 8; and so on.

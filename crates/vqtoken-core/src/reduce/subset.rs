@@ -1,4 +1,4 @@
-//! Subsets that look at no token: evenly spaced, and random.
+//! Subsets that do not depend on the tokens' values: evenly spaced, and random.
 
 use super::{Amount, ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
@@ -22,15 +22,15 @@ impl Reducer for Uniform {
     fn reduce(&self, grid: &TokenGrid) -> Result<Reduction, ReduceError> {
         check(grid)?;
         let (budget, last) = (self.amount.tokens(grid)?, grid.shape().len() - 1);
-        let place = |i: usize| (i as u128 * last as u128 / (budget - 1).max(1) as u128) as usize;
-        let kept: Vec<usize> = (0..budget).map(place).collect();
+        let index = |i: usize| (i as u128 * last as u128 / (budget - 1).max(1) as u128) as usize;
+        let kept: Vec<usize> = (0..budget).map(index).collect();
         Ok(Reduction::kept(grid, kept, 0))
     }
 }
 
 /// A random sample of the clip's tokens, without repetition, in their order in the clip.
 ///
-/// Natural unit: tokens for the whole clip, always met. The same seed gives the same places for grids of as many tokens.
+/// Natural unit: tokens for the whole clip, always met. The same seed keeps the same indices of grids of as many tokens.
 /// Complexity: none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomSubset {
@@ -41,7 +41,7 @@ pub struct RandomSubset {
 }
 
 impl RandomSubset {
-    /// Reads `32`, `10%` or, with a seed, `32,seed=7`.
+    /// Parses `32`, `10%` or, with a seed, `32,seed=7`.
     ///
     /// # Errors
     /// If it is none of these.
@@ -67,14 +67,14 @@ impl Reducer for RandomSubset {
         check(grid)?;
         let (budget, tokens) = (self.amount.tokens(grid)?, grid.shape().len());
         let mut random = Random::new(self.seed);
-        let mut places: Vec<usize> = (0..tokens).collect();
+        let mut kept: Vec<usize> = (0..tokens).collect();
         for i in 0..budget {
             let left = tokens - i;
-            places.swap(i, i + ((random.uniform() * left as f64) as usize).min(left - 1));
+            kept.swap(i, i + ((random.uniform() * left as f64) as usize).min(left - 1));
         }
-        places.truncate(budget);
-        places.sort_unstable();
-        Ok(Reduction::kept(grid, places, 0))
+        kept.truncate(budget);
+        kept.sort_unstable();
+        Ok(Reduction::kept(grid, kept, 0))
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use crate::reduce::testing::line;
 
     #[test]
-    fn uniform_places() {
+    fn uniform_indices() {
         // 7 tokens to 3: floor(i * 6 / 2) = 0, 3, 6. To 4: floor(i * 6 / 3) = 0, 2, 4, 6. To 5: floor(i * 6 / 4) = 0, 1, 3, 4, 6.
         let grid = line(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let of = |tokens| Uniform { amount: Amount::Tokens(tokens) }.reduce(&grid).unwrap();
@@ -97,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn random_places_follow_the_published_stream() {
+    fn random_indices_follow_the_published_stream() {
         // SplitMix64 of seed 1234567 gives 0.3500..., 0.1735..., 0.5321... (6457827717110365317 / 2^64, ...). Of five tokens the
-        // first draw swaps place 0 with 0 + floor(0.35 * 5) = 1, the second place 1 with 1 + floor(0.17 * 4) = 1: 1 and 0.
+        // first draw swaps index 0 with 0 + floor(0.35 * 5) = 1, the second index 1 with 1 + floor(0.17 * 4) = 1: 1 and 0.
         let grid = line(&[0.0, 1.0, 2.0, 3.0, 4.0]);
         let of = |seed| RandomSubset { amount: Amount::Tokens(2), seed }.reduce(&grid).unwrap();
         assert_eq!(of(1234567).tokens.data(), [0.0, 1.0]);

@@ -1,12 +1,14 @@
 //! ToMe: alternate tokens merge into their most similar others, again and again, until the budget is met.
 
+use std::cmp::Reverse;
+
 use super::matching::Merging;
 use super::{Amount, ReduceError, Reducer, Reduction, check};
 use crate::grid::TokenGrid;
 
 /// Token merging by bipartite soft matching (Bolya et al., ICLR 2023; facebookresearch/ToMe `merge.py`).
 ///
-/// The sequence is parted into A (places 0, 2, ...) and B (1, 3, ...). Each token of A takes the token of B of the largest cosine, the
+/// The sequence is split into A (tokens 0, 2, ...) and B (1, 3, ...). Each token of A takes the token of B of the largest cosine, the
 /// r best pairs merge, and the token of B, which keeps its position, becomes the mean weighted by how many grid tokens each side stands
 /// for. Then what is left of A, in order, and B follow each other, and it begins again.
 ///
@@ -18,6 +20,34 @@ use crate::grid::TokenGrid;
 pub struct Tome {
     /// M.
     pub amount: Amount,
+}
+
+impl Tome {
+    /// Reduces one grid to several amounts, computing the calls that they have in common once; the results are bit for bit those
+    /// of one reducer for each amount. `each` receives the index of an amount and its reduction, the largest amount first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reducer::reduce`] for any of the amounts, before the first reduction.
+    pub fn reduce_each(
+        amounts: &[Amount],
+        grid: &TokenGrid,
+        mut each: impl FnMut(usize, Reduction),
+    ) -> Result<(), ReduceError> {
+        check(grid)?;
+        let budgets = amounts.iter().map(|amount| amount.tokens(grid)).collect::<Result<Vec<_>, _>>()?;
+        let mut largest_first: Vec<usize> = (0..budgets.len()).collect();
+        largest_first.sort_by_key(|&index| Reverse(budgets[index]));
+        let mut merging = Merging::new(grid);
+        let mut order: Vec<u32> = (0..grid.shape().len() as u32).collect();
+        for index in largest_first {
+            order = merging.halve_above(order, budgets[index]);
+            let mut last = merging.clone();
+            last.halve_until(order.clone(), budgets[index]);
+            each(index, last.finish());
+        }
+        Ok(())
+    }
 }
 
 impl Reducer for Tome {
@@ -57,6 +87,12 @@ mod tests {
         // ((3, 4) + 2 (3, 0)) / 3 = (3, 4/3).
         assert_eq!(of(2).tokens.data(), [3.0, (4.0f64 / 3.0) as f32, 0.0, 1.5]);
         assert_eq!(of(2).assignment, [0, 0, 1, 1, 0].map(Some));
+        let mut together = Vec::new();
+        let amounts = [2, 5, 1, 3, 4].map(Amount::Tokens);
+        Tome::reduce_each(&amounts, &clip, |index, reduction| together.push((amounts[index], reduction)))
+            .unwrap();
+        let one_by_one = [5, 4, 3, 2, 1].map(|tokens| (Amount::Tokens(tokens), of(tokens)));
+        assert_eq!(together, one_by_one);
         // The last one is the mean of all five: (9, 7) / 5.
         let one = of(1).tokens;
         assert!((one.data()[0] - 1.8).abs() < 1e-6 && (one.data()[1] - 1.4).abs() < 1e-6, "{one:?}");

@@ -1,4 +1,4 @@
-//! VidCom2: tokens stay that are unlike the mean of their frame and of the video.
+//! VidCom2: keeps the tokens that differ most from the mean of their frame and of the video.
 
 use rayon::prelude::*;
 
@@ -23,7 +23,7 @@ const TEMPERATURE: f64 = 0.01;
 ///
 /// Natural unit: the pruning rate q = 1 - r, `vidcom2:q=0.75`, which keeps `max(T, floor(N (1 - q)))` tokens. A budget of M is r =
 /// M / N and always met: rounding leaves a few tokens too many or too few, which are taken from or added to the whole clip by their
-/// similarity, as vLLM does; with M below T so do frames go that have none. Complexity, with C = D / 2: `4 N D + 11 N C`.
+/// similarity, as vLLM does; with M below T some frames keep none. Complexity, with C = D / 2: `4 N D + 11 N C`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VidCom2 {
     /// q, or M.
@@ -119,13 +119,13 @@ fn frame_counts(to_video: &[f64], frames: usize, share: f64) -> Vec<usize> {
 fn choose(unlike: &[f64], counts: &[usize], budget: usize) -> Vec<usize> {
     let per_frame = unlike.len() / counts.len();
     let of_frame = |(frame, &count): (usize, &usize)| {
-        let places = largest(&unlike[frame * per_frame..][..per_frame], count);
-        places.into_iter().map(move |place| frame * per_frame + place)
+        let cells = largest(&unlike[frame * per_frame..][..per_frame], count);
+        cells.into_iter().map(move |cell| frame * per_frame + cell)
     };
     let mut kept: Vec<usize> = counts.iter().enumerate().flat_map(of_frame).collect();
     if kept.len() > budget {
         let scores: Vec<f64> = kept.iter().map(|&token| unlike[token]).collect();
-        return largest(&scores, budget).into_iter().map(|place| kept[place]).collect();
+        return largest(&scores, budget).into_iter().map(|index| kept[index]).collect();
     }
     let mut scores = unlike.to_vec();
     kept.iter().for_each(|&token| scores[token] = f64::NEG_INFINITY);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_are_made_up() {
-        assert_eq!(choose(&[0.0, 3.0, 2.0, 1.0], &[1, 1], 3), [0, 1, 2].map(|place| [1, 2, 3][place]));
+    fn missing_tokens_are_added() {
+        assert_eq!(choose(&[0.0, 3.0, 2.0, 1.0], &[1, 1], 3), [1, 2, 3]);
     }
 }

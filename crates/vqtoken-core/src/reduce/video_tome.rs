@@ -13,8 +13,8 @@ const CHUNK: usize = 4;
 /// the token of B of the largest cosine, the r best pairs of the clip merge as in [`super::Tome`], and the target frames are the
 /// frames of the next call: 32 frames become 8, 2, and 1. A merged token keeps the position of the token of B.
 ///
-/// Natural unit: r tokens fewer a call, at most all but the target frames. A budget of M is always met; below `H W`, where time alone
-/// has no more to merge, ToMe goes on within the last frame. The source draws the target frame of a chunk; here it is the middle
+/// Natural unit: r tokens fewer a call, at most all but the target frames. A budget of M is always met; below `H W`, where nothing
+/// is left to merge over time, ToMe continues within the last frame. The source draws the target frame of a chunk; here it is the middle
 /// one (the third of four), so that no seed shows. Among equals the first pair is taken. Complexity: `2 |A| H W D` for the pairs of a
 /// call, less than `2 N H W D` in all, and ToMe's below `H W`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +31,8 @@ impl Reducer for VideoTome {
     fn reduce(&self, grid: &TokenGrid) -> Result<Reduction, ReduceError> {
         check(grid)?;
         let (budget, per_frame) = (self.amount.tokens(grid)?, grid.shape().tokens_per_frame());
-        let places: Vec<u32> = (0..grid.shape().len() as u32).collect();
-        let mut frames: Vec<&[u32]> = places.chunks_exact(per_frame).collect();
+        let tokens: Vec<u32> = (0..grid.shape().len() as u32).collect();
+        let mut frames: Vec<&[u32]> = tokens.chunks_exact(per_frame).collect();
         let mut merging = Merging::new(grid);
         while merging.len() > budget && frames.len() > 1 {
             let (mut pairs, mut targets) = (Vec::new(), Vec::new());
