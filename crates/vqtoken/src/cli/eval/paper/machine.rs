@@ -1,6 +1,5 @@
-//! Where and when results were made.
+//! With what, where and when results were made.
 
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -9,7 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Provenance {
     pub(super) command: String,
-    /// Of the folder that the command ran in; "unknown" outside of a checkout.
+    /// That the program was built from, as the build script recorded it.
     pub(super) commit: String,
     pub(super) machine: String,
     /// Year, month and day in universal time.
@@ -22,24 +21,13 @@ impl Provenance {
         let arguments = std::env::args().skip(1).map(quoted);
         let command = ["vqtoken".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ");
         let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
-        Self { command, commit: commit(), machine: machine(), date: date(days) }
+        Self { command, commit: env!("VQTOKEN_COMMIT").to_owned(), machine: machine(), date: date(days) }
     }
 }
 
 fn quoted(argument: String) -> String {
     let is_plain = argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,+%@".contains(c));
     if is_plain && !argument.is_empty() { argument } else { format!("'{}'", argument.replace('\'', r"'\''")) }
-}
-
-fn commit() -> String {
-    let git = |arguments: &[&str]| -> Option<String> {
-        let output = Command::new("git").args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
-    let is_changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|text| !text.is_empty());
-    if is_changed { format!("{commit} with local changes") } else { commit }
 }
 
 fn machine() -> String {
