@@ -1,4 +1,4 @@
-//! What a model gives back for one question, and what it cost.
+//! A model's answer to one question, and what it cost.
 
 use std::error::Error;
 use std::ops::{Add, AddAssign};
@@ -24,7 +24,7 @@ pub struct PerStage {
     pub attention: f64,
     /// The language model over the prompt.
     pub prefill: f64,
-    /// The language model over what it writes.
+    /// The language model generating the answer.
     pub generation: f64,
 }
 
@@ -89,8 +89,8 @@ impl AddAssign for PerStage {
 pub struct Answer {
     /// What the model wrote.
     pub text: String,
-    /// One score for each option, the larger the better, where options were ranked instead of read: the best one is the
-    /// answer, the first of equals, and `text` is only kept.
+    /// One score for each option, where options were ranked: the option of the largest score is the answer, the first of equals, and
+    /// `text` is not parsed.
     pub option_scores: Option<Vec<f64>>,
     /// Visual tokens that the language model read.
     pub visual_tokens: usize,
@@ -103,26 +103,25 @@ pub struct Answer {
 /// One question as it is put to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Which run of the [pass](crate::pass()) asks, from 0.
+    /// The index of the run that asks, among those of [`crate::run_together`].
     pub run: usize,
     /// The question.
     pub item: &'a Item,
-    /// Its video; none where the run asks blindly.
+    /// Its video; none where the run asks without one.
     pub video: Option<&'a Path>,
     /// The text for the model.
     pub prompt: &'a str,
-    /// Whether the item's options, which the prompt does not show, are to be ranked.
+    /// Whether to rank the item's options, which the prompt does not show, instead of generating text.
     pub ranks: bool,
     /// The seed of this question: it depends on the run's seed and the question's id, not on what was asked before.
     pub seed: u64,
 }
 
-/// Whatever answers questions.
+/// A model that answers questions.
 pub trait Answerer {
-    /// Answers one question. An error is kept with the question, and the run goes on with the next one.
+    /// Answers one question. An error is kept with the question, and the run continues with the next one.
     ///
-    /// The answer may depend on nothing but `ask` and the model, or a resumed run would differ from an unbroken one. Questions
-    /// about one video come one after the other, and within these the questions of one run, so that what was made of a
-    /// video may be kept for the next question.
+    /// The answer may depend only on `ask` and the model, so that a resumed run equals an uninterrupted one. Questions about one video
+    /// come one after the other, grouped by run, so that what was computed of a video can be kept for the next question.
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Answer, Box<dyn Error + Send + Sync>>;
 }

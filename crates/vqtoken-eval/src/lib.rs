@@ -1,9 +1,10 @@
-//! Benchmarks for video question answering: reading what their authors publish, asking, and scoring as they do.
+//! Benchmarks for video question answering: reads the files their authors publish, asks a model the questions, and scores the
+//! answers as the authors do.
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
 //! use std::path::Path;
-//! use vqtoken_eval::{Answerer, Report, Run, Task, VideoFolder, Videos, run};
+//! use vqtoken_eval::{Answerer, Failed, Report, Run, Task, VideoFolder, Videos, run};
 //! # fn evaluate(model: &mut dyn Answerer) -> Result<(), Box<dyn std::error::Error>> {
 //!
 //! let (task, data) = (Task::NextQa, Path::new("nextqa"));
@@ -17,7 +18,7 @@
 //!     samples: Path::new("nextqa.jsonl"),
 //!     settings: "vqtoken 32",
 //!     seed: 0,
-//!     retry_failed: false,
+//!     failed: Failed::Keep,
 //! };
 //! let samples = run(&plan, model, &mut |_| ControlFlow::Continue(()))?;
 //! println!("{}", Report::new(task, plan.settings, &items, &samples, missing));
@@ -30,7 +31,6 @@ mod folder;
 mod grade;
 mod item;
 mod parse;
-mod pass;
 mod prompt;
 mod read;
 mod run;
@@ -44,10 +44,9 @@ pub use answer::{Answer, Answerer, Ask, PerStage};
 pub use grade::best_option;
 pub use item::{Expected, Item, Label, letter, option_of_letter};
 pub use parse::{Parsed, parse_choice};
-pub use pass::pass;
 pub use prompt::prompt;
-pub use read::{Annotations, Place, ReadError};
-pub use run::{Progress, Run, Videos, run};
+pub use read::{Annotations, ReadError, RowLocation};
+pub use run::{Failed, Progress, Run, Videos, run, run_together};
 pub use sample::Sample;
 pub use samples_file::{SamplesError, read_samples};
 pub use score::{

@@ -13,7 +13,7 @@ use crate::parse::Parsed;
 /// Source: lmms-eval's `EvaluationTracker.save_results_samples`, which leaves `resps` out where it equals `filtered_resps`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The place of the question in its annotations, from 0.
+    /// The index of the question in its annotations.
     pub doc_id: usize,
     /// The right answer: a letter, or text; empty where it is not public.
     pub target: String,

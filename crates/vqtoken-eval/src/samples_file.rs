@@ -9,13 +9,15 @@ use vqtoken_files::{WriteError, quoted};
 
 use crate::item::Item;
 use crate::read::shown;
+use crate::run::Failed;
 use crate::sample::Sample;
 
-/// Why a run cannot start or go on. What is in the samples file stays there.
+/// Why a run cannot start or continue. The samples file keeps its lines.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SamplesError {
     /// The operating system refuses, for instance because the disk is full.
-    #[error("{path}: cannot be read or written ({source}): make room or check permissions, then run again to go on", path = quoted(path))]
+    #[error("{path}: cannot be read or written ({source}): make room or check permissions, then run again to resume", path = quoted(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -31,8 +33,8 @@ pub enum SamplesError {
         /// The file.
         path: PathBuf,
     },
-    /// A line in the middle is no sample.
-    #[error("{path}: line {line}: no sample of this program ({reason}): remove the line, or choose another file", path = quoted(path))]
+    /// A line in the middle is not a sample.
+    #[error("{path}: line {line}: not a sample of this program ({reason}): remove the line, or choose another file", path = quoted(path))]
     Line {
         /// The file.
         path: PathBuf,
@@ -41,7 +43,7 @@ pub enum SamplesError {
         /// What the parser says.
         reason: String,
     },
-    /// A line is about a question that is not in these annotations, or reads otherwise there.
+    /// A line is about a question that is not in these annotations, or is worded differently there.
     #[error("{path}: line {line}: question {id} is not the one of these annotations: choose another file", path = quoted(path))]
     OtherQuestion {
         /// The file.
@@ -75,20 +77,20 @@ pub enum SamplesError {
     },
 }
 
-/// A samples file that is open for more lines. No other run can open it meanwhile.
+/// A samples file that is open for more lines, and locked against other runs.
 pub(crate) struct SamplesFile {
     path: PathBuf,
     file: File,
 }
 
 impl SamplesFile {
-    /// Opens or makes the file, and gives back what is in it by `doc_id`. A last line that was cut off is removed, and so are
-    /// failures if they are to be tried again.
+    /// Opens or creates the file, and returns its samples by `doc_id`. An incomplete last line is removed, and so are failures that are
+    /// asked again.
     pub(crate) fn open(
         path: &Path,
         items: &[Item],
         settings: &str,
-        retry_failed: bool,
+        failed: Failed,
     ) -> Result<(Self, BTreeMap<usize, Sample>), SamplesError> {
         let io = |source| SamplesError::Io { path: path.into(), source };
         let open = || OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -98,7 +100,7 @@ impl SamplesFile {
         file.read_to_end(&mut bytes).map_err(io)?;
         let mut samples = samples_of(path, &bytes, items, Some(settings))?;
         let before = samples.len();
-        samples.retain(|_, sample| !(retry_failed && sample.failed.is_some()));
+        samples.retain(|_, sample| failed == Failed::Keep || sample.failed.is_none());
         let is_cut = bytes.last().is_some_and(|last| *last != b'\n');
         if before != samples.len() {
             let lines: Result<String, _> = samples.values().map(line).collect();
@@ -112,15 +114,14 @@ impl SamplesFile {
         Ok((Self { path: path.into(), file }, samples))
     }
 
-    /// Adds a line, in one write. It survives the end of the process at once, and a power cut when the system has written it, some
-    /// seconds later.
+    /// Adds a line, in one write.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), SamplesError> {
         let written = line(sample).and_then(|line| self.file.write_all(line.as_bytes()));
         written.map_err(|source| SamplesError::Io { path: self.path.clone(), source })
     }
 }
 
-/// Reads a samples file again, graded anew, in the order of the questions. A last line that was cut off is left out.
+/// Reads a samples file and grades it again, in the order of the questions. An incomplete last line is left out.
 pub fn read_samples(path: &Path, items: &[Item]) -> Result<Vec<Sample>, SamplesError> {
     let bytes = std::fs::read(path).map_err(|source| SamplesError::Io { path: path.into(), source })?;
     let samples = samples_of(path, &bytes, items, None)?;
@@ -130,7 +131,7 @@ pub fn read_samples(path: &Path, items: &[Item]) -> Result<Vec<Sample>, SamplesE
 fn lock(path: &Path, file: &File) -> Result<(), SamplesError> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(SamplesError::InUse { path: path.into() }),
-        // Some network file systems have no locks; there, nobody can be kept out.
+        // Some network file systems have no locks.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }

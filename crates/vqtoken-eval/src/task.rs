@@ -18,14 +18,13 @@ pub enum Task {
     VideoMme,
     /// EgoSchema (Mangalam et al., NeurIPS 2023); without answers other than those of the public subset.
     EgoSchema,
-    /// Our moving shapes, multiple choice: the question is asked as it stands, and the option counts that the model is likeliest
-    /// to answer with.
+    /// Our moving shapes, multiple choice: the question is asked without options, and the option of the highest likelihood counts.
     Shapes,
-    /// Our moving shapes, the options shown with letters, one of which is to be answered.
+    /// Our moving shapes, multiple choice with lettered options.
     ShapesLetters,
-    /// Our moving shapes with open answers: the same files, the text of the right option is the answer.
+    /// Our moving shapes, open-ended: the same files, the text of the right option is the answer.
     ShapesOpen,
-    /// Anybody's questions in LLaVA's JSON.
+    /// Custom questions in LLaVA's JSON.
     Llava,
 }
 
@@ -60,7 +59,7 @@ impl Task {
         }
     }
 
-    /// The split that is scored in papers, where one is to be chosen.
+    /// The split that papers report, where there are several.
     pub fn default_split(self) -> &'static str {
         match self {
             Self::NextQa | Self::NextQaOpen | Self::LongVideoBench => "val",
@@ -68,7 +67,7 @@ impl Task {
         }
     }
 
-    /// Whether options are not shown to the model but ranked by how likely it would answer with each.
+    /// Whether options are not shown to the model but ranked by likelihood.
     pub fn ranks(self) -> bool {
         self == Self::Shapes
     }
@@ -85,9 +84,9 @@ impl fmt::Display for Task {
     }
 }
 
-/// A name that is no benchmark's.
+/// An unknown benchmark.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is no task: choose one of {}", Task::ALL.map(Task::name).join(", "))]
+#[error("{name:?} is not a task: choose one of {}", Task::ALL.map(Task::name).join(", "))]
 pub struct UnknownTask {
     /// What was asked for.
     pub name: String,

@@ -25,7 +25,7 @@ pub struct VideoFolder {
     other_names: BTreeMap<String, String>,
 }
 
-/// A video that is not there, and how many questions ask about it.
+/// A missing video, and how many questions ask about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MissingVideo {
     /// Its id.
@@ -65,7 +65,7 @@ impl VideoFolder {
         Ok(Self { by_name, other_names })
     }
 
-    /// Whether there is no video at all.
+    /// Whether there are no videos.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
@@ -77,15 +77,15 @@ impl VideoFolder {
         found.or_else(|| self.by_name.get(&format!("v_{id}"))).map(PathBuf::as_path)
     }
 
-    /// The file of each item, and the videos that are not there in order of their first question.
+    /// The file of each item, and the missing videos in the order of their first question.
     pub fn locate(&self, items: &[Item]) -> (Vec<Option<PathBuf>>, Vec<MissingVideo>) {
         let mut missing: Vec<MissingVideo> = Vec::new();
-        let mut places = BTreeMap::new();
+        let mut indices = BTreeMap::new();
         let paths = items.iter().map(|item| {
             let path = self.find(&item.video);
             if path.is_none() {
-                let place = *places.entry(&item.video).or_insert(missing.len());
-                match missing.get_mut(place) {
+                let index = *indices.entry(&item.video).or_insert(missing.len());
+                match missing.get_mut(index) {
                     Some(video) => video.questions += 1,
                     None => missing.push(MissingVideo { video: item.video.clone(), questions: 1 }),
                 }

@@ -28,7 +28,7 @@ fn correct(item: &Item) -> Option<usize> {
     }
 }
 
-/// Reads a file that must be refused, and gives back the message.
+/// Reads a file that must be refused, and returns the message.
 #[track_caller]
 fn refused(task: Task, name: &str, text: &str) -> String {
     let folder = Folder::new();
@@ -92,11 +92,11 @@ fn activitynet_qa_in_two_files_or_one() {
 
     let short = folder.file("short_a.json", r#"[{"answer":"yes","type":3,"question_id":"v_x1_2"}]"#);
     let message = Annotations::two(&questions, &short).read(Task::ActivityNetQa).unwrap_err().to_string();
-    assert!(message.contains("short_a.json: nothing about v_x2_1"), "{message}");
+    assert!(message.contains("short_a.json: v_x2_1 is missing"), "{message}");
     let short =
         folder.file("short_q.json", r#"[{"video_name":"x1","question":"is it","question_id":"v_x1_2"}]"#);
     let message = Annotations::two(short, answers).read(Task::ActivityNetQa).unwrap_err().to_string();
-    assert!(message.contains("short_q.json: nothing about v_x2_1"), "{message}");
+    assert!(message.contains("short_q.json: v_x2_1 is missing"), "{message}");
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn ego_schema_with_and_without_public_answers() {
     assert_eq!(items.iter().map(correct).collect::<Vec<_>>(), [None, None]);
     let other = folder.file("other.json", r#"{"u9": 3}"#);
     let message = Annotations::two(&questions, other).read(Task::EgoSchema).unwrap_err().to_string();
-    assert!(message.contains("nothing about u9"), "{message}");
+    assert!(message.contains("u9 is missing"), "{message}");
     let high = folder.file("high.json", r#"{"u2": 5}"#);
     let message = Annotations::two(&questions, high).read(Task::EgoSchema).unwrap_err().to_string();
-    assert!(message.contains("row 2 (u2): answer 5 is none of the 5 options"), "{message}");
+    assert!(message.contains("row 2 (u2): answer 5 is not one of the 5 options"), "{message}");
 
     let mirror = folder.path("mirror.parquet");
     let columns = [
@@ -239,8 +239,8 @@ fn bad_rows_are_named() {
         refused(Task::NextQa, "val.csv", &format!("{header}\n11,90,64,48,why,2,6,CW,a,b,c,d,e\n{row}\n"))
     };
     let cases = [
-        ("11,90,64,48,why,5,7,CW,a,b,c,d,e", "row 2 (11_7): answer 5 is none of the 5 options"),
-        ("11,90,64,48,why,-1,7,CW,a,b,c,d,e", "answer -1 is none"),
+        ("11,90,64,48,why,5,7,CW,a,b,c,d,e", "row 2 (11_7): answer 5 is not one of the 5 options"),
+        ("11,90,64,48,why,-1,7,CW,a,b,c,d,e", "answer -1 is not one"),
         ("11,90,64,48,why,99999999999999999999,7,CW,a,b,c,d,e", "a whole number"),
         ("11,90,64,48,why,two,7,CW,a,b,c,d,e", "row 2 (11_7): `answer` is \"two\" instead of a whole number"),
         ("11,90,64,48,why,,7,CW,a,b,c,d,e", "`answer` is missing"),
@@ -263,10 +263,15 @@ fn bad_files_are_named() {
         (Task::NextQa, "x.csv", "", "holds no questions"),
         (Task::NextQa, "x.csv", "video,qid\n", "holds no questions"),
         (Task::NextQa, "x.csv", "a,b\n1,2\n", "row 1: `video` is missing"),
-        (Task::NextQa, "x.txt", "video", "its extension is none of"),
+        (Task::NextQa, "x.txt", "video", "its extension is not one of"),
         (Task::NextQa, "x.parquet", "no parquet at all", "not valid parquet"),
-        (Task::LongVideoBench, "x.json", "[1, 2]", "row 1: not valid JSON of questions (it is no object)"),
-        (Task::LongVideoBench, "x.json", "{\"a\": 1}", "no list of objects"),
+        (
+            Task::LongVideoBench,
+            "x.json",
+            "[1, 2]",
+            "row 1: not valid JSON of questions (it is not an object)",
+        ),
+        (Task::LongVideoBench, "x.json", "{\"a\": 1}", "not a list of objects"),
         (Task::LongVideoBench, "x.json", "[{\"id\": \"1\"}\n, {]", "line 2: not valid JSON"),
         (Task::LongVideoBench, "x.json", "[]", "holds no questions"),
         (Task::LongVideoBench, "x.jsonl", "{\"id\": \"1\"}\n{\"id\"", "line 2: not valid JSON lines"),
@@ -286,13 +291,13 @@ fn bad_files_are_named() {
             Task::LongVideoBench,
             "x.json",
             r#"[{"id":"v_0","video_path":"v.mp4","candidates":["a","b"],"correct_choice":2}]"#,
-            "answer 2 is none of the 2 options",
+            "answer 2 is not one of the 2 options",
         ),
         (
             Task::VideoMme,
             "x.json",
             r#"[{"question_id":"1-1","videoID":"v","options":["A. a","B. b"],"answer":"E"}]"#,
-            "row 1 (1-1): answer E is none of the 2 options",
+            "row 1 (1-1): answer E is not one of the 2 options",
         ),
         (
             Task::VideoMme,
@@ -367,10 +372,10 @@ proptest! {
     }
 
     #[test]
-    fn damaged_parquet_is_refused_or_read(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in 0usize..40) {
+    fn damaged_parquet_is_refused_or_read(index in any::<prop::sample::Index>(), byte in any::<u8>(), cut in 0usize..40) {
         let mut bytes = small_parquet();
-        let place = place.index(bytes.len());
-        bytes[place] = byte;
+        let index = index.index(bytes.len());
+        bytes[index] = byte;
         bytes.truncate(bytes.len() - if cut < 20 { 0 } else { cut });
         let folder = Folder::new();
         std::fs::write(folder.path("x.parquet"), bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Runs that are broken off, resumed, and refused.
+//! Runs that are interrupted, resumed, and refused.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use common::{Folder, choice};
 use proptest::prelude::*;
 use vqtoken_eval::{
-    Answer, Answerer, Ask, Item, Parsed, PerStage, Progress, Run, Sample, SamplesError, Task, Videos, pass,
-    read_samples, run,
+    Answer, Answerer, Ask, Failed, Item, Parsed, PerStage, Progress, Run, Sample, SamplesError, Task, Videos,
+    read_samples, run, run_together,
 };
 
 /// Answers by the question's seed alone, fails on some, and remembers whom it was asked about.
@@ -57,7 +57,7 @@ fn plan<'a>(items: &'a [Item], samples: &'a Path) -> Run<'a> {
         samples,
         settings: "test",
         seed: 7,
-        retry_failed: false,
+        failed: Failed::Keep,
     }
 }
 
@@ -126,8 +126,9 @@ fn a_resumed_run_asks_only_what_is_missing() {
     assert_eq!((first.done, first.resumed, first.total), (9, 9, 20));
 
     let other = folder.path("other.jsonl");
-    let unbroken = run(&Run { samples: &other, ..plan }, &mut Oracle::default(), &mut to_the_end).unwrap();
-    assert_eq!(whole, unbroken);
+    let uninterrupted =
+        run(&Run { samples: &other, ..plan }, &mut Oracle::default(), &mut to_the_end).unwrap();
+    assert_eq!(whole, uninterrupted);
     assert_eq!(lines(&path), lines(&other));
     let mut nobody = Oracle::default();
     assert_eq!(run(&plan, &mut nobody, &mut to_the_end).unwrap(), whole);
@@ -144,7 +145,7 @@ fn failures_are_asked_again_only_if_wanted() {
     let mut again = Oracle::default();
     let samples = run(&plan, &mut again, &mut to_the_end).unwrap();
     assert!(again.asked.is_empty() && samples[3].failed.is_some());
-    let samples = run(&Run { retry_failed: true, ..plan }, &mut again, &mut to_the_end).unwrap();
+    let samples = run(&Run { failed: Failed::AskAgain, ..plan }, &mut again, &mut to_the_end).unwrap();
     assert_eq!(again.asked, ["q3", "q8"]);
     assert!(samples.iter().all(|sample| sample.failed.is_none()));
     assert_eq!(lines(&path).len(), 20);
@@ -233,7 +234,7 @@ fn runs_of_a_pass_advance_video_by_video_and_equal_runs_alone() {
 
     let (second, third) = (Run { samples: &b, ..alone }, Run { samples: &c, settings: "other", ..alone });
     let mut oracle = Oracle::default();
-    let broken = pass(&[second, third], &mut oracle, &mut |_, states| match states
+    let interrupted = run_together(&[second, third], &mut oracle, &mut |_, states| match states
         .iter()
         .map(|state| state.done)
         .sum::<usize>()
@@ -242,7 +243,7 @@ fn runs_of_a_pass_advance_video_by_video_and_equal_runs_alone() {
         _ => ControlFlow::Continue(()),
     });
     // Four questions about the first video and three about the second in each run, of which the last three are left.
-    assert_eq!(broken.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [6, 4]);
+    assert_eq!(interrupted.unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [6, 4]);
     let visits = |oracle: &Oracle| {
         let mut visits = oracle.order.clone();
         visits.dedup();
@@ -251,14 +252,15 @@ fn runs_of_a_pass_advance_video_by_video_and_equal_runs_alone() {
     assert_eq!(visits(&oracle), "0v0 1v0 0v1");
 
     let mut rest = Oracle::default();
-    let samples = pass(&[second, third], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let samples = run_together(&[second, third], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(visits(&rest), "0v1 1v1 0v2 1v2 0v3 1v3 0v4 1v4 0v5 1v5 0v6 1v6");
     assert_eq!((rest.asked.len(), &samples[0]), (30, &expected));
     assert_eq!(lines(&a), lines(&b));
     let other = |sample: &Sample| Sample { settings: "other".into(), ..sample.clone() };
     assert_eq!(samples[1], expected.iter().map(other).collect::<Vec<_>>());
 
-    let refused = pass(&[second, second], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    let refused =
+        run_together(&[second, second], &mut rest, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(refused, SamplesError::InUse { .. }), "{refused}");
 }
 

@@ -180,8 +180,8 @@ fn predictions_in_every_layout() {
     assert_eq!((report.classes.correct, report.classes.empty, report.chance), (1, 1, None));
 
     let cases = [
-        ("a.json", r#"{"1": {"prediction": "x", "answer": 0}, "9": 1}"#, "nothing about 9"),
-        ("b.json", r#"{"1": {"prediction": []}}"#, "is no index and no text"),
+        ("a.json", r#"{"1": {"prediction": "x", "answer": 0}, "9": 1}"#, "9 is missing"),
+        ("b.json", r#"{"1": {"prediction": []}}"#, "is neither an index nor a text"),
         (
             "c.json",
             r#"[{"question_id": "1", "answer": "x"}, {"question_id": "1", "answer": "y"}]"#,

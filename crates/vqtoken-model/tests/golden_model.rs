@@ -15,6 +15,15 @@ use vqtoken_video::Pixels;
 
 const LAYOUTS: [&str; 2] = ["onevision-hf", "onevision-vqtoken"];
 
+/// What README.md claims of the project's own cases. The largest difference is that of the tower's hidden states: 1.8e-5 with portable
+/// kernels, 1.6e-5 with AVX2; that of logits is 7e-6. They are sums in other orders than the reference's.
+const CLAIM: f32 = 3e-5;
+
+/// How far values may be from a set's: `other` for sets that a variable names, whose sizes and magnitudes can be any.
+fn tolerance(other: f32) -> f32 {
+    if std::env::var_os("VQTOKEN_GOLDEN").is_some() { other } else { CLAIM }
+}
+
 /// Runs a check on every golden set in both layouts.
 fn for_each_model(check: impl Fn(&std::path::Path, &VideoLlm)) {
     for set in golden_sets() {
@@ -38,7 +47,7 @@ fn prompt(model: &VideoLlm, language: &Cases) -> (Vec<u32>, Vec<u32>) {
     (ids[..at].to_vec(), ids[at + 1..].to_vec())
 }
 
-/// Logits within 1e-3 and the same greedy tokens, none of which ends the answer.
+/// The same logits and greedy tokens, none of which ends the answer.
 fn check_generation(
     model: &VideoLlm,
     set: &std::path::Path,
@@ -48,7 +57,7 @@ fn check_generation(
 ) {
     let (before, after) = prompt(model, &Cases::open(set, "language"));
     let logits = model.language().logits(&before, Some(visual), &after).unwrap();
-    assert_close(what, &logits, &cases.floats(&format!("{what}_logits")), 1e-3);
+    assert_close(what, &logits, &cases.floats(&format!("{what}_logits")), tolerance(1e-3));
 
     let expected = cases.ids(&format!("{what}_greedy"));
     let options = GenerationOptions::default().with_max_tokens(expected.len()).with_end_tokens(Vec::new());
@@ -61,20 +70,21 @@ fn golden_vision_tower_and_projector() {
     for_each_model(|set, model| {
         let cases = Cases::open(set, "vision");
         let pixels = pixels(&cases);
+        let tolerance = tolerance(1e-4);
         assert_close(
             "hidden",
             &model.vision().unwrap().hidden_states(&pixels).unwrap(),
             &cases.floats("hidden"),
-            1e-4,
+            tolerance,
         );
         let grid = model
             .vision()
             .unwrap()
             .token_grid(pixels.frames, model.vision().unwrap().embed_pixels(&pixels).unwrap())
             .unwrap();
-        assert_close("projected", grid.data(), &cases.floats("projected"), 1e-4);
+        assert_close("projected", grid.data(), &cases.floats("projected"), tolerance);
         let pooled = model.language().pool(&grid).unwrap();
-        assert_close("pooled", &pooled.to_vec().unwrap(), &cases.floats("pooled"), 1e-4);
+        assert_close("pooled", &pooled.to_vec().unwrap(), &cases.floats("pooled"), tolerance);
     });
 }
 
@@ -83,7 +93,7 @@ fn golden_text_only_logits() {
     for_each_model(|set, model| {
         let cases = Cases::open(set, "language");
         let logits = model.language().logits(&cases.ids("prompt_ids"), None, &[]).unwrap();
-        assert_close("text_only", &logits, &cases.floats("text_only_logits"), 1e-3);
+        assert_close("text_only", &logits, &cases.floats("text_only_logits"), tolerance(1e-3));
     });
 }
 
@@ -124,11 +134,12 @@ fn golden_released_attention() {
 
         let codebook = Codebook::new(codes, d, cases.floats("codebook")).unwrap();
         let visual = model.language().attend(&codebook, &map).unwrap();
+        let tolerance = tolerance(1e-3);
         assert_close(
             "vq_attention_released",
             &visual.to_vec().unwrap(),
             &cases.floats("vq_attention_released"),
-            1e-3,
+            tolerance,
         );
         check_generation(&model, &set, "vq_attention", &visual, &cases);
 
@@ -137,7 +148,7 @@ fn golden_released_attention() {
         let few = expected.len() / d - 1;
         let few = Codebook::new(few, d, cases.floats("codebook")[..few * d].to_vec()).unwrap();
         let visual = model.language().attend(&few, &map).unwrap();
-        assert_close("more frames than codes", &visual.to_vec().unwrap(), &expected, 1e-3);
+        assert_close("more frames than codes", &visual.to_vec().unwrap(), &expected, tolerance);
     }
 }
 

@@ -205,7 +205,7 @@ fn run_answers(
             Box::new(ShapesClips::new(&settings.clone().unwrap_or_default(), answers.mixture)?)
         }
     };
-    let features = match stage.rates.freeze_grid() {
+    let features = match stage.rates.freeze_grid() && answers.reading != Reading::Blind {
         true => {
             let AnswersConfig { frames, budgets, validation_clips, .. } = answers;
             let wanted = Kept { frames: *frames, budgets, validation_clips: *validation_clips };

@@ -67,20 +67,20 @@ fn numbers_for_machines() {
 }
 
 #[test]
-fn a_resumed_run_has_the_samples_of_an_unbroken_one() {
+fn a_resumed_run_has_the_samples_of_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
-    let (broken, whole) = (folder.path().join("broken.jsonl"), folder.path().join("whole.jsonl"));
-    stdout(&eval(&["--samples", path(&broken), "--limit", "3"]));
-    assert_eq!(samples(&broken).len(), 3);
+    let (interrupted, whole) = (folder.path().join("interrupted.jsonl"), folder.path().join("whole.jsonl"));
+    stdout(&eval(&["--samples", path(&interrupted), "--limit", "3"]));
+    assert_eq!(samples(&interrupted).len(), 3);
     // Killed while it wrote a line.
-    let mut bytes = fs::read(&broken).unwrap();
+    let mut bytes = fs::read(&interrupted).unwrap();
     bytes.truncate(bytes.len() - 20);
-    fs::write(&broken, bytes).unwrap();
-    let resumed = json(&eval(&["--json", "--samples", path(&broken)]));
-    let unbroken = json(&eval(&["--json", "--samples", path(&whole)]));
-    assert_eq!(resumed["accuracy"], unbroken["accuracy"]);
-    assert_eq!(samples(&broken), samples(&whole));
-    assert_eq!(samples(&whole).len() as u64, unbroken["questions"].as_u64().unwrap());
+    fs::write(&interrupted, bytes).unwrap();
+    let resumed = json(&eval(&["--json", "--samples", path(&interrupted)]));
+    let uninterrupted = json(&eval(&["--json", "--samples", path(&whole)]));
+    assert_eq!(resumed["accuracy"], uninterrupted["accuracy"]);
+    assert_eq!(samples(&interrupted), samples(&whole));
+    assert_eq!(samples(&whole).len() as u64, uninterrupted["questions"].as_u64().unwrap());
     let first = &samples(&whole)[0];
     for key in ["doc_id", "target", "filtered_resps", "doc_hash", "input", "exact_match"] {
         assert!(first.get(key).is_some(), "{key}: {first}");
@@ -97,13 +97,14 @@ fn a_resumed_run_has_the_samples_of_an_unbroken_one() {
 fn several_readings_in_one_pass_equal_runs_alone() {
     let folder = tempfile::tempdir().unwrap();
     let all = folder.path().join("all.jsonl");
-    let readings = ["vqtoken", "pooled", "codebook", "tome:4", "random-map", "pooled+norm:5"];
+    let readings =
+        ["vqtoken", "pooled", "codebook", "tome:4", "tome:4@renumbered", "random-map", "pooled+norm:5"];
     let mut arguments = vec!["--json", "--samples", path(&all)];
     readings.iter().for_each(|reading| arguments.extend(["--reducer", reading]));
     let lines = json_lines(&eval(&arguments));
     assert_eq!(lines.len(), readings.len());
     let tokens: Vec<f64> = lines.iter().map(|line| line["tokens_mean"].as_f64().unwrap()).collect();
-    assert_eq!(tokens, [6.0, 588.0, 6.0, 4.0, 6.0, 5.0]);
+    assert_eq!(tokens, [6.0, 588.0, 6.0, 4.0, 4.0, 6.0, 5.0]);
     for (reading, line) in readings.iter().zip(&lines) {
         let alone = folder.path().join("alone.jsonl");
         let single = json(&eval(&["--json", "--samples", path(&alone), "--reducer", reading]));
@@ -115,6 +116,29 @@ fn several_readings_in_one_pass_equal_runs_alone() {
     }
     let table = stdout(&eval(&["--reducer", "uniform:2", "--reducer", "uniform:3"]));
     assert!(table.contains("uniform:3 of 3 frames less the first: "), "{table}");
+}
+
+#[test]
+fn reduced_tokens_keep_their_positions_unless_renumbered() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = folder.path().join("all.jsonl");
+    let texts = [
+        "pooled+uniform:6",
+        "pooled+uniform:6@renumbered",
+        "pooled+uniform:588@renumbered",
+        "pooled+uniform:588",
+    ];
+    let mut arguments = vec!["--json", "--samples", path(&all)];
+    texts.iter().for_each(|text| arguments.extend(["--reducer", text]));
+    let lines = json_lines(&eval(&arguments));
+    let scores = |line: &Value| {
+        let samples = samples(Path::new(line["samples"].as_str().unwrap()));
+        samples.into_iter().map(|sample| sample["option_scores"].clone()).collect::<Vec<_>>()
+    };
+    let scores: Vec<_> = lines.iter().map(scores).collect();
+    assert_ne!(scores[0], scores[1]);
+    // Where nothing was left out, the positions of the grid are 0, 1, 2, .. themselves.
+    assert_eq!(scores[2], scores[3]);
 }
 
 #[test]
@@ -160,7 +184,7 @@ fn missing_videos_are_listed_and_counted() {
         blind["questions"].as_u64().unwrap()
     );
 
-    // A video that cannot be decoded is a failure with its reason, and the others go on.
+    // A video that cannot be decoded is a failure with its reason, and the others are asked.
     fs::write(folder.path().join(format!("{name}.mp4")), "no video").unwrap();
     let line = json(&[&all[..], &["--json"]].concat());
     let failures = line["failures"].as_array().unwrap();
@@ -184,13 +208,14 @@ fn what_is_wrong_is_named() {
     refused(
         &["eval", "shapes", "--data", path(folder.path())],
         1,
-        &["test.csv: row 3 (clip-", "answer 9 is none of the 5 options"],
+        &["test.csv: row 3 (clip-", "answer 9 is not one of the 5 options"],
     );
     refused(&["eval", "nextqa", "--data", path(folder.path())], 1, &["val.csv"]);
 
     let usage = |arguments: &[&str], needles: &[&str]| refused(&eval(arguments), 2, needles);
-    usage(&["--reducer", "magic:3"], &["\"magic:3\" names no reducer", "tome"]);
+    usage(&["--reducer", "magic:3"], &["\"magic:3\" is not a reducer", "tome"]);
     usage(&["--reducer", "vqtoken:0"], &["budget of 0 codes"]);
+    usage(&["--reducer", "codebook:4@renumbered"], &["write codebook:4"]);
     usage(&["--reducer", "tome:4", "--reducer", "tome:4"], &["twice"]);
     usage(&["--blind", "--reducer", "tome:4"], &["--blind"]);
     usage(&["--single-frame", "--shuffle"], &["--single-frame"]);

@@ -39,7 +39,6 @@ fn tables_plot_and_json_are_written_and_a_second_run_asks_nothing() {
         "# Results on `shapes`, split `test`",
         "2 questions about",
         "--unreduced-frames 2 --limit 2` |",
-        "| commit | ",
         " cores, ",
         "Table 1)",
         "Table 2)",
@@ -51,10 +50,17 @@ fn tables_plot_and_json_are_written_and_a_second_run_asks_nothing() {
         "| video-tome | ",
         "By type of question",
         "no codebook model was given (--codebook)",
+        "no blind model was given (--blind)",
+        "| VQToken, fixed, frames matched | 2 | 32.00 | ",
+        "| tome, renumbered | ",
+        "| scissor, renumbered | ",
+        "| random, renumbered | 2 | 98.00 | ",
         "| pruning, 10% | 3 | 218.00 | ",
     ] {
         assert!(page.contains(needle), "{needle}: {page}");
     }
+    // Only releases record the commit that they are built from.
+    assert_eq!(page.contains("| commit | unknown |"), cfg!(debug_assertions), "{page}");
     let plot = read("accuracy_over_tokens.svg");
     assert!(plot.starts_with("<svg") && plot.contains("VQToken") && plot.contains("question alone"));
     assert_eq!(read("samples/.gitignore"), "*\n");
@@ -69,6 +75,8 @@ fn tables_plot_and_json_are_written_and_a_second_run_asks_nothing() {
     assert_eq!(tokens("vqtoken", "vqtoken:12 of 3 frames"), 12.0);
     assert_eq!(tokens("unreduced", "pooled of 2 frames"), 392.0);
     assert_eq!(tokens("unreduced", "pooled+tome:32 of 2 frames"), 32.0);
+    assert_eq!(tokens("unreduced", "pooled+tome:32@renumbered of 2 frames"), 32.0);
+    assert_eq!(tokens("vqtoken", "vqtoken:32 of 2 frames"), 32.0);
     assert_eq!(tokens("vqtoken", "blind"), 0.0);
     assert!(row("unreduced", "pooled of 2 frames")["difference_to_unreduced"].is_null());
     assert_eq!(row("vqtoken", "random-attention:32 of 3 frames")["difference_to_unreduced"]["questions"], 2);

@@ -38,7 +38,8 @@ fn ranked_answers_have_the_probabilities_of_their_tokens() {
     let values: Vec<f32> =
         (0..5 * model.config().text.hidden_size).map(|i| ((i * 7) % 13) as f32 / 10.0).collect();
     let tokens = model.language().tokens_of(&values, model.config().text.hidden_size).unwrap();
-    for visual in [None, Some(&tokens)] {
+    let sparse = tokens.clone().at_positions(vec![0, 2, 3, 7, 11], 20).unwrap();
+    for visual in [None, Some(&tokens), Some(&sparse)] {
         let ranking =
             model.language().rank(&model.language().prefill(visual).unwrap(), question, &answers).unwrap();
         let prompt = ChatTemplate::ChatMl.render(&chat, VideoInPrompt::of(visual)).unwrap();

@@ -32,7 +32,7 @@ const FILLERS: [&str; 18] = [
     "therefore",
     "text",
 ];
-/// Words that may follow a letter that is no other word.
+/// Words that may follow a letter that stands for an option.
 const FOLLOWERS: [&str; 8] = ["because", "since", "as", "and", "or", "which", "based", "from"];
 /// Words with which an answer says what is not right.
 const DENIALS: [&str; 9] =
@@ -46,8 +46,8 @@ pub(super) fn whole(text: &str, options: usize) -> Option<Parsed> {
     }
 }
 
-/// The answer begins with a letter that a mark sets apart, or that the text of its option or a reason follows. Several if it
-/// goes on with other letters, or repeats the list of options.
+/// The answer begins with a delimited letter, or with a letter and the text of its option or a reason. Several if other letters
+/// follow, or the list of options is repeated.
 pub(super) fn leading(text: &str, options: &[String]) -> Option<Parsed> {
     let words = words(text);
     let first = words.first()?;
@@ -93,7 +93,7 @@ pub(super) fn stated(text: &str, options: usize) -> Option<Parsed> {
     (0..words.len()).rev().filter(|at| is_head(&words[*at])).find_map(stated_by)
 }
 
-/// Letters anywhere that are set apart; or an answer of nothing but letters and the words between them.
+/// Delimited letters anywhere; or an answer of nothing but letters and conjunctions.
 pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
     let words = words(text);
     if words.iter().any(is_denial) {
@@ -112,7 +112,8 @@ pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
             let bracketed = word.before.ends_with(['(', '[']) && word.after.starts_with([')', ']']);
             let upper = word.letter().is_some_and(char_is_upper);
             bracketed
-                || (upper && (only_letters || word.after.starts_with(['.', ')', ':']) && is_no_subject(word)))
+                || (upper
+                    && (only_letters || word.after.starts_with(['.', ')', ':']) && is_not_pronoun(word)))
         })
         .filter_map(|word| option_of_letter(word.letter()?, options))
         .collect();
@@ -123,7 +124,7 @@ pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
     }
 }
 
-/// Whether a mark follows that makes a letter the name of an option.
+/// Whether a delimiter follows that makes a letter the name of an option.
 fn is_closed(word: &Word<'_>) -> bool {
     word.after.starts_with(['.', ')', ']', '}', ':'])
 }
@@ -137,11 +138,11 @@ fn char_is_upper(letter: char) -> bool {
 }
 
 /// "I." at the end of a sentence is a word, not an option.
-fn is_no_subject(word: &Word<'_>) -> bool {
+fn is_not_pronoun(word: &Word<'_>) -> bool {
     word.text != "I"
 }
 
-/// Whether a letter is no word: "A" and "I" may be, and a small letter mostly is.
+/// Whether a letter is not a word: "A" and "I" may be words, and a small letter mostly is.
 fn stands_apart(words: &[Word<'_>], at: usize, letter: char) -> bool {
     let word = &words[at];
     let is_followed =
@@ -150,14 +151,14 @@ fn stands_apart(words: &[Word<'_>], at: usize, letter: char) -> bool {
     word.is_delimited() || word.ends_line || !is_word || (letter.is_uppercase() && is_followed)
 }
 
-/// Whether another option follows the letter at once: "A or B", "A, B", "A/C".
+/// Whether another option follows the letter directly: "A or B", "A, B", "A/C".
 fn names_several(words: &[Word<'_>], at: usize, options: usize) -> bool {
     let option = |word: &Word<'_>| option_of_letter(word.letter()?, options);
     let Some(first) = words.get(at).and_then(option) else {
         return false;
     };
-    let other = |place: usize| {
-        words.get(place).filter(|word| word.letter().is_some_and(char_is_upper)).and_then(option)
+    let other = |index: usize| {
+        words.get(index).filter(|word| word.letter().is_some_and(char_is_upper)).and_then(option)
     };
     let joined = words.get(at + 1).is_some_and(|word| word.is("or") || word.is("and"));
     let listed = words[at].after.starts_with([',', '/', '&'])

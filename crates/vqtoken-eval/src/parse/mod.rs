@@ -2,8 +2,8 @@
 //!
 //! In this order: the answer is nothing but a letter; it begins with a delimited letter ("B. ", "(b)") and no other line begins
 //! with another; it states one ("the answer is B"; of several statements the last); it is the text of one option; it holds
-//! letters that stand alone; it declines; it contains the text of exactly one option. Whatever is left is unreadable. Nothing is ever guessed: an
-//! answer that names several options or none counts as wrong and is reported as a class of its own.
+//! letters that stand alone; it declines; it contains the text of exactly one option. Anything else is unreadable. Nothing is guessed: an
+//! answer that names several options or none counts as wrong and is reported as a separate class.
 
 mod letters;
 mod texts;
@@ -19,11 +19,11 @@ pub enum Parsed {
     Option(usize),
     /// Several options.
     Several,
-    /// That it cannot or will not say.
+    /// That the model cannot or will not say.
     Declined,
     /// Nothing.
     Empty,
-    /// Something that is none of the options.
+    /// Something that is not one of the options.
     Unreadable,
 }
 
@@ -45,7 +45,7 @@ pub fn parse_choice(answer: &str, options: &[String]) -> Parsed {
         .unwrap_or(Parsed::Unreadable)
 }
 
-/// The answer without what models put around it: blanks, quotes, marks for bold type, code or end of text.
+/// The answer without what models put around it: blanks, quotes, Markdown for bold or code, end-of-text tokens.
 fn bare(answer: &str) -> &str {
     let end = answer.trim().trim_end_matches("<|im_end|>").trim_end_matches("</s>");
     let blank = |c: char| c.is_whitespace() || c.is_control() || "\"'`*_“”‘’$".contains(c);

@@ -1,12 +1,12 @@
-//! An answer as words with what stands around them.
+//! An answer as words with the punctuation around them.
 
-/// A run of letters and digits, and the marks around it that are not blanks.
+/// A run of letters and digits, and the punctuation around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
     pub(super) before: &'a str,
     pub(super) after: &'a str,
-    /// Whether nothing but blanks and marks follows on its line.
+    /// Whether only blanks and punctuation follow on its line.
     pub(super) ends_line: bool,
 }
 
@@ -17,7 +17,7 @@ impl Word<'_> {
         chars.next().filter(|first| first.is_ascii_alphabetic() && chars.next().is_none())
     }
 
-    /// Whether a bracket, full stop or colon sets it apart.
+    /// Whether punctuation delimits it.
     pub(super) fn is_delimited(&self) -> bool {
         self.after.starts_with(['.', ')', ']', '}', ':', ',', ';', '!', '?', '*', '/', '<'])
             || self.before.ends_with(['(', '[', '{', '*', '/'])
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_know_the_marks_around_them() {
+    fn words_have_the_punctuation_around_them() {
         let found = words("(b) It's A. red-hot,\nend");
         let parts: Vec<_> =
             found.iter().map(|word| (word.before, word.text, word.after, word.ends_line)).collect();

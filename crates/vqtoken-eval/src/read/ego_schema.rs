@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::error::{Place, ReadError};
+use super::error::{ReadError, RowLocation};
 use super::rows::{Keys, Row, Rows, read_json, syntax};
 use super::{shown, without_letters};
 use crate::item::{Expected, Item};
@@ -50,14 +50,19 @@ fn numbered(row: &Row<'_>) -> Result<Vec<String>, ReadError> {
 
 fn read_answers(path: &Path) -> Result<BTreeMap<String, i64>, ReadError> {
     let Value::Object(answers) = read_json(path)? else {
-        return Err(syntax(path, "the whole file", "JSON of answers", "it is no object of keys and indices"));
+        return Err(syntax(
+            path,
+            "the whole file",
+            "JSON of answers",
+            "it is not an object of keys and indices",
+        ));
     };
     let pair = |(row, (key, value)): (usize, (String, Value))| match value.as_i64() {
         Some(answer) => Ok((key, answer)),
         None => {
-            let place = Place { row: row + 1, key: Some(key) };
+            let location = RowLocation { row: row + 1, key: Some(key) };
             let (column, found) = ("answer".into(), shown(&value.to_string()));
-            Err(ReadError::Kind { path: path.into(), place, column, found, expected: "a whole number" })
+            Err(ReadError::Kind { path: path.into(), location, column, found, expected: "a whole number" })
         }
     };
     answers.into_iter().enumerate().map(pair).collect()

@@ -1,4 +1,4 @@
-//! What can be wrong with an annotation file.
+//! Errors of annotation files.
 
 use std::fmt;
 use std::io;
@@ -6,24 +6,25 @@ use std::path::PathBuf;
 
 use vqtoken_files::quoted;
 
-/// A row of a file: its number, and its key once that is known.
+/// A row of a file: its index, and its key once that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Counted from 1, without the header.
+pub struct RowLocation {
+    /// From 1, without the header.
     pub row: usize,
     /// The key of the question.
     pub key: Option<String>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "row {}", self.row)?;
         self.key.as_ref().map_or(Ok(()), |key| write!(f, " ({})", shown(key)))
     }
 }
 
-/// Why annotations or predictions cannot be read. Each names the file, the row and its key, and what to do.
+/// Why annotations or predictions cannot be read. Each names the file, the row and its key, and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The operating system refuses.
     #[error("{path}: cannot be read ({source}): check that it exists and that you may read it", path = quoted(path))]
@@ -33,14 +34,14 @@ pub enum ReadError {
         /// Why.
         source: io::Error,
     },
-    /// None of the formats that are read.
-    #[error("{path}: its extension is none of .csv, .json, .jsonl, .ndjson, .parquet: rename or convert it", path = quoted(path))]
+    /// Not one of the formats that are read.
+    #[error("{path}: its extension is not one of .csv, .json, .jsonl, .ndjson, .parquet: rename or convert it", path = quoted(path))]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Not what its extension says, or damaged.
-    #[error("{path}: {at}: not valid {format} ({reason}): download it again or mend that place", path = quoted(path))]
+    #[error("{path}: {at}: not valid {format} ({reason}): download it again or mend it there", path = quoted(path))]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -51,29 +52,29 @@ pub enum ReadError {
         /// What the parser says, on one line.
         reason: String,
     },
-    /// No rows.
+    /// The file has no rows.
     #[error("{path}: holds no questions: download it again, or choose another split", path = quoted(path))]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A column is not there, or is empty in this row.
-    #[error("{path}: {place}: `{column}` is missing or empty: fill it in, or remove the row", path = quoted(path))]
+    /// A column is missing or empty in this row.
+    #[error("{path}: {location}: `{column}` is missing or empty: fill it in, or remove the row", path = quoted(path))]
     Missing {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        location: RowLocation,
         /// The column or key.
         column: String,
     },
-    /// A value is of another kind.
-    #[error("{path}: {place}: `{column}` is {found} instead of {expected}: correct it", path = quoted(path))]
+    /// A value has another type.
+    #[error("{path}: {location}: `{column}` is {found} instead of {expected}: correct it", path = quoted(path))]
     Kind {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        location: RowLocation,
         /// The column or key.
         column: String,
         /// The value, shortened.
@@ -82,42 +83,42 @@ pub enum ReadError {
         expected: &'static str,
     },
     /// Too few or too many options.
-    #[error("{path}: {place}: {found} options, a choice has 2 to 26: add or remove options", path = quoted(path))]
+    #[error("{path}: {location}: {found} options, a choice has 2 to 26: add or remove options", path = quoted(path))]
     Options {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        location: RowLocation,
         /// How many there are.
         found: usize,
     },
-    /// The right answer is none of the options.
+    /// The right answer is not one of the options.
     #[error(
-        "{path}: {place}: answer {answer} is none of the {options} options, the first of which is 0 or A: correct it",
+        "{path}: {location}: answer {answer} is not one of the {options} options, the first of which is 0 or A: correct it",
         path = quoted(path)
     )]
     AnswerOutOfRange {
         /// The file.
         path: PathBuf,
         /// The row.
-        place: Place,
+        location: RowLocation,
         /// The answer as written, shortened.
         answer: String,
         /// How many options there are.
         options: usize,
     },
-    /// Two rows have one key.
-    #[error("{path}: {place}: the same key as row {first}: remove one of the two, or give it another id", path = quoted(path))]
+    /// Two rows have the same key.
+    #[error("{path}: {location}: the same key as row {first}: remove one of the two, or give it another id", path = quoted(path))]
     Duplicate {
         /// The file.
         path: PathBuf,
         /// The second of them.
-        place: Place,
+        location: RowLocation,
         /// The row of the first.
         first: usize,
     },
-    /// A question without an answer, or the other way round.
-    #[error("{path}: nothing about {key}, which {other} has: take both files from the same split", path = quoted(path), other = quoted(other))]
+    /// A question without an answer, or an answer without a question.
+    #[error("{path}: {key} is missing, which {other} has: take both files from the same split", path = quoted(path), other = quoted(other))]
     Unpaired {
         /// The file that lacks it.
         path: PathBuf,
@@ -126,12 +127,12 @@ pub enum ReadError {
         /// The file that has it.
         other: PathBuf,
     },
-    /// A folder without annotations of this benchmark.
+    /// The folder has no annotations of this benchmark.
     #[error("{path}: no {looked} in it or three folders below: put one there, or name the file", path = quoted(path))]
     NotFound {
         /// The folder.
         path: PathBuf,
-        /// The names that were looked for.
+        /// The names that were searched for.
         looked: String,
     },
 }
@@ -154,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_whatever_is_in_the_file() {
-        let place = Place { row: 3, key: Some("a\nb".repeat(99)) };
-        let error = ReadError::Missing { path: "x.csv".into(), place, column: "question".into() };
+        let location = RowLocation { row: 3, key: Some("a\nb".repeat(99)) };
+        let error = ReadError::Missing { path: "x.csv".into(), location, column: "question".into() };
         let message = error.to_string();
         assert!(message.starts_with("x.csv: row 3 (a\\nb") && message.contains("`question` is missing"));
         assert!(!message.contains('\n') && message.len() < 300, "{message}");

@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
     for mut row in rows.iter() {
         let (id, file) = (row.text("id")?, row.text("video")?);
         let kind = row.optional_text("type");
-        row.place.key = Some(id.clone());
+        row.location.key = Some(id.clone());
         let video = Path::new(&file).with_extension("").to_string_lossy().into_owned();
         let turns = turns(&row)?;
         for (number, (question, answer)) in turns.iter().enumerate() {

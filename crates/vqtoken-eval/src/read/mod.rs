@@ -20,7 +20,7 @@ use crate::item::{Item, letter};
 use crate::task::Task;
 
 pub(crate) use error::shown;
-pub use error::{Place, ReadError};
+pub use error::{ReadError, RowLocation};
 
 /// The files of one split of a benchmark.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::error::{Place, ReadError, shown};
+use super::error::{ReadError, RowLocation, shown};
 use super::parquet_rows::parquet_rows;
 
 /// The rows of a file, each with its values by name.
@@ -15,10 +15,10 @@ pub(crate) struct Rows {
     rows: Vec<Map<String, Value>>,
 }
 
-/// One row, which knows where it stands.
+/// One row and its location.
 pub(crate) struct Row<'a> {
     path: &'a Path,
-    pub(crate) place: Place,
+    pub(crate) location: RowLocation,
     fields: &'a Map<String, Value>,
 }
 
@@ -43,7 +43,7 @@ impl Rows {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         self.rows.iter().enumerate().map(|(index, fields)| Row {
             path: &self.path,
-            place: Place { row: index + 1, key: None },
+            location: RowLocation { row: index + 1, key: None },
             fields,
         })
     }
@@ -99,12 +99,12 @@ impl Row<'_> {
     }
 
     pub(crate) fn missing(&self, column: &str) -> ReadError {
-        ReadError::Missing { path: self.path.into(), place: self.place.clone(), column: column.into() }
+        ReadError::Missing { path: self.path.into(), location: self.location.clone(), column: column.into() }
     }
 
     pub(crate) fn kind(&self, column: &str, found: &Value, expected: &'static str) -> ReadError {
-        let (path, place, column) = (self.path.into(), self.place.clone(), column.into());
-        ReadError::Kind { path, place, column, found: shown(&found.to_string()), expected }
+        let (path, location, column) = (self.path.into(), self.location.clone(), column.into());
+        ReadError::Kind { path, location, column, found: shown(&found.to_string()), expected }
     }
 
     /// The index of the right option, checked.
@@ -114,33 +114,35 @@ impl Row<'_> {
     }
 
     pub(crate) fn out_of_range(&self, answer: &str, options: usize) -> ReadError {
-        let (path, place) = (self.path.into(), self.place.clone());
-        ReadError::AnswerOutOfRange { path, place, answer: shown(answer), options }
+        let (path, location) = (self.path.into(), self.location.clone());
+        ReadError::AnswerOutOfRange { path, location, answer: shown(answer), options }
     }
 
     /// Refuses fewer options than two, and more than there are letters.
     pub(crate) fn options(&self, options: Vec<String>) -> Result<Vec<String>, ReadError> {
         match options.len() {
             2..=26 => Ok(options),
-            found => Err(ReadError::Options { path: self.path.into(), place: self.place.clone(), found }),
+            found => {
+                Err(ReadError::Options { path: self.path.into(), location: self.location.clone(), found })
+            }
         }
     }
 }
 
-/// Keys that may come once.
+/// Keys that may occur once.
 #[derive(Default)]
 pub(crate) struct Keys {
     rows: BTreeMap<String, usize>,
 }
 
 impl Keys {
-    /// Notes the key of a row and puts it into its place for later messages.
+    /// Records the key of a row, also in the row's location for later messages.
     pub(crate) fn claim(&mut self, row: &mut Row<'_>, key: &str) -> Result<(), ReadError> {
-        row.place.key = Some(key.into());
-        match self.rows.insert(key.into(), row.place.row) {
+        row.location.key = Some(key.into());
+        match self.rows.insert(key.into(), row.location.row) {
             None => Ok(()),
             Some(first) => {
-                Err(ReadError::Duplicate { path: row.path.into(), place: row.place.clone(), first })
+                Err(ReadError::Duplicate { path: row.path.into(), location: row.location.clone(), first })
             }
         }
     }
@@ -178,11 +180,11 @@ pub(crate) fn syntax(path: &Path, at: &str, format: &'static str, reason: &str) 
 
 fn json_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
     let Value::Array(values) = read_json(path)? else {
-        return Err(syntax(path, "the whole file", "JSON of questions", "it is no list of objects"));
+        return Err(syntax(path, "the whole file", "JSON of questions", "it is not a list of objects"));
     };
     let object = |(index, value)| match value {
         Value::Object(fields) => Ok(fields),
-        _ => Err(syntax(path, &format!("row {}", index + 1), "JSON of questions", "it is no object")),
+        _ => Err(syntax(path, &format!("row {}", index + 1), "JSON of questions", "it is not an object")),
     };
     values.into_iter().enumerate().map(object).collect()
 }

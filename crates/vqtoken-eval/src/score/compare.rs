@@ -1,4 +1,4 @@
-//! Several runs over the same questions.
+//! Comparing runs over the same questions.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ pub struct Difference {
     pub lost: usize,
 }
 
-/// Compares two runs question by question, which is sharper than comparing their intervals: both find the same
-/// questions hard. None without common questions.
+/// Compares two runs question by question, which is sharper than comparing their intervals, since the same questions are hard for
+/// both. None without common questions.
 pub fn paired_difference(first: &[Sample], second: &[Sample]) -> Option<Difference> {
     let others: BTreeMap<&str, f64> =
         second.iter().filter_map(|sample| Some((sample.doc_hash.as_str(), sample.exact_match?))).collect();

@@ -51,7 +51,7 @@ pub struct JudgeReport {
     pub failed: usize,
 }
 
-/// Writes one request for each answer whose right answer is known, and gives back how many.
+/// Writes one request for each answer whose right answer is known, and returns how many.
 pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> Result<usize, WriteError> {
     let mut lines = String::new();
     let mut count = 0;
@@ -88,7 +88,7 @@ pub fn read_verdicts(path: &Path) -> Result<BTreeMap<String, Option<Verdict>>, R
                         path,
                         &shown(&id),
                         "JSON of verdicts",
-                        "it is no list of a verdict and its question",
+                        "it is not a list of a verdict and its question",
                     )
                 })?;
                 Ok((id, verdict(first.get("pred"), first.get("score"))))

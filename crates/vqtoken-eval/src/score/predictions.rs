@@ -54,8 +54,9 @@ fn keyed(path: &Path, id: String, value: &Value) -> Result<(String, String), Rea
         Value::String(text) => Some(text.clone()),
         value => value.as_u64().and_then(|index| letter(usize::try_from(index).ok()?)).map(String::from),
     };
-    let wrong =
-        || syntax(path, &shown(&id), "JSON of predictions", &format!("{value} is no index and no text"));
+    let wrong = || {
+        syntax(path, &shown(&id), "JSON of predictions", &format!("{value} is neither an index nor a text"))
+    };
     Ok((id.clone(), text.ok_or_else(wrong)?))
 }
 

@@ -1,4 +1,4 @@
-//! Everything a run says, in one structure.
+//! All scores of a run in one structure.
 
 use std::collections::BTreeMap;
 
@@ -32,9 +32,9 @@ pub struct Report {
     pub videos: usize,
     /// Scored questions by what came of them.
     pub classes: Classes,
-    /// Questions that were asked, but whose right answer is not public.
+    /// Questions that were asked but have no public answer.
     pub without_answer: usize,
-    /// Questions that were not asked: those of missing videos, and those after the run was broken off.
+    /// Questions that were not asked: those of missing videos, and those after the run was interrupted.
     pub not_asked: usize,
     /// Videos that were not found.
     pub missing_videos: Vec<MissingVideo>,
@@ -54,24 +54,24 @@ pub struct Report {
     pub flops_mean: PerStage,
     /// All stages together.
     pub flops_mean_total: f64,
-    /// Scores by type and whatever else the benchmark tells apart.
+    /// Scores by type and whatever else the benchmark distinguishes.
     pub facets: Vec<Facet>,
 }
 
-/// How many answers are of which class. They add up to the scored questions.
+/// How many answers are in each class. They add up to the scored questions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Classes {
     /// Right.
     pub correct: usize,
-    /// An option or text that is not right.
+    /// A wrong option or text.
     pub wrong: usize,
     /// More than one option.
     pub several: usize,
-    /// That it cannot say.
+    /// The model declined.
     pub declined: usize,
     /// No text.
     pub empty: usize,
-    /// Text that is none of the options.
+    /// Text that is not one of the options.
     pub unreadable: usize,
     /// No answer, because the model failed.
     pub failed: usize,
@@ -91,7 +91,7 @@ pub struct Failure {
 pub struct Facet {
     /// The heading, "type".
     pub facet: String,
-    /// Its rows: by number if all are numbers, by name otherwise.
+    /// Its rows: in numerical order if all are numbers, by name otherwise.
     pub scores: Vec<Score>,
 }
 
@@ -132,7 +132,7 @@ impl Report {
             costs = (costs.0 + sample.seconds, costs.1 + sample.flops);
         }
         let (seconds_mean, flops_mean) = (costs.0.divided(count), costs.1.divided(count));
-        // A failure has no tokens; the mean in its place leaves the ratio as it is.
+        // A failure has no tokens; the mean instead leaves the ratio as it is.
         let tokens =
             |sample: &Sample| if sample.failed.is_some() { tokens_mean } else { sample.visual_tokens as f64 };
         let ratio =
@@ -204,7 +204,7 @@ impl Classes {
         classes
     }
 
-    /// Answers that name no single option.
+    /// Answers that do not name exactly one option.
     pub fn unparsed(&self) -> usize {
         self.several + self.declined + self.empty + self.unreadable
     }

@@ -55,27 +55,27 @@ pub(crate) fn write_parquet(path: &Path, columns: &[Column<'_>], compression: Co
     let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
     let mut group = writer.next_row_group().unwrap();
     for column in columns {
-        let mut place = group.next_column().unwrap().unwrap();
+        let mut column_writer = group.next_column().unwrap().unwrap();
         match column {
             Column::Text(_, texts) => {
                 let texts: Vec<ByteArray> = texts.iter().map(|text| (*text).into()).collect();
-                place.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+                column_writer.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
             }
             Column::Number(_, numbers) => {
-                place.typed::<Int64Type>().write_batch(numbers, None, None).unwrap();
+                column_writer.typed::<Int64Type>().write_batch(numbers, None, None).unwrap();
             }
             Column::Texts(_, lists) => {
                 let texts: Vec<ByteArray> = lists.iter().flatten().map(|text| (*text).into()).collect();
                 let definition = vec![1i16; texts.len()];
                 let repetition: Vec<i16> =
                     lists.iter().flat_map(|list| (0..list.len()).map(|index| i16::from(index > 0))).collect();
-                place
+                column_writer
                     .typed::<ByteArrayType>()
                     .write_batch(&texts, Some(&definition), Some(&repetition))
                     .unwrap();
             }
         }
-        place.close().unwrap();
+        column_writer.close().unwrap();
     }
     group.close().unwrap();
     writer.close().unwrap();

@@ -57,7 +57,7 @@ pub(super) fn shuffled(map: &IndexMap, video: &str) -> Result<IndexMap, IndexMap
     IndexMap::new(map.shape(), map.codes(), labels)
 }
 
-/// Vectors in random directions, each as long as the code in whose place it stands.
+/// Vectors in random directions, each as long as the code that it replaces.
 pub(super) fn random_codes(codebook: &Codebook, video: &str) -> Result<Codebook, CodebookError> {
     let mut random = Random::new(SEED, video);
     let data = (0..codebook.codes()).flat_map(|code| {

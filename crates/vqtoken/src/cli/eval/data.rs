@@ -33,17 +33,19 @@ pub(super) struct Benchmark {
     pub(super) task: Task,
     pub(super) split: String,
     pub(super) items: Vec<Item>,
+    /// Where videos were looked for.
+    folder: PathBuf,
     paths: Vec<Option<PathBuf>>,
     pub(super) missing: Vec<MissingVideo>,
 }
 
 impl Benchmark {
-    /// Reads the questions and looks for their videos. Missing ones are told to the user.
+    /// Reads the questions and looks for their videos.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, or no video at all is there though they are `needed`.
-    pub(super) fn open(task: Task, arguments: &DataArguments, needed: bool) -> anyhow::Result<Self> {
+    /// If a file cannot be read.
+    pub(super) fn open(task: Task, arguments: &DataArguments) -> anyhow::Result<Self> {
         let data = arguments.data.as_deref().ok_or_else(|| {
             UsageError("there is no --data: name the folder of questions and videos".to_owned())
         })?;
@@ -55,16 +57,17 @@ impl Benchmark {
         };
         let mut items = annotations.read(task)?;
         items.truncate(arguments.limit.unwrap_or(usize::MAX));
-        let folder = arguments.videos.as_deref().or(below).unwrap_or(Path::new("."));
-        let (paths, missing) = VideoFolder::scan(folder, Some(&annotations))?.locate(&items);
-        let benchmark = Self { task, split, items, paths, missing };
-        if needed {
-            benchmark.tell_missing(folder)?;
-        }
-        Ok(benchmark)
+        let folder = arguments.videos.as_deref().or(below).unwrap_or(Path::new(".")).to_owned();
+        let (paths, missing) = VideoFolder::scan(&folder, Some(&annotations))?.locate(&items);
+        Ok(Self { task, split, items, folder, paths, missing })
     }
 
-    fn tell_missing(&self, folder: &Path) -> anyhow::Result<()> {
+    /// Tells the user which videos are missing.
+    ///
+    /// # Errors
+    ///
+    /// If all are.
+    pub(super) fn report_missing_videos(&self) -> anyhow::Result<()> {
         if self.missing.is_empty() {
             return Ok(());
         }
@@ -75,7 +78,7 @@ impl Benchmark {
             anyhow::bail!(
                 "none of the {videos} videos is below {}: name their folder with --videos, or ask without them with --blind \
                  (missing: {names})",
-                folder.display()
+                self.folder.display()
             );
         }
         output::note(format_args!(

@@ -32,10 +32,10 @@ pub(super) fn attention(config: Option<&VqAttentionConfig>, shape: GridShape, co
     }
 }
 
-/// Of reading a prompt, and of the words behind it: every word is read once more but the last.
+/// Of reading a prompt, and of the tokens generated after it: each is read once more but the last.
 pub(super) fn answer(config: &TextConfig, prompt: usize, generated: usize) -> (f64, f64) {
-    let words = (0..generated.saturating_sub(1)).map(|word| config.flops(1, prompt + word));
-    (config.flops(prompt, 0), words.sum())
+    let read = (0..generated.saturating_sub(1)).map(|token| config.flops(1, prompt + token));
+    (config.flops(prompt, 0), read.sum())
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_not_read_again() {
+    fn the_last_token_is_not_read_again() {
         let config = TextConfig::qwen2_0_5b();
         let of = |generated| answer(&config, 40, generated);
         assert_eq!(of(0), (config.flops(40, 0), 0.0));

@@ -7,7 +7,7 @@ use vqtoken::{Clip, Sampling, TokenGrid, Video};
 
 use super::super::output;
 use super::ablation::SEED;
-use super::models::Subject;
+use super::models::LoadedModel;
 use super::random::Random;
 use super::reading::{Condition, Reading};
 
@@ -16,7 +16,7 @@ pub(super) struct Frames {
     clip: Clip,
     /// Seconds that decoding took.
     decode: f64,
-    /// For each tower the tokens of each frame, where they are known.
+    /// For each vision tower the tokens of each frame, where they are known.
     towers: Vec<Vec<Option<FrameTokens>>>,
 }
 
@@ -28,8 +28,8 @@ struct FrameTokens {
 }
 
 /// A token grid, and the seconds that it took.
-pub(super) struct Seen {
-    pub(super) grid: TokenGrid,
+pub(super) struct TimedGrid {
+    pub(super) tokens: TokenGrid,
     pub(super) decode: f64,
     pub(super) pixels: f64,
     pub(super) vision: f64,
@@ -48,15 +48,20 @@ impl Frames {
         Ok(Self { clip, decode, towers })
     }
 
-    /// The token grid that a reading is made from.
-    pub(super) fn see(&mut self, subject: &Subject, reading: &Reading, video: &str) -> anyhow::Result<Seen> {
+    /// The token grid that a reading is made from; `video` seeds its order where frames are shuffled.
+    pub(super) fn token_grid(
+        &mut self,
+        model: &LoadedModel,
+        reading: &Reading,
+        video: &str,
+    ) -> anyhow::Result<TimedGrid> {
         let order = order(reading, self.clip.frames.len(), video);
-        self.embed(subject, &order)?;
-        let known = &self.towers[subject.tower];
+        self.embed(model, &order)?;
+        let known = &self.towers[model.tower];
         let frames: Vec<&FrameTokens> = order.iter().filter_map(|&frame| known[frame].as_ref()).collect();
         let tokens = frames.iter().flat_map(|frame| &frame.tokens).copied().collect();
-        Ok(Seen {
-            grid: subject.model.vision()?.token_grid(frames.len(), tokens)?,
+        Ok(TimedGrid {
+            tokens: model.vision.token_grid(frames.len(), tokens)?,
             decode: self.decode,
             pixels: frames.iter().map(|frame| frame.pixels).sum(),
             vision: frames.iter().map(|frame| frame.vision).sum(),
@@ -64,8 +69,8 @@ impl Frames {
     }
 
     /// Computes the tokens of those of these frames that have none.
-    fn embed(&mut self, subject: &Subject, frames: &[usize]) -> anyhow::Result<()> {
-        let known = &mut self.towers[subject.tower];
+    fn embed(&mut self, model: &LoadedModel, frames: &[usize]) -> anyhow::Result<()> {
+        let known = &mut self.towers[model.tower];
         let mut missing: Vec<usize> =
             frames.iter().copied().filter(|&frame| known[frame].is_none()).collect();
         missing.sort_unstable();
@@ -74,11 +79,10 @@ impl Frames {
             return Ok(());
         }
         let frames = missing.iter().map(|&frame| self.clip.frames[frame].clone());
-        let embedded = subject.model.vision()?.embed_frames(frames, 0.0)?;
-        let count = missing.len();
+        let embedded = model.vision.embed_frames(frames, 0.0)?;
+        let (count, tokens) = (missing.len(), embedded.grid.data());
         let (pixels, vision) =
             (embedded.seconds.pixels / count as f64, embedded.seconds.vision / count as f64);
-        let tokens = embedded.grid.data();
         for (frame, tokens) in missing.iter().zip(tokens.chunks_exact(tokens.len() / count)) {
             known[*frame] = Some(FrameTokens { tokens: tokens.to_vec(), pixels, vision });
         }
@@ -103,12 +107,12 @@ fn order(reading: &Reading, decoded: usize, video: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::What;
+    use super::super::reading::Source;
     use super::*;
 
     #[test]
     fn readings_see_their_frames() {
-        let mut reading = Reading::new(What::Pooled, 8);
+        let mut reading = Reading::new(Source::Pooled, 8);
         assert_eq!(order(&reading, 32, "a"), [0, 4, 8, 13, 17, 22, 26, 31]);
         assert_eq!(order(&reading, 3, "a"), [0, 1, 2]);
         reading.condition = Condition::SingleFrame;

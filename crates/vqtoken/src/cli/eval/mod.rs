@@ -2,6 +2,7 @@
 
 mod ablation;
 mod answerer;
+mod current_video;
 mod data;
 mod flops;
 mod frames;
@@ -11,6 +12,7 @@ mod paper;
 mod progress;
 mod random;
 mod reading;
+mod reduced_grid;
 mod task;
 mod visual;
 
@@ -18,11 +20,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use vqtoken_eval::{Run, Sample, Videos, pass};
+use vqtoken_eval::{Failed, Run, Sample, Videos, run_together};
 
 use answerer::{Evaluator, Trial};
 use data::Benchmark;
-use models::Subject;
+use models::LoadedModel;
 use progress::Bar;
 
 #[derive(Args, Debug)]
@@ -57,14 +59,14 @@ struct Planned {
 /// Asks all questions in all trials, in one pass over the videos.
 fn ask(
     benchmark: &Benchmark,
-    subjects: &[Subject],
+    models: &[LoadedModel],
     planned: &[Planned],
     videos: Videos<'_>,
-    retry_failed: bool,
+    failed: Failed,
 ) -> anyhow::Result<Vec<Vec<Sample>>> {
     // Ranked options and written letters are not the same answers.
     let ranked = if benchmark.task.ranks() { " ranked" } else { "" };
-    let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(subjects) + ranked).collect();
+    let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(models) + ranked).collect();
     let runs: Vec<Run<'_>> = planned
         .iter()
         .zip(&settings)
@@ -75,14 +77,14 @@ fn ask(
             samples: &plan.samples,
             settings,
             seed: 0,
-            retry_failed,
+            failed,
         })
         .collect();
     let trials: Vec<Trial> = planned.iter().map(|plan| plan.trial.clone()).collect();
     let mut bar = Bar::new(trials.iter().map(|trial| trial.reading.to_string()).collect());
-    let mut evaluator = Evaluator::new(subjects, &trials);
-    let samples = pass(&runs, &mut evaluator, &mut |number, states| {
-        bar.show(number, states);
+    let mut evaluator = Evaluator::new(models, &trials);
+    let samples = run_together(&runs, &mut evaluator, &mut |run, states| {
+        bar.show(run, states);
         ControlFlow::Continue(())
     });
     bar.finish();

@@ -1,63 +1,61 @@
-//! The models of an evaluation: what names them, and which of them see with the same eyes.
+//! The models of an evaluation: how they are identified, and which of them share a vision tower.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vqtoken::{Precision, VideoLlm, builtin};
-use vqtoken_video::PixelSpec;
+use vqtoken::{Precision, VideoLlm, VisionSide, builtin};
 
 use super::super::output;
 use super::ablation::UntrainedAttention;
 
 /// A loaded model.
-pub(super) struct Subject {
-    pub(super) model: VideoLlm,
+pub(super) struct LoadedModel {
+    pub(super) video_llm: VideoLlm,
+    pub(super) vision: VisionSide,
     /// Name, checksum of the vision tower, checksum of the weights where they are files, precision: two models of one name are
     /// told apart by it.
     pub(super) id: String,
-    /// How frames become pixel values.
-    pixel_spec: PixelSpec,
     pub(super) untrained: Option<UntrainedAttention>,
-    /// The place of the first model with this one's vision tower, projector and pixels.
+    /// The index of the first model with this one's vision tower, projector and pixels.
     pub(super) tower: usize,
 }
 
-impl Subject {
+impl LoadedModel {
     /// Loads the model in a directory, or the built-in one.
     pub(super) fn load(path: Option<&Path>, precision: Precision) -> anyhow::Result<Self> {
         let spinner = output::spinner("model");
-        let model = match path {
+        let video_llm = match path {
             Some(path) => VideoLlm::load_as(path, precision)?,
             None => builtin::load(precision)?,
         };
         let weights = path.map(checksum).transpose()?.flatten();
         let weights = weights.map(|weights| format!("/{weights:08x}")).unwrap_or_default();
-        let id = format!("{}{weights} {}", model.id(), model.language().precision());
-        let untrained = UntrainedAttention::new(model.config());
+        let id = format!("{}{weights} {}", video_llm.id(), video_llm.precision());
+        let untrained = UntrainedAttention::new(video_llm.config());
+        let vision = video_llm.vision()?.clone();
         spinner.finish_and_clear();
-        let pixel_spec = model.vision()?.pixel_spec().clone();
-        Ok(Self { model, id, pixel_spec, untrained, tower: 0 })
+        Ok(Self { video_llm, vision, id, untrained, tower: 0 })
     }
 
     /// Whether both give the same token grid of the same frames.
-    fn sees_like(&self, other: &Self) -> bool {
-        let checksum = |subject: &Self| subject.model.id().rsplit('@').next().map(str::to_owned);
-        let (mine, others) = (self.model.config(), other.model.config());
-        checksum(self) == checksum(other)
-            && mine.vision == others.vision
-            && mine.text.hidden_size == others.text.hidden_size
-            && self.pixel_spec == other.pixel_spec
-            && self.model.language().precision() == other.model.language().precision()
+    fn shares_tower(&self, other: &Self) -> bool {
+        let (vision, other) = (&self.vision, &other.vision);
+        let checksum = |vision: &VisionSide| vision.id().rsplit('@').next().map(str::to_owned);
+        checksum(vision) == checksum(other)
+            && vision.config() == other.config()
+            && vision.features() == other.features()
+            && vision.pixel_spec() == other.pixel_spec()
+            && vision.precision() == other.precision()
     }
 }
 
 /// Finds for each model the first with the same tower.
-pub(super) fn share_towers(subjects: &mut [Subject]) {
-    for place in 1..subjects.len() {
-        let first = subjects[..place].iter().position(|other| subjects[place].sees_like(other));
-        subjects[place].tower = first.unwrap_or(place);
+pub(super) fn share_towers(models: &mut [LoadedModel]) {
+    for index in 1..models.len() {
+        let first = models[..index].iter().position(|other| models[index].shares_tower(other));
+        models[index].tower = first.unwrap_or(index);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far a pass is: a bar on a terminal, a line now and then elsewhere.
+//! How far an evaluation is: a bar on a terminal, a line every minute elsewhere.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -32,8 +32,8 @@ impl Bar {
         Self { bar, names, start: Instant::now(), last_line: Instant::now() }
     }
 
-    /// Shows where all runs are after a question of run `number`.
-    pub(super) fn show(&mut self, number: usize, states: &[Progress]) {
+    /// Shows how far all runs are after a question of run `run`.
+    pub(super) fn show(&mut self, run: usize, states: &[Progress]) {
         let sum = |of: fn(&Progress) -> usize| states.iter().map(of).sum::<usize>();
         let (done, resumed, total) =
             (sum(|state| state.done), sum(|state| state.resumed), sum(|state| state.total));
@@ -45,8 +45,8 @@ impl Bar {
                 output::note(format_args!("{resumed} of {total} questions are answered already"));
             }
         }
-        let name = self.names.get(number).map(String::as_str).unwrap_or_default();
-        let message = states.get(number).map(|state| describe(name, state)).unwrap_or_default();
+        let name = self.names.get(run).map(String::as_str).unwrap_or_default();
+        let message = states.get(run).map(|state| describe(name, state)).unwrap_or_default();
         self.bar.set_position(done as u64);
         if !stderr().is_terminal() && self.last_line.elapsed() > BETWEEN_LINES {
             self.last_line = Instant::now();
@@ -57,7 +57,7 @@ impl Bar {
         self.bar.set_message(message);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }

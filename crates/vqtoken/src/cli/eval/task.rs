@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::Budget;
-use vqtoken_eval::{Report, Sample, Task, Videos, comparison_table, paired_difference};
+use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
 use super::super::{ModelArguments, UsageError, check_folder_of, output};
 use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
-use super::models::Subject;
-use super::reading::{Condition, Reading, What};
+use super::models::LoadedModel;
+use super::reading::{Condition, Reading, Source};
 use super::{Planned, ask};
 
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub(super) struct TaskArguments {
 
     /// What stands for the video; several are evaluated in one pass. vqtoken (the default), codebook (bare codes), pooled
     /// (unreduced, as LLaVA-OneVision reads it), any other reducer with its budget, such as tome:32 or evs:q=0.9, and
-    /// pooled+REDUCER
+    /// pooled+REDUCER. Reduced tokens keep their own positions, or have 0, 1, 2, .. with @renumbered, as in tome:32@renumbered
     #[arg(long, value_name = "NAME[:AMOUNT]")]
     reducer: Vec<String>,
 
@@ -79,8 +79,8 @@ impl TaskArguments {
         let names = if self.reducer.is_empty() { &default[..] } else { &self.reducer };
         let mut readings: Vec<Reading> = Vec::new();
         for name in names {
-            let what = What::parse(name, self.tokens).map_err(UsageError)?;
-            let reading = Reading { condition, ..Reading::new(what, self.frames) };
+            let source = Source::parse(name, self.tokens).map_err(|error| UsageError(error.to_string()))?;
+            let reading = Reading { condition, ..Reading::new(source, self.frames) };
             if readings.iter().any(|other| other.to_string() == reading.to_string()) {
                 return Err(UsageError(format!("--reducer {name} is there twice: leave one out")));
             }
@@ -98,23 +98,27 @@ pub(super) fn run(arguments: &TaskArguments, json: bool) -> anyhow::Result<()> {
     let files = [&arguments.samples, &arguments.judge.judge_requests];
     files.into_iter().flatten().try_for_each(|file| check_folder_of(file))?;
     let task = arguments.task.ok_or_else(|| UsageError("there is no task: name a benchmark".to_owned()))?;
-    let benchmark = Benchmark::open(task, &arguments.data, !arguments.blind)?;
-    let subjects = [Subject::load(arguments.model.model.as_deref(), arguments.model.precision)?];
+    let benchmark = Benchmark::open(task, &arguments.data)?;
+    if !arguments.blind {
+        benchmark.report_missing_videos()?;
+    }
+    let models = [LoadedModel::load(arguments.model.model.as_deref(), arguments.model.precision)?];
 
     // Without a file that the user names, answers are kept until the end and no longer.
     let scratch = tempfile::tempdir()?;
     let several = readings.len() > 1;
-    let place = |reading: &Reading| match &arguments.samples {
+    let samples_file = |reading: &Reading| match &arguments.samples {
         Some(path) if several => with_slug(path, &reading.slug()),
         Some(path) => path.clone(),
         None => scratch.path().join(reading.slug()).with_extension("jsonl"),
     };
     let planned: Vec<Planned> = readings
         .into_iter()
-        .map(|reading| Planned { samples: place(&reading), trial: Trial { subject: 0, reading } })
+        .map(|reading| Planned { samples: samples_file(&reading), trial: Trial { model: 0, reading } })
         .collect();
     let videos = if arguments.blind { Videos::Blind } else { benchmark.videos() };
-    let samples = ask(&benchmark, &subjects, &planned, videos, arguments.retry_failed)?;
+    let failed = if arguments.retry_failed { Failed::AskAgain } else { Failed::Keep };
+    let samples = ask(&benchmark, &models, &planned, videos, failed)?;
     let judged = match samples.first() {
         Some(samples) if arguments.judge.is_used() => arguments.judge.run(&benchmark, samples)?,
         _ => None,
@@ -122,14 +126,14 @@ pub(super) fn run(arguments: &TaskArguments, json: bool) -> anyhow::Result<()> {
 
     let missing = if arguments.blind { Vec::new() } else { benchmark.missing.clone() };
     let report = |(plan, samples): (&Planned, &Vec<Sample>)| {
-        let settings = plan.trial.settings(&subjects);
+        let settings = plan.trial.settings(&models);
         Report::new(benchmark.task, &settings, &benchmark.items, samples, missing.clone())
     };
     let reports: Vec<Report> = planned.iter().zip(&samples).map(report).collect();
     if json {
         for ((report, plan), samples_of) in reports.iter().zip(&planned).zip(&samples) {
             let mut line = serde_json::to_value(report)?;
-            line["model"] = json!(subjects[0].id);
+            line["model"] = json!(models[0].id);
             line["reading"] = json!(plan.trial.reading.to_string());
             line["split"] = json!(benchmark.split);
             line["samples"] = json!(arguments.samples.as_ref().map(|_| &plan.samples));

@@ -1,128 +1,97 @@
-//! From a token grid to what a reading gives the language model, with what that cost.
+//! From a reduced grid to what a reading gives the language model, with what that cost.
 
+use std::cell::OnceCell;
 use std::time::Instant;
 
-use vqtoken::{Budget, Codebook, IndexMap, TokenGrid, VisualTokens, quantize};
-use vqtoken_core::{pool_bilinear, quantizer_flops};
+use vqtoken::{Codebook, IndexMap, VisualTokens};
 use vqtoken_eval::PerStage;
-use vqtoken_model::PrefilledVideo;
+use vqtoken_model::{ModelError, PrefilledVideo};
 
 use super::ablation::{random_codes, shuffled};
 use super::flops;
-use super::frames::Seen;
-use super::models::Subject;
-use super::reading::{Codes, Reading, What};
+use super::models::LoadedModel;
+use super::reading::{Codes, Positions, Source};
+use super::reduced_grid::{Content, ReducedGrid};
 
-/// Operations of pooling for each number of a pooled token: four weighted cells.
-const POOLING: f64 = 7.0;
-
-/// What the language model reads of a video, and what all stages before it cost.
+/// What the language model reads of a video, and what all stages before it cost. The default is no video: the question
+/// alone is asked.
+#[derive(Default)]
 pub(super) struct Visual {
-    /// None if it is asked blindly.
     pub(super) tokens: Option<VisualTokens>,
-    /// The prefilled prompt, where options are ranked, and the seconds that it took.
-    pub(super) prefilled: Option<(PrefilledVideo, f64)>,
     pub(super) seconds: PerStage,
     pub(super) flops: PerStage,
+    /// The language model after having read them, and the seconds that it took.
+    prefilled: OnceCell<(PrefilledVideo, f64)>,
 }
 
 impl Visual {
-    /// Nothing.
-    pub(super) fn blind() -> Self {
-        Self { tokens: None, prefilled: None, seconds: PerStage::default(), flops: PerStage::default() }
-    }
-
-    /// A reading of a token grid.
+    /// What a reading gives of a reduced grid; `video` seeds what is random about it.
     pub(super) fn new(
-        subject: &Subject,
-        reading: &Reading,
-        seen: &Seen,
+        model: &LoadedModel,
+        source: &Source,
+        reduced: &ReducedGrid,
         video: &str,
     ) -> anyhow::Result<Self> {
-        let (config, grid) = (subject.model.config(), &seen.grid);
-        let d = config.text.hidden_size;
-        let frames = grid.shape().frames;
-        let seconds =
-            PerStage { decode: seen.decode, pixels: seen.pixels, vision: seen.vision, ..PerStage::default() };
-        let vision = config.vision.flops(frames) + config.vision.projector_flops(d, frames);
-        let mut visual = Self { seconds, flops: PerStage { vision, ..PerStage::default() }, ..Self::blind() };
-        let tokens = match &reading.what {
-            What::Codes(codes, budget) => visual.codes(subject, *codes, *budget, grid, video)?,
-            What::Pooled => {
-                let pooled = visual.pooled(grid)?;
-                subject.model.language().tokens_of(pooled.data(), d)?
+        let llm = &model.video_llm;
+        let mut visual = Self { seconds: reduced.seconds, flops: reduced.flops, ..Self::default() };
+        let tokens = match &reduced.content {
+            Content::Pooled(grid) => llm.language().tokens_of(grid.data(), grid.dim())?,
+            Content::Reduction(reduction) => {
+                let tokens = llm.language().tokens_of(reduction.tokens.data(), reduction.tokens.dim())?;
+                match source {
+                    Source::Reduced(source) if source.positions == Positions::Own => {
+                        tokens.at_positions(reduction.positions.clone(), reduction.sequence_length)?
+                    }
+                    _ => tokens,
+                }
             }
-            What::Reduced { reducer, of_pooled } => {
-                let pooled = of_pooled.then(|| visual.pooled(grid)).transpose()?;
+            Content::Quantization(quantization) => {
+                let (codebook, index_map) = (&quantization.codebook, &quantization.index_map);
+                let codes = if let Source::Codes(codes, _) = source { *codes } else { Codes::Bare };
                 let start = Instant::now();
-                let reduction = reducer.reduce(pooled.as_ref().unwrap_or(grid))?;
-                visual.seconds.quantize += start.elapsed().as_secs_f64();
-                visual.flops.quantize += reduction.flops as f64;
-                subject.model.language().tokens_of(reduction.tokens.data(), d)?
+                let tokens = visual_tokens_of_codes(model, codes, codebook, index_map, video)?;
+                visual.seconds.attention = start.elapsed().as_secs_f64();
+                let attention = llm.config().vq_attention.as_ref().filter(|_| codes != Codes::Bare);
+                visual.flops.attention =
+                    flops::attention(attention, reduced.shape, codebook.codes(), codebook.dim());
+                tokens
             }
         };
-        Ok(Self { tokens: Some(tokens), ..visual })
+        visual.tokens = Some(tokens);
+        Ok(visual)
     }
 
-    /// Lets the language model read the tokens, once for all questions about them.
-    pub(super) fn prefill(mut self, subject: &Subject) -> anyhow::Result<Self> {
+    /// The language model after having read the tokens, once for all questions about them, and the seconds that it took.
+    pub(super) fn prefilled(&self, model: &LoadedModel) -> Result<(&PrefilledVideo, f64), ModelError> {
+        if let Some((prefilled, seconds)) = self.prefilled.get() {
+            return Ok((prefilled, *seconds));
+        }
         let start = Instant::now();
-        let prefilled = subject.model.language().prefill(self.tokens.as_ref())?;
-        self.prefilled = Some((prefilled, start.elapsed().as_secs_f64()));
-        Ok(self)
-    }
-
-    fn pooled(&mut self, grid: &TokenGrid) -> anyhow::Result<TokenGrid> {
-        let start = Instant::now();
-        let pooled = pool_bilinear(grid)?;
-        self.seconds.quantize += start.elapsed().as_secs_f64();
-        self.flops.quantize += POOLING * pooled.data().len() as f64;
-        Ok(pooled)
-    }
-
-    fn codes(
-        &mut self,
-        subject: &Subject,
-        codes: Codes,
-        budget: Budget,
-        grid: &TokenGrid,
-        video: &str,
-    ) -> anyhow::Result<VisualTokens> {
-        let start = Instant::now();
-        let quantization = quantize(grid, &subject.model.vision()?.quantizer(budget))?;
-        self.seconds.quantize += start.elapsed().as_secs_f64();
-        let flops = quantizer_flops(grid.shape().len(), grid.dim(), &quantization.stats);
-        self.flops.quantize += flops.total() as f64;
-
-        let start = Instant::now();
-        let tokens = attended(subject, codes, &quantization.codebook, &quantization.index_map, video)?;
-        self.seconds.attention += start.elapsed().as_secs_f64();
-        let config = subject.model.config().vq_attention.as_ref().filter(|_| codes != Codes::Bare);
-        self.flops.attention +=
-            flops::attention(config, grid.shape(), quantization.codebook.codes(), grid.dim());
-        Ok(tokens)
+        let prefilled = model.video_llm.language().prefill(self.tokens.as_ref())?;
+        let (prefilled, seconds) = self.prefilled.get_or_init(|| (prefilled, start.elapsed().as_secs_f64()));
+        Ok((prefilled, *seconds))
     }
 }
 
-fn attended(
-    subject: &Subject,
+fn visual_tokens_of_codes(
+    model: &LoadedModel,
     codes: Codes,
     codebook: &Codebook,
     index_map: &IndexMap,
     video: &str,
 ) -> anyhow::Result<VisualTokens> {
-    let language = subject.model.language();
+    let llm = &model.video_llm;
     let d = codebook.dim();
     Ok(match codes {
-        Codes::Attended => language.attend(codebook, index_map)?,
-        Codes::Bare => language.tokens_of(codebook.data(), d)?,
-        Codes::RandomMap => language.attend(codebook, &shuffled(index_map, video)?)?,
-        Codes::RandomCodebook => language.attend(&random_codes(codebook, video)?, index_map)?,
-        Codes::RandomAttention => match &subject.untrained {
-            Some(untrained) => language.tokens_of(&untrained.forward(codebook, index_map)?, d)?,
+        Codes::Attended => llm.language().attend(codebook, index_map)?,
+        Codes::Bare => llm.language().tokens_of(codebook.data(), d)?,
+        Codes::RandomMap => llm.language().attend(codebook, &shuffled(index_map, video)?)?,
+        Codes::RandomCodebook => llm.language().attend(&random_codes(codebook, video)?, index_map)?,
+        Codes::RandomAttention => match &model.untrained {
+            Some(untrained) => llm.language().tokens_of(&untrained.forward(codebook, index_map)?, d)?,
             None => anyhow::bail!(
                 "{} has no VQ-attention that could be made random: choose another reading",
-                subject.model.id()
+                llm.id()
             ),
         },
     })

@@ -10,13 +10,13 @@ mod tables;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken_eval::{Report, Sample, Task, paired_difference};
+use vqtoken_eval::{Failed, Report, Sample, Task, paired_difference};
 
 use super::super::{ModelArguments, output};
 use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
-use super::models::{Subject, share_towers};
-use super::reading::{Codes, What};
+use super::models::{LoadedModel, share_towers};
+use super::reading::{Codes, Source};
 use super::{Planned, ask};
 use machine::Provenance;
 use outcome::Outcome;
@@ -44,6 +44,10 @@ pub(super) struct PaperArguments {
     #[arg(long, value_name = "DIR")]
     codebook: Option<PathBuf>,
 
+    /// The same language model, trained on the questions alone
+    #[arg(long, value_name = "DIR")]
+    blind: Option<PathBuf>,
+
     /// Frames that are reduced
     #[arg(long, value_name = "T", default_value_t = 32, value_parser = super::super::at_least_one)]
     frames: usize,
@@ -52,7 +56,7 @@ pub(super) struct PaperArguments {
     #[arg(long, value_name = "T", default_value_t = 8, value_parser = super::super::at_least_one)]
     unreduced_frames: usize,
 
-    /// Where README.md, results.json, accuracy_over_tokens.svg and the samples go; a later run with the same folder goes on
+    /// Where README.md, results.json, accuracy_over_tokens.svg and the samples go; a later run with the same folder resumes
     #[arg(long, value_name = "DIR", default_value = "docs/results/paper")]
     out: PathBuf,
 
@@ -61,60 +65,66 @@ pub(super) struct PaperArguments {
     retry_failed: bool,
 }
 
-/// The models that were given, and the place of each role's.
-struct Cast {
-    subjects: Vec<Subject>,
-    places: Vec<(Role, usize)>,
+/// The models that were given, and the index of each role's.
+struct Models {
+    loaded: Vec<LoadedModel>,
+    roles: Vec<(Role, usize)>,
 }
 
-impl Cast {
+/// Why a row cannot run.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum LeftOut {
+    #[error("no {} model was given ({})", .role.name(), .role.flag())]
+    NoModel { role: Role },
+    #[error("the {} model has no VQ-attention", .role.name())]
+    NoAttention { role: Role },
+}
+
+impl Models {
     fn load(arguments: &PaperArguments) -> anyhow::Result<Self> {
         let precision = arguments.model.precision;
-        let mut cast = Self { subjects: Vec::new(), places: Vec::new() };
+        let mut models = Self { loaded: Vec::new(), roles: Vec::new() };
         for role in Role::ALL {
             let path = match role {
                 Role::Vqtoken => arguments.model.model.as_deref(),
                 Role::Unreduced => arguments.unreduced.as_deref(),
                 Role::Codebook => arguments.codebook.as_deref(),
+                Role::Blind => arguments.blind.as_deref(),
             };
             if path.is_some() || role == Role::Vqtoken {
-                cast.places.push((role, cast.subjects.len()));
-                cast.subjects.push(Subject::load(path, precision)?);
+                models.roles.push((role, models.loaded.len()));
+                models.loaded.push(LoadedModel::load(path, precision)?);
             }
         }
-        share_towers(&mut cast.subjects);
-        Ok(cast)
+        share_towers(&mut models.loaded);
+        Ok(models)
     }
 
-    fn place(&self, role: Role) -> Option<usize> {
-        self.places.iter().find(|(known, _)| *known == role).map(|(_, place)| *place)
-    }
-
-    /// The trial of a row, or why it cannot run.
-    fn trial(&self, row: &Row) -> Result<Trial, String> {
-        let Some(subject) = self.place(row.role) else {
-            return Err(format!("no {} model was given ({})", row.role.name(), row.role.flag()));
-        };
+    fn trial(&self, row: &Row) -> Result<Trial, LeftOut> {
+        let role = row.role;
+        let model = self.roles.iter().find(|(known, _)| *known == role).map(|(_, index)| *index);
+        let model = model.ok_or(LeftOut::NoModel { role })?;
         let needs_attention =
-            matches!(row.reading.what, What::Codes(Codes::RandomAttention | Codes::RandomMap, _));
-        if needs_attention && self.subjects[subject].untrained.is_none() {
-            return Err(format!("the {} model has no VQ-attention", row.role.name()));
+            matches!(row.reading.source, Source::Codes(Codes::RandomAttention | Codes::RandomMap, _));
+        if needs_attention && self.loaded[model].untrained.is_none() {
+            return Err(LeftOut::NoAttention { role });
         }
-        Ok(Trial { subject, reading: row.reading.clone() })
+        Ok(Trial { model, reading: row.reading.clone() })
     }
 }
 
 pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> {
-    // What runs is what was there at the start, whatever is committed meanwhile.
     let provenance = Provenance::new();
-    let benchmark = Benchmark::open(arguments.task, &arguments.data, true)?;
-    let cast = Cast::load(arguments)?;
-    let tables = FrameCounts { reduced: arguments.frames, unreduced: arguments.unreduced_frames }.tables();
-    let (rows, left_out) = rows(&tables, &cast);
+    let benchmark = Benchmark::open(arguments.task, &arguments.data)?;
+    benchmark.report_missing_videos()?;
+    let models = Models::load(arguments)?;
+    let frames = FrameCounts { reduced: arguments.frames, unreduced: arguments.unreduced_frames };
+    let tables = frames.tables();
+    let (rows, left_out) = rows(&tables, &models);
     let folder = arguments.out.join("samples");
     let samples_file = |row: &Row, trial: &Trial| {
         // Another model of the same name gets files of its own.
-        let settings = crc32fast::hash(trial.settings(&cast.subjects).as_bytes());
+        let settings = crc32fast::hash(trial.settings(&models.loaded).as_bytes());
         folder.join(format!("{}-{}-{settings:08x}.jsonl", row.role.name(), row.reading.slug()))
     };
     let planned: Vec<Planned> = rows
@@ -122,15 +132,17 @@ pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> 
         .map(|(row, trial)| Planned { samples: samples_file(row, trial), trial: trial.clone() })
         .collect();
     prepare(&folder)?;
-    let samples = ask(&benchmark, &cast.subjects, &planned, benchmark.videos(), arguments.retry_failed)?;
-    let outcomes = outcomes(&benchmark, &cast, &rows, &samples);
+    let failed = if arguments.retry_failed { Failed::AskAgain } else { Failed::Keep };
+    let samples = ask(&benchmark, &models.loaded, &planned, benchmark.videos(), failed)?;
+    let outcomes = outcomes(&benchmark, &models, &rows, &samples);
 
-    let models: Vec<(Role, &str)> =
-        cast.places.iter().map(|(role, place)| (*role, cast.subjects[*place].id.as_str())).collect();
+    let ids: Vec<(Role, &str)> =
+        models.roles.iter().map(|(role, index)| (*role, models.loaded[*index].id.as_str())).collect();
     let results = page::Results {
         benchmark: &benchmark,
         provenance,
-        models,
+        models: ids,
+        frames,
         tables: &tables,
         outcomes: &outcomes,
         left_out,
@@ -154,11 +166,11 @@ pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> 
 }
 
 /// Each row that can run once, with its trial, and the labels of those that cannot, with the reason.
-fn rows(tables: &[Table], cast: &Cast) -> (Vec<(Row, Trial)>, Vec<String>) {
+fn rows(tables: &[Table], models: &Models) -> (Vec<(Row, Trial)>, Vec<String>) {
     let mut rows: Vec<(Row, Trial)> = Vec::new();
     let mut left_out: Vec<String> = Vec::new();
     for row in tables.iter().flat_map(|table| &table.rows) {
-        match cast.trial(row) {
+        match models.trial(row) {
             Ok(trial) => {
                 let is_same = |(other, known): &(Row, Trial)| {
                     other.role == row.role && known.reading.to_string() == trial.reading.to_string()
@@ -178,7 +190,7 @@ fn rows(tables: &[Table], cast: &Cast) -> (Vec<(Row, Trial)>, Vec<String>) {
     (rows, left_out)
 }
 
-/// Makes the folder of the samples, which are too many to be committed.
+/// Creates the folder of the samples, which git ignores because they are large.
 fn prepare(folder: &Path) -> anyhow::Result<()> {
     let ignore = folder.join(".gitignore");
     vqtoken_files::create_folder(folder)?;
@@ -187,17 +199,17 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
 
 fn outcomes(
     benchmark: &Benchmark,
-    cast: &Cast,
+    models: &Models,
     rows: &[(Row, Trial)],
     samples: &[Vec<Sample>],
 ) -> Vec<Outcome> {
     let unreduced = rows
         .iter()
-        .position(|(row, _)| row.role == Role::Unreduced && matches!(row.reading.what, What::Pooled));
-    let outcome = |(place, ((row, trial), asked)): (usize, (&(Row, Trial), &Vec<Sample>))| {
-        let settings = trial.settings(&cast.subjects);
+        .position(|(row, _)| row.role == Role::Unreduced && matches!(row.reading.source, Source::Pooled));
+    let outcome = |(index, ((row, trial), asked)): (usize, (&(Row, Trial), &Vec<Sample>))| {
+        let settings = trial.settings(&models.loaded);
         let missing = benchmark.missing.clone();
-        let other = unreduced.filter(|unreduced| *unreduced != place);
+        let other = unreduced.filter(|unreduced| *unreduced != index);
         Outcome {
             role: row.role,
             trial: trial.clone(),

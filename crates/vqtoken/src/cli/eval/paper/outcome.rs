@@ -1,4 +1,4 @@
-//! What came of a row.
+//! The scores of a row.
 
 use vqtoken_eval::{Difference, Report};
 
@@ -10,7 +10,7 @@ pub(super) struct Outcome {
     pub(super) role: Role,
     pub(super) trial: Trial,
     pub(super) report: Report,
-    /// Against the unreduced model; none for itself, or without it.
+    /// To the unreduced model; none for itself, or without it.
     pub(super) difference: Option<Difference>,
 }
 

@@ -1,20 +1,22 @@
-//! The page of results, the same as JSON, and the plot.
+//! The page of results, the same results as JSON, and the plot.
 
 use serde_json::json;
+use vqtoken::Budget;
 
 use super::super::data::Benchmark;
-use super::super::reading::Condition;
+use super::super::reading::{Codes, Condition, Positions, Reading, Source};
 use super::machine::Provenance;
 use super::outcome::Outcome;
-use super::plan::{BASELINES, Role, Table};
+use super::plan::{BASELINES, FrameCounts, Role, Table};
 use super::plot::{Level, Point, Series, svg};
 use super::tables::{by_type, everything};
 
-/// All that was found out.
+/// All results.
 pub(super) struct Results<'a> {
     pub(super) benchmark: &'a Benchmark,
     pub(super) provenance: Provenance,
     pub(super) models: Vec<(Role, &'a str)>,
+    pub(super) frames: FrameCounts,
     pub(super) tables: &'a [Table],
     pub(super) outcomes: &'a [Outcome],
     /// Rows that did not run, and why.
@@ -24,9 +26,10 @@ pub(super) struct Results<'a> {
 const NOTES: &str = "\
 Brackets are 95% intervals, clustered by video, because questions about one video are not independent; *less unreduced* is the paired \
 difference to the unreduced model on the same questions, in points, which is sharper than comparing two intervals. *Unparsed* answers name no \
-option or several, *failed* ones do not exist; both count as wrong, and nothing is guessed. TokDense is accuracy over tokens. Columns *paper* \
-are NExT-QA with LLaVA-OneVision 0.5B: other data and a model hundreds of times larger, there to compare orders and distances, not \
-numbers.";
+option or several, *failed* ones do not exist; both count as wrong, and nothing is guessed. TokDense is accuracy over tokens. Reduced tokens \
+keep the positions that they had in the unreduced sequence, as the unreduced model was trained; rows named *renumbered* have them at 0, 1, 2, .., as \
+much published code does. Columns *paper* are NExT-QA with LLaVA-OneVision 0.5B: other data and a model hundreds of times larger, there to compare \
+orders and distances, not numbers.";
 
 const PAPER: &str = "\
 - Intervals, paired differences between rows, and how many answers could not be parsed.
@@ -34,7 +37,9 @@ const PAPER: &str = "\
 - What the unreduced model really reads: LLaVA-OneVision pools 32 frames to 6,273 tokens, so 32 tokens are 0.51% of its input and not 0.14%. 13.08 tokens \
 are 0.056% of 23,328 and 0.112% of 11,664; the 0.07% of the abstract is 16 tokens, which no table has.
 - Which accuracies of Table 2 were measured at 12 tokens: its column repeats Table 1's at 1,152 tokens.
-- The same reducers on pooled tokens, where their authors put them, and most later reducers.";
+- The same reducers on pooled tokens, where their authors put them, and most later reducers.
+- At which positions the language model reads reduced tokens.
+- VQToken on as many frames as the unreduced model reads.";
 
 impl Results<'_> {
     /// `README.md`.
@@ -100,25 +105,37 @@ impl Results<'_> {
 
     /// The columns of the table by type, as far as they ran.
     fn columns_by_type(&self) -> Vec<(&'static str, &Outcome)> {
-        let find = |label: &'static str, role: Role, reading: &str, condition: Condition| {
+        let FrameCounts { reduced, unreduced } = self.frames;
+        let find = |label: &'static str, role: Role, source: &str, frames: usize, condition: Condition| {
             let outcome = self.outcomes.iter().find(|outcome| {
                 let found = &outcome.trial.reading;
-                outcome.role == role && found.what.to_string() == reading && found.condition == condition
+                let is_same = (outcome.role, found.frames, found.condition) == (role, frames, condition);
+                is_same && found.source.to_string() == source
             })?;
             Some((label, outcome))
         };
-        [
-            find("unreduced", Role::Unreduced, "pooled", Condition::Whole),
-            find("VQToken 32", Role::Vqtoken, "vqtoken:32", Condition::Whole),
-            find("adaptive", Role::Vqtoken, "vqtoken:adaptive:elbow:12-32", Condition::Whole),
-            find("codebook", Role::Codebook, "codebook:32", Condition::Whole),
-            find("blind", Role::Vqtoken, "vqtoken:32", Condition::Blind),
-            find("one frame", Role::Vqtoken, "vqtoken:32", Condition::SingleFrame),
-            find("shuffled", Role::Vqtoken, "vqtoken:32", Condition::Shuffled),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let (codes, adaptive) = ("vqtoken:32", "vqtoken:adaptive:elbow:12-32");
+        let mut columns = vec![
+            find("unreduced", Role::Unreduced, "pooled", unreduced, Condition::Whole),
+            find("VQToken 32", Role::Vqtoken, codes, reduced, Condition::Whole),
+            find("adaptive", Role::Vqtoken, adaptive, reduced, Condition::Whole),
+        ];
+        if reduced != unreduced {
+            columns.push(find(
+                "VQToken 32, frames matched",
+                Role::Vqtoken,
+                codes,
+                unreduced,
+                Condition::Whole,
+            ));
+        }
+        columns.extend([
+            find("codebook", Role::Codebook, "codebook:32", reduced, Condition::Whole),
+            find("blind", Role::Vqtoken, codes, reduced, Condition::Blind),
+            find("one frame", Role::Vqtoken, codes, reduced, Condition::SingleFrame),
+            find("shuffled", Role::Vqtoken, codes, reduced, Condition::Shuffled),
+        ]);
+        columns.into_iter().flatten().collect()
     }
 
     /// `results.json`.
@@ -141,24 +158,41 @@ impl Results<'_> {
     pub(super) fn plot(&self) -> String {
         let scored = || self.outcomes.iter().filter(|outcome| outcome.failure().is_none());
         let whole = |outcome: &&Outcome| outcome.trial.reading.condition == Condition::Whole;
-        let series = |label: &str, role: Role, is_in: &dyn Fn(&str) -> bool| {
+        let FrameCounts { reduced, unreduced } = self.frames;
+        let series = |label: &str, role: Role, is_in: &dyn Fn(&Reading) -> bool| {
             let outcomes = scored().filter(whole).filter(|outcome| outcome.role == role);
-            let inside = outcomes.filter(|outcome| is_in(&outcome.trial.reading.what.to_string()));
+            let inside = outcomes.filter(|outcome| is_in(&outcome.trial.reading));
             Series {
                 label: label.to_owned(),
                 points: inside.filter_map(|outcome| Point::of(&outcome.report)).collect(),
             }
         };
-        let fixed = |text: &str| text.starts_with("vqtoken:") && !text.contains("adaptive");
+        let fixed = |reading: &Reading| matches!(reading.source, Source::Codes(_, Budget::Fixed(_)));
+        let adaptive =
+            |reading: &Reading| matches!(reading.source, Source::Codes(_, Budget::Adaptive { .. }));
+        let pooled = |reading: &Reading| matches!(reading.source, Source::Pooled);
+        let attended = |reading: &Reading| matches!(reading.source, Source::Codes(Codes::Attended, _));
         let mut all = vec![
-            series("VQToken", Role::Vqtoken, &fixed),
-            series("no reduction", Role::Unreduced, &|text| text == "pooled"),
-            series("VQToken, adaptive", Role::Vqtoken, &|text| text.starts_with("vqtoken:adaptive")),
-            series("codebook, trained so", Role::Codebook, &|text| text.starts_with("codebook:")),
+            series("VQToken", Role::Vqtoken, &|r| attended(r) && fixed(r) && r.frames == reduced),
+            series("no reduction", Role::Unreduced, &pooled),
+            series("VQToken, adaptive", Role::Vqtoken, &|r| {
+                attended(r) && adaptive(r) && r.frames == reduced
+            }),
+            series("codebook, trained so", Role::Codebook, &|r| r.frames == reduced),
         ];
+        if reduced != unreduced {
+            let matched = |r: &Reading| attended(r) && r.frames == unreduced;
+            all.push(series("VQToken, frames matched", Role::Vqtoken, &matched));
+        }
         for name in BASELINES.into_iter().take(8) {
-            let prefix = format!("{name}:");
-            all.push(series(name, Role::Unreduced, &|text| text.starts_with(&prefix)));
+            // At the positions and on the tokens that the unreduced model knows.
+            let prefix = format!("pooled+{name}:");
+            all.push(series(name, Role::Unreduced, &|reading| match &reading.source {
+                Source::Reduced(reduced) => {
+                    reduced.positions == Positions::Own && reduced.tokens().starts_with(&prefix)
+                }
+                _ => false,
+            }));
         }
         all.retain(|series| !series.points.is_empty());
         let blind = self.outcomes.iter().find(|outcome| {

@@ -7,10 +7,10 @@ use vqtoken_eval::Report;
 const SIZE: [f64; 2] = [960.0, 560.0];
 /// Left, right, top and bottom of the area with points.
 const AREA: [f64; 4] = [64.0, 690.0, 48.0, 500.0];
-/// Told apart also by people who do not see all colours (Okabe and Ito), then greys and mixtures.
-const COLOURS: [&str; 12] = [
+/// Distinguishable with colour blindness (Okabe and Ito), then greys and mixtures.
+const COLOURS: [&str; 13] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31", "#637939",
-    "#ad494a", "#5f5f5f", "#9e9e9e",
+    "#ad494a", "#5f5f5f", "#9e9e9e", "#000000",
 ];
 
 /// Points of one colour, joined from left to right.
@@ -41,7 +41,7 @@ pub(super) struct Level {
     pub(super) accuracy: f64,
 }
 
-/// Where numbers are on the page: tokens on a logarithmic axis.
+/// From tokens, on a logarithmic axis, and accuracies to the page.
 struct Scale {
     tokens: [f64; 2],
     accuracy: [f64; 2],
@@ -93,10 +93,10 @@ pub(super) fn svg(title: &str, series: &[Series], levels: &[Level]) -> String {
     add(format!(r##"<rect width="{width}" height="{height}" fill="#fff"/>"##));
     add(format!(r#"<text x="{}" y="28" font-size="17">{}</text>"#, AREA[0], escaped(title)));
     add(axes(&scale));
-    for (place, level) in levels.iter().enumerate() {
+    for (index, level) in levels.iter().enumerate() {
         let y = scale.y(level.accuracy);
-        // At either end in turn, so that the words of two levels close to each other can be read.
-        let (x, anchor) = if place % 2 == 0 { (AREA[1] - 4.0, "end") } else { (AREA[0] + 4.0, "start") };
+        // At either end in turn, so that the labels of two close levels do not overlap.
+        let (x, anchor) = if index % 2 == 0 { (AREA[1] - 4.0, "end") } else { (AREA[0] + 4.0, "start") };
         add(format!(
             r##"<line x1="{}" y1="{y:.1}" x2="{}" y2="{y:.1}" stroke="#888" stroke-dasharray="6 4"/>"##,
             AREA[0], AREA[1]
@@ -107,10 +107,10 @@ pub(super) fn svg(title: &str, series: &[Series], levels: &[Level]) -> String {
             escaped(&level.label)
         ));
     }
-    for (place, one) in series.iter().enumerate() {
-        let colour = COLOURS[place % COLOURS.len()];
+    for (index, one) in series.iter().enumerate() {
+        let colour = COLOURS[index % COLOURS.len()];
         add(drawn(one, colour, &scale));
-        let y = AREA[2] + 20.0 * place as f64;
+        let y = AREA[2] + 20.0 * index as f64;
         add(format!(r#"<circle cx="{}" cy="{}" r="5" fill="{colour}"/>"#, AREA[1] + 26.0, y - 4.0));
         add(format!(r#"<text x="{}" y="{y}">{}</text>"#, AREA[1] + 38.0, escaped(&one.label)));
     }
@@ -161,11 +161,11 @@ fn axes(scale: &Scale) -> String {
 fn drawn(series: &Series, colour: &str, scale: &Scale) -> String {
     let mut points = series.points.clone();
     points.sort_by(|a, b| a.tokens.total_cmp(&b.tokens));
-    let places =
+    let vertices =
         points.iter().map(|point| format!("{:.1},{:.1}", scale.x(point.tokens), scale.y(point.accuracy)));
     let mut text = format!(
         r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#,
-        places.collect::<Vec<_>>().join(" ")
+        vertices.collect::<Vec<_>>().join(" ")
     );
     for point in &points {
         let (x, y) = (scale.x(point.tokens), scale.y(point.accuracy));
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_are_where_their_numbers_are() {
+    fn points_are_drawn_at_their_tokens_and_accuracy() {
         let point =
             |tokens, accuracy| Point { tokens, accuracy, interval: Some([accuracy - 2.0, accuracy + 2.0]) };
         let series = [Series { label: "a & <b>".into(), points: vec![point(32.0, 50.0), point(8.0, 40.0)] }];
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_is_drawn_too() {
+    fn an_empty_plot_is_valid() {
         let page = svg("empty", &[], &[]);
         assert!(page.starts_with("<svg") && !page.contains("NaN") && !page.contains("inf"), "{page}");
     }

@@ -6,7 +6,7 @@ use super::super::reading::Condition;
 use super::outcome::{Outcome, of};
 use super::plan::{BUDGETS, Columns, Row, Table};
 
-/// Columns of text, aligned by whoever shows them.
+/// Rows and columns of text.
 pub(super) struct Grid {
     rows: Vec<Vec<String>>,
 }
@@ -106,7 +106,7 @@ fn costs(rows: &[(&Row, &Outcome)]) -> Grid {
     grid
 }
 
-/// One line for each label; the tokens are told where they are not the budget.
+/// One line for each label; tokens are shown where they are not the budget.
 fn budgets(rows: &[(&Row, &Outcome)]) -> Grid {
     let mut header = vec![String::new()];
     header.extend(BUDGETS.map(|budget| format!("{budget} tokens")));
@@ -115,9 +115,7 @@ fn budgets(rows: &[(&Row, &Outcome)]) -> Grid {
     let mut grid = Grid { rows: vec![header] };
     for line in rows.chunk_by(|(a, _), (b, _)| a.label == b.label) {
         let mut cells = vec![line[0].0.label.clone()];
-        let at = |budget: usize| {
-            line.iter().find(|(row, _)| row.reading.what.to_string().ends_with(&format!(":{budget}")))
-        };
+        let at = |budget| line.iter().find(|(row, _)| row.reading.source.budget() == Some(budget));
         for budget in BUDGETS {
             let cell = at(budget).map(|(_, outcome)| {
                 let tokens = outcome.report.tokens_mean;
@@ -193,7 +191,7 @@ fn none() -> String {
     "–".to_owned()
 }
 
-/// Accuracy by type and whatever else the benchmark tells apart, a column for each of these outcomes.
+/// Accuracy by type and whatever else the benchmark distinguishes, a column for each of these outcomes.
 pub(super) fn by_type(columns: &[(&str, &Outcome)]) -> String {
     let mut header = vec!["", "questions"];
     header.extend(columns.iter().map(|(label, _)| *label));
