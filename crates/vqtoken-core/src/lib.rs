@@ -54,9 +54,9 @@ pub use quantize::{
     CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
 };
 pub use reduce::{
-    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, HoliTom, NormPruning, REDUCERS, RandomSubset,
-    ReduceError, ReducedTokens, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome, Uniform,
-    VidCom2, VideoTome, VqToken, pool_bilinear, reducer,
+    Amount, Average, Bilinear, DpcKnn, DyCoke, Evs, FastVid, HoliTom, NormPruning, PooledCell, REDUCERS,
+    RandomSubset, ReduceError, ReducedTokens, Reducer, ReducerInfo, Reduction, Scissor, Sttm, Target, Tome,
+    Uniform, VidCom2, VideoTome, VqToken, pool_bilinear, pooled_cells, reducer,
 };
 pub use stream::QuantizerStream;
 pub use stream::windows::WindowedQuantizer;

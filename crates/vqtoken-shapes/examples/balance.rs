@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use vqtoken_shapes::{Report, Settings, clips};
+use vqtoken_shapes::{BaselineReport, Settings, clips};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let numbers: Vec<u64> =
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seed: numbers.get(1).copied().unwrap_or(0),
         ..Settings::default()
     };
-    let report = Report::of(&clips(&settings)?);
+    let report = BaselineReport::of(&clips(&settings)?);
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;
     writeln!(

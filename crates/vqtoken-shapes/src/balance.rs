@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use crate::question::{Question, Template};
 
-/// Chooses questions clip by clip, so that within each template all answer classes come up equally often, and so that
-/// rare templates come up as often as common ones as far as the clips allow. Depends on the order of the clips; keep one
-/// for each part of a data set.
+/// Chooses questions clip by clip, so that within each template all answer classes occur equally often, and so that rare
+/// templates occur as often as common ones as far as the clips allow. The choice depends on the order of the clips; keep one for
+/// each split of a data set.
 #[derive(Clone, Debug, Default)]
 pub struct Balance {
     chosen: BTreeMap<Template, BTreeMap<usize, f32>>,
 }
 
 impl Balance {
-    /// At most `most` of a clip's questions, one at most of each template. Those that are not needed are left out: a clip may
-    /// end with none.
+    /// Chooses at most `most` of a clip's questions, at most one of each template. Questions that would unbalance the set are left
+    /// out, so a clip may get none.
     pub fn choose(&mut self, questions: Vec<Question>, most: usize) -> Vec<Question> {
         let mut by_template: BTreeMap<Template, Vec<Question>> = BTreeMap::new();
         for question in questions {
-            // A class that was offered once must be waited for.
+            // From now on the other classes wait for this one.
             self.chosen.entry(question.template).or_default().entry(question.class).or_default();
             by_template.entry(question.template).or_default().push(question);
         }
@@ -54,7 +54,7 @@ impl Balance {
             share(question.class, count) - rarest
         };
         let best = candidates.into_iter().min_by(|a, b| ahead(a).total_cmp(&ahead(b)))?;
-        // A little play, or the rarest answer of the rarest template would hold up everything.
+        // Some tolerance, or the rarest answer of the rarest template would stop everything.
         let allowed = 1.0 + 0.01 * total;
         if ahead(&best) > allowed {
             return None;

@@ -1,7 +1,7 @@
-//! A caption: one exact description of a clip in the words of the questions.
+//! Captions: exact descriptions of clips in the words of the questions.
 //!
-//! One sentence an object: those that are there at the start from left to right, then those that come in, by time. Then
-//! which object is the first and the last to do what several do, and the counts.
+//! A caption has one sentence per object: objects that are there at the start from left to right, then those that come in, by
+//! time. It ends with the first and the last object to do what several do, and the counts.
 //!
 //! ```text
 //! The green square begins bottom left, moves right, bumps into the pink ring, moves up and ends in the middle. The pink
@@ -10,65 +10,69 @@
 //! ```
 
 use crate::Scene;
-use crate::geometry::{Direction, Point, minus, whereabouts};
-use crate::object::{Happening, Object, Relation};
-use crate::path::{Leg, Motion, Pace};
+use crate::geometry::{Direction, Point, minus, position_name};
+use crate::object::{EventKind, Object, Relation};
 use crate::question::motion::{PACES, pace_class};
 use crate::question::{Question, first_and_last};
+use crate::trajectory::{Motion, Pace, Segment};
 
-/// What a caption answers.
+/// The prompt that a caption answers.
 pub const CAPTION_PROMPT: &str = "Describe the video.";
 
-/// Everything that happens in a scene, exactly, in the words of the questions. An object is called by its shape and its first
-/// colour, which no other object shares. Where the clip shows it at the start and at the end is said in the words of
-/// [`crate::Place`], on the ground between the places by the nearest side. As in the questions, how many move is not said
-/// where something spins or changes its size: whether that is moving is a matter of opinion.
+/// Everything that happens in a scene, exactly, in the words of the questions. An object is named by its shape and first colour,
+/// which no other object shares. Where it starts and ends is said by the names of [`crate::Place`], and between places by that of
+/// the nearest side. As in the questions, how many objects move is left out where one spins or changes its size: whether that is
+/// motion is a matter of opinion.
 pub fn caption(scene: &Scene) -> String {
     let mut sentences: Vec<String> =
-        in_order(scene).into_iter().map(|number| sentence(scene, number)).collect();
+        in_order(scene).into_iter().map(|index| sentence(scene, index)).collect();
     sentences.extend(order(scene));
     sentences.push(counts(scene));
     sentences.join(" ")
 }
 
-/// Shorter things that one may want to be told than a whole caption, each with what to ask for it: which objects there are,
-/// in the caption's order, and the caption's sentence about each.
+/// Parts of the caption, each after the prompt for it: which objects there are, in the caption's order, and the sentence about
+/// each.
 pub fn descriptions(scene: &Scene) -> Vec<(String, String)> {
-    let numbers = in_order(scene);
+    let indices = in_order(scene);
     let names: Vec<String> =
-        numbers.iter().map(|&number| format!("the {}", scene.objects[number].look)).collect();
+        indices.iter().map(|&index| format!("the {}", scene.objects[index].appearance)).collect();
     let mut all = vec![("Which objects are there?".to_owned(), listed(&names))];
     all.extend(
-        numbers
-            .into_iter()
-            .map(|number| (format!("Describe the {}.", scene.objects[number].look), sentence(scene, number))),
+        indices.into_iter().map(|index| {
+            (format!("Describe the {}.", scene.objects[index].appearance), sentence(scene, index))
+        }),
     );
     all
 }
 
-/// Those that are there at the start from left to right, then those that come in, by time.
+/// Objects that are there at the start from left to right, then those that come in, by time.
 fn in_order(scene: &Scene) -> Vec<usize> {
     let first = scene.states(0);
-    let mut numbers: Vec<usize> = (0..scene.objects.len()).collect();
-    let comes_in = |number: usize| happens(scene, number, |what| matches!(what, Happening::Enters { .. }));
-    let place = |number: usize| match comes_in(number) {
+    let mut indices: Vec<usize> = (0..scene.objects.len()).collect();
+    let comes_in = |index: usize| happens(scene, index, |kind| matches!(kind, EventKind::Enters { .. }));
+    let key = |index: usize| match comes_in(index) {
         Some(time) => (true, time),
-        None => (false, first[number].centre[0]),
+        None => (false, first[index].centre[0]),
     };
-    numbers.sort_by(|&a, &b| {
-        let (a, b) = (place(a), place(b));
+    indices.sort_by(|&a, &b| {
+        let (a, b) = (key(a), key(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
-    numbers
+    indices
 }
 
-fn sentence(scene: &Scene, number: usize) -> String {
+fn sentence(scene: &Scene, index: usize) -> String {
     let last = scene.frames.saturating_sub(1);
-    let ends = [scene.states(0)[number].centre, scene.states(last)[number].centre];
-    format!("The {} {}.", scene.objects[number].look, listed(&Story { scene, number }.phrases(ends)))
+    let ends = [scene.states(0)[index].centre, scene.states(last)[index].centre];
+    format!(
+        "The {} {}.",
+        scene.objects[index].appearance,
+        listed(&ObjectActions { scene, index }.phrases(ends))
+    )
 }
 
-/// The first and the last to do something, wherever there is a question about it.
+/// The first and the last object to do something, wherever there is a question about it.
 fn order(scene: &Scene) -> Vec<String> {
     let sentence = |question: &Question| {
         let does = question.question.strip_prefix("Which object ")?.strip_suffix('?')?;
@@ -84,13 +88,13 @@ fn counts(scene: &Scene) -> String {
     if scene.objects.iter().any(|object| object.spin != 0.0 || object.growth != 1.0) {
         return format!("{all} {objects}.");
     }
-    let moving = scene.objects.iter().filter(|object| object.path.moves()).count();
+    let moving = scene.objects.iter().filter(|object| object.trajectory.moves()).count();
     format!("{all} {objects}, {moving} {}.", if moving == 1 { "moves" } else { "move" })
 }
 
 /// When something first happens to an object.
-fn happens(scene: &Scene, number: usize, wanted: impl Fn(Happening) -> bool) -> Option<f32> {
-    let mut own = scene.events.iter().filter(|event| event.object == number && wanted(event.happening));
+fn happens(scene: &Scene, index: usize, wanted: impl Fn(EventKind) -> bool) -> Option<f32> {
+    let mut own = scene.events.iter().filter(|event| event.object == index && wanted(event.kind));
     own.next().map(|event| event.time)
 }
 
@@ -103,87 +107,87 @@ fn listed(phrases: &[String]) -> String {
     }
 }
 
-/// One object in its scene.
-struct Story<'a> {
+/// What one object of a scene does.
+struct ObjectActions<'a> {
     scene: &'a Scene,
-    number: usize,
+    index: usize,
 }
 
-impl Story<'_> {
+impl ObjectActions<'_> {
     fn object(&self) -> &Object {
-        &self.scene.objects[self.number]
+        &self.scene.objects[self.index]
     }
 
-    fn name(&self, number: usize) -> String {
-        format!("the {}", self.scene.objects[number].look)
+    fn name(&self, index: usize) -> String {
+        format!("the {}", self.scene.objects[index].appearance)
     }
 
     /// What it does from its start to its end, in order of time.
     fn phrases(&self, [start, end]: [Point; 2]) -> Vec<String> {
         let object = self.object();
-        let enters = happens(self.scene, self.number, |what| matches!(what, Happening::Enters { .. }));
-        let goes = |what| matches!(what, Happening::Leaves { .. } | Happening::Hides { .. });
-        let gone = happens(self.scene, self.number, goes);
-        // Within one moment: events, then the course that follows from them.
-        let mut told: Vec<(f32, u8, String)> = Vec::new();
-        for event in self.scene.events.iter().filter(|event| event.object == self.number) {
-            let phrase = self.event(event.happening);
-            told.extend(phrase.map(|phrase| (event.time, 0, phrase)));
+        let enters = happens(self.scene, self.index, |kind| matches!(kind, EventKind::Enters { .. }));
+        let goes = |kind| matches!(kind, EventKind::Leaves { .. } | EventKind::Hides { .. });
+        let gone = happens(self.scene, self.index, goes);
+        // Of the same time: events first, then the course that follows from them.
+        let mut timed: Vec<(f32, u8, String)> = Vec::new();
+        for event in self.scene.events.iter().filter(|event| event.object == self.index) {
+            let phrase = self.event(event.kind);
+            timed.extend(phrase.map(|phrase| (event.time, 0, phrase)));
         }
-        told.extend(self.recolours());
+        timed.extend(self.recolours());
         let mut rests = false;
-        for (from, leg) in object.path.legs() {
+        for (from, segment) in object.trajectory.segments() {
             let unseen = enters.is_some_and(|time| from < time) || gone.is_some_and(|time| from >= time);
             let starts = rests && enters != Some(from);
-            rests = leg.motion == Motion::Rest;
-            let phrase = match leg.motion {
+            rests = segment.motion == Motion::Rest;
+            let phrase = match segment.motion {
                 _ if unseen => None,
                 Motion::Rest if from > 0.0 => Some("stops".to_string()),
                 Motion::Rest => None,
-                _ => Some(self.moves(leg, starts)),
+                _ => Some(self.moves(segment, starts)),
             };
-            told.extend(phrase.map(|phrase| (from, 1, phrase)));
+            timed.extend(phrase.map(|phrase| (from, 1, phrase)));
         }
-        told.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        timed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let mut phrases = Vec::new();
         if enters.is_none() {
-            phrases.push(format!("begins {}", whereabouts(start)));
+            phrases.push(format!("begins {}", position_name(start)));
         }
-        if !object.path.moves() && object.spin == 0.0 && object.growth == 1.0 {
+        if !object.trajectory.moves() && object.spin == 0.0 && object.growth == 1.0 {
             phrases.push("does not move".to_string());
         }
-        phrases.extend(told.into_iter().map(|(_, _, phrase)| phrase));
-        if object.path.moves() && gone.is_none() {
-            phrases.push(format!("ends {}", whereabouts(end)));
+        phrases.extend(timed.into_iter().map(|(_, _, phrase)| phrase));
+        if object.trajectory.moves() && gone.is_none() {
+            phrases.push(format!("ends {}", position_name(end)));
         }
         phrases
     }
 
-    /// `None` for what legs and colours tell.
-    fn event(&self, happening: Happening) -> Option<String> {
-        Some(match happening {
-            Happening::Enters { side } => format!("comes in at the {}", side.name()),
-            Happening::Leaves { side } => format!("disappears at the {}", side.name()),
-            Happening::Bounces { side } => format!("bounces off the edge at the {}", side.name()),
-            Happening::Collides { with } => format!("bumps into {}", self.name(with)),
-            Happening::Turns => "turns by itself".to_string(),
-            Happening::Hides { behind } => format!("hides behind {}", self.name(behind)),
-            Happening::PassesBehind { object } => format!("goes behind {}", self.name(object)),
-            Happening::Spins => "spins".to_string(),
-            Happening::Grows => "gets bigger".to_string(),
-            Happening::Shrinks => "gets smaller".to_string(),
-            Happening::Starts | Happening::Stops | Happening::Pushed { .. } | Happening::Recolours { .. } => {
+    /// `None` for what follows from segments and colours.
+    fn event(&self, kind: EventKind) -> Option<String> {
+        Some(match kind {
+            EventKind::Enters { side } => format!("comes in at the {}", side.name()),
+            EventKind::Leaves { side } => format!("disappears at the {}", side.name()),
+            EventKind::Bounces { side } => format!("bounces off the edge at the {}", side.name()),
+            EventKind::Collides { with } => format!("bumps into {}", self.name(with)),
+            EventKind::Turns => "turns by itself".to_string(),
+            EventKind::Hides { behind } => format!("hides behind {}", self.name(behind)),
+            EventKind::PassesBehind { object } => format!("goes behind {}", self.name(object)),
+            EventKind::Spins => "spins".to_string(),
+            EventKind::Grows => "gets bigger".to_string(),
+            EventKind::Shrinks => "gets smaller".to_string(),
+            EventKind::Starts | EventKind::Stops | EventKind::Pushed { .. } | EventKind::Recolours { .. } => {
                 return None;
             }
         })
     }
 
-    /// Changes of colour, with the place if it moves; those of an object that does not move as one phrase.
+    /// Changes of colour: each with its position if the object moves, else all in one phrase.
     fn recolours(&self) -> Vec<(f32, u8, String)> {
         let object = self.object();
-        if object.path.moves() {
+        if object.trajectory.moves() {
             let one = |&(time, colour): &(f32, crate::Colour)| {
-                let place = whereabouts(object.path.at(time));
+                let place = position_name(object.trajectory.at(time));
                 (time, 0, format!("changes colour to {} {place}", colour.name()))
             };
             return object.recolours.iter().map(one).collect();
@@ -201,24 +205,24 @@ impl Story<'_> {
         object.recolours.first().map(|&(first, _)| (first, 0, phrase)).into_iter().collect()
     }
 
-    /// Which way, how fast, and relative to what.
-    fn moves(&self, leg: &Leg, starts: bool) -> String {
+    /// In which direction it moves, how fast, and relative to what.
+    fn moves(&self, segment: &Segment, starts: bool) -> String {
         let mut phrase = if starts { "starts to move" } else { "moves" }.to_string();
         let mut add = |words: &str| phrase.extend([" ", words]);
-        if let Motion::Line { to, pace } = leg.motion {
-            add(&heading(minus(to, leg.from)));
+        if let Motion::Line { to, pace } = segment.motion {
+            add(&heading(minus(to, segment.from)));
             let class = match pace {
                 Pace::Quickening => Some(2),
                 Pace::Slowing => Some(3),
-                Pace::Steady => pace_class(&self.object().path),
+                Pace::Steady => pace_class(&self.object().trajectory),
             };
             class.into_iter().for_each(|class| add(PACES[class]));
         }
         if let Some(words) = self.relation() {
             add(&words);
         }
-        let pushed = self.scene.events.iter().find_map(|event| match event.happening {
-            Happening::Pushed { by } if event.object == self.number && starts => Some(by),
+        let pushed = self.scene.events.iter().find_map(|event| match event.kind {
+            EventKind::Pushed { by } if event.object == self.index && starts => Some(by),
             _ => None,
         });
         if let Some(by) = pushed {
@@ -229,9 +233,9 @@ impl Story<'_> {
 
     fn relation(&self) -> Option<String> {
         self.scene.related.iter().find_map(|related| {
-            let other = match self.number {
-                number if number == related.object => related.to,
-                number if number == related.to => related.object,
+            let other = match self.index {
+                index if index == related.object => related.to,
+                index if index == related.to => related.object,
                 _ => return None,
             };
             let words = match related.relation {
@@ -246,12 +250,12 @@ impl Story<'_> {
     }
 }
 
-/// One direction, or two for an oblique way.
-fn heading(way: Point) -> String {
-    if let Some(direction) = Direction::of(way) {
+/// One direction, or two for an oblique displacement.
+fn heading(displacement: Point) -> String {
+    if let Some(direction) = Direction::of(displacement) {
         return direction.name().to_string();
     }
-    let vertical = if way[1] < 0.0 { Direction::Up } else { Direction::Down };
-    let horizontal = if way[0] < 0.0 { Direction::Left } else { Direction::Right };
+    let vertical = if displacement[1] < 0.0 { Direction::Up } else { Direction::Down };
+    let horizontal = if displacement[0] < 0.0 { Direction::Left } else { Direction::Right };
     format!("{} and {}", vertical.name(), horizontal.name())
 }

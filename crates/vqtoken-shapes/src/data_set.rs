@@ -1,18 +1,18 @@
-//! A data set before it is written: clips, parts and balanced questions.
+//! A data set before it is written: clips, their splits, and balanced questions.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::annotations::QuestionRow;
 use crate::balance::Balance;
 use crate::question::{Question, questions};
 use crate::random::mix;
-use crate::tables::Row;
 use crate::{Scene, Settings, ShapesError};
 
-/// What a clip may be used for.
+/// What a clip is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Part {
+pub enum Split {
     /// Training.
     Train,
     /// Validation.
@@ -21,28 +21,28 @@ pub enum Part {
     Test,
 }
 
-impl Part {
-    /// Every part.
-    pub const ALL: [Part; 3] = [Part::Train, Part::Val, Part::Test];
+impl Split {
+    /// Every split.
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
 
-    /// As in the names of files.
+    /// Its name in names of files.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Train => "train",
-            Part::Val => "val",
-            Part::Test => "test",
+            Split::Train => "train",
+            Split::Val => "val",
+            Split::Test => "test",
         }
     }
 
-    /// The part of a scene: a matter of its seed alone, so that no scene is ever in two.
-    fn of(scene: &Scene, settings: &Settings) -> Part {
+    /// The split of a scene. It depends on the scene's seed alone, so that no scene is in two.
+    fn of(scene: &Scene, settings: &Settings) -> Split {
         let share = (mix(scene.seed ^ 0x70a7) >> 40) as f32 / (1_u64 << 24) as f32;
         if share < settings.test {
-            Part::Test
+            Split::Test
         } else if share < settings.test + settings.validation {
-            Part::Val
+            Split::Val
         } else {
-            Part::Train
+            Split::Train
         }
     }
 }
@@ -50,10 +50,10 @@ impl Part {
 /// A clip of a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
-    /// Its name: the file is `videos/{video}.mp4`. Not a number, or table readers would drop its zeros.
+    /// Its name: the file is `videos/{video}.mp4`. It is not a number, or table readers would drop its zeros.
     pub video: String,
     /// What it is for.
-    pub part: Part,
+    pub split: Split,
     /// What happens in it.
     pub scene: Scene,
     /// The balanced questions.
@@ -61,9 +61,9 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// The questions as rows of tables.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.questions.iter().enumerate().map(|(qid, question)| Row {
+    /// The questions as rows of annotation files.
+    pub fn rows(&self) -> impl Iterator<Item = QuestionRow> {
+        self.questions.iter().enumerate().map(|(qid, question)| QuestionRow {
             video: self.video.clone(),
             frame_count: self.scene.frames,
             size: self.scene.size,
@@ -73,11 +73,10 @@ impl Clip {
     }
 }
 
-/// All clips of a data set with their questions, nothing rendered: for training straight from memory, and for
-/// [`crate::report`]. The first clips of a larger set are the smaller set.
+/// All clips of a data set with their questions; nothing is rendered. The first clips of a larger set are the smaller set.
 ///
 /// # Errors
-/// [`ShapesError::Settings`] for settings out of range.
+/// [`ShapesError::Setting`] for settings out of range.
 pub fn clips(settings: &Settings) -> Result<Vec<Clip>, ShapesError> {
     settings.check()?;
     let offered: Vec<(Scene, Vec<Question>)> = (0..settings.clips)
@@ -90,9 +89,9 @@ pub fn clips(settings: &Settings) -> Result<Vec<Clip>, ShapesError> {
         .collect();
     let mut balances = [Balance::default(), Balance::default(), Balance::default()];
     let clips = offered.into_iter().enumerate().map(|(index, (scene, offered))| {
-        let part = Part::of(&scene, settings);
-        let questions = balances[part as usize].choose(offered, settings.questions);
-        Clip { video: format!("clip-{index:06}"), part, scene, questions }
+        let split = Split::of(&scene, settings);
+        let questions = balances[split as usize].choose(offered, settings.questions);
+        Clip { video: format!("clip-{index:06}"), split, scene, questions }
     });
     Ok(clips.collect())
 }

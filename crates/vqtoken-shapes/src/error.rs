@@ -2,45 +2,60 @@
 
 use std::path::PathBuf;
 
+use thiserror::Error;
 use vqtoken_video::VideoError;
 
-/// Why no data set was written. Every message is one line: what, where, remedy. Clips that were complete stay.
-#[derive(Debug, thiserror::Error)]
+/// Why a data set was not written. Every message is one line: what, where, remedy. Clips that were complete are kept.
+#[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ShapesError {
     /// A setting is out of range.
-    #[error("setting {what} = {got}: give {range}")]
-    Settings {
-        /// Name of the setting.
-        what: &'static str,
+    #[error("setting {name} = {value}: give {range}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
         /// Its value.
-        got: String,
+        value: String,
         /// What it may be.
         range: &'static str,
     },
     /// The folder holds clips that were made with other settings.
     #[error(
-        "{}: the folder holds a data set with another {what} ({there}, not {here}): choose another folder, or the same \
-         settings to go on with it", path.display()
+        "{}: the folder holds a data set with another {name} ({there}, not {here}): choose another folder, or the same \
+         settings to continue it", file.display()
     )]
     OtherDataSet {
-        /// The file that says so.
-        path: PathBuf,
-        /// Name of the first setting that differs.
-        what: String,
+        /// The file of its settings.
+        file: PathBuf,
+        /// The name of the first setting that differs.
+        name: String,
         /// Its value in the folder.
         there: String,
         /// The value asked for.
         here: String,
     },
-    /// The file of settings in the folder is not one of ours.
-    #[error("{}: not the settings of a data set ({reason}): choose another folder, or remove this file", path.display())]
-    NotOurs {
+    /// The folder's `settings.json` is not that of a data set.
+    #[error(
+        "{}: these are not the settings of a data set ({source}): choose another folder, or remove this file",
+        file.display()
+    )]
+    NotSettings {
         /// The file.
-        path: PathBuf,
+        file: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        source: serde_json::Error,
     },
-    /// A file or folder could not be written.
+    /// The folder holds videos that do not belong to a data set.
+    #[error(
+        "{}: the folder has files, but {} is missing beside it: choose another folder", videos.display(), file.display()
+    )]
+    OtherVideos {
+        /// The folder of videos.
+        videos: PathBuf,
+        /// The file of settings that is missing.
+        file: PathBuf,
+    },
+    /// A file or folder cannot be written.
     #[error(
         "{}: cannot be written: {source}; make room or choose another folder, complete clips are kept", path.display()
     )]
@@ -50,8 +65,8 @@ pub enum ShapesError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A clip could not be written.
-    #[error("clip {clip}: {source}; start again when that is mended, complete clips are kept")]
+    /// A clip cannot be written.
+    #[error("clip {clip}: {source}; run again when that is solved, complete clips are kept")]
     Clip {
         /// Its name.
         clip: String,

@@ -1,9 +1,9 @@
-//! Points of the picture, and the words for directions, sides and places. The picture is the unit square: x to the
-//! right, y down.
+//! Points of the picture, and names for directions, sides and places. The picture is the unit square: x to the right, y
+//! down.
 
 use serde::{Deserialize, Serialize};
 
-/// A place or a displacement in pictures' sides, `[x, y]`.
+/// A point or a displacement, `[x, y]`, in sides of the picture.
 pub type Point = [f32; 2];
 
 pub(crate) fn plus(a: Point, b: Point) -> Point {
@@ -22,7 +22,7 @@ pub(crate) fn length(a: Point) -> f32 {
     a[0].hypot(a[1])
 }
 
-pub(crate) fn apart(a: Point, b: Point) -> f32 {
+pub(crate) fn distance(a: Point, b: Point) -> f32 {
     length(minus(a, b))
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn turned(a: Point, angle: f32) -> Point {
     [a[0] * cosine - a[1] * sine, a[0] * sine + a[1] * cosine]
 }
 
-/// Where something moves.
+/// A direction of motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -50,7 +50,7 @@ impl Direction {
     /// Every direction.
     pub const ALL: [Direction; 4] = [Direction::Left, Direction::Right, Direction::Up, Direction::Down];
 
-    /// One picture's side in this direction.
+    /// The displacement by one side of the picture in this direction.
     pub fn unit(self) -> Point {
         match self {
             Direction::Left => [-1.0, 0.0],
@@ -60,7 +60,7 @@ impl Direction {
         }
     }
 
-    /// The direction of a displacement that is within 22 degrees of it.
+    /// The direction within 22 degrees of a displacement, if there is one.
     pub fn of(displacement: Point) -> Option<Direction> {
         let long = displacement[0].abs().max(displacement[1].abs());
         let across = displacement[0].abs().min(displacement[1].abs());
@@ -119,7 +119,7 @@ impl Side {
         }
     }
 
-    /// The point `inside` away from this side (outside where negative), `along` it from the top or left.
+    /// The point at distance `inside` from this side (outside where negative), `along` it from the top or left.
     pub(crate) fn point(self, inside: f32, along: f32) -> Point {
         match self {
             Side::Left => [inside, along],
@@ -140,7 +140,7 @@ impl Side {
     }
 }
 
-/// A region that everybody would name alike. Between the regions lies ground that has no name.
+/// A region that everybody would name alike. Between these regions no name is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -160,12 +160,12 @@ impl Place {
     /// Every place.
     pub const ALL: [Place; 5] =
         [Place::TopLeft, Place::TopRight, Place::BottomLeft, Place::BottomRight, Place::Middle];
-    /// A corner begins so far from the middle, in x and in y.
+    /// The distance from the middle at which corners start, in x and in y.
     pub(crate) const CORNER: f32 = 0.16;
-    /// The middle ends so far from its point, in x and in y.
+    /// The distance from the middle at which [`Place::Middle`] ends, in x and in y.
     pub(crate) const MIDDLE: f32 = 0.08;
 
-    /// The place of a point, unless it lies between two.
+    /// The place of a point, unless it is between places.
     pub fn of(point: Point) -> Option<Place> {
         let [x, y] = minus(point, [0.5, 0.5]);
         if x.abs().max(y.abs()) <= Place::MIDDLE {
@@ -194,9 +194,9 @@ impl Place {
     }
 }
 
-/// Words for any point: those of [`Place`], and on the ground between the places the nearest side's. Agrees with
-/// [`Place::of`] wherever that has a name.
-pub(crate) fn whereabouts(point: Point) -> &'static str {
+/// A name for any point: that of its [`Place`], and between places that of the nearest side. Agrees with [`Place::of`]
+/// wherever that has a name.
+pub(crate) fn position_name(point: Point) -> &'static str {
     const BORDER: f32 = 0.5 * (Place::CORNER + Place::MIDDLE);
     let third = |coordinate: f32| match coordinate - 0.5 {
         low if low < -BORDER => 0,
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directions_and_places_have_ground_between_them() {
+    fn between_directions_and_places_nothing_has_a_name() {
         for direction in Direction::ALL {
             assert_eq!(Direction::of(times(direction.unit(), 0.3)), Some(direction));
         }
@@ -229,20 +229,20 @@ mod tests {
     }
 
     #[test]
-    fn every_point_has_words_and_places_keep_theirs() {
+    fn every_point_has_a_name_and_places_keep_theirs() {
         for step in 0..=10_000 {
             let point = [(step % 101) as f32 / 100.0, (step / 101) as f32 / 99.0];
             if let Some(place) = Place::of(point) {
-                assert_eq!(whereabouts(point), place.name(), "{point:?}");
+                assert_eq!(position_name(point), place.name(), "{point:?}");
             }
         }
-        assert_eq!(whereabouts([0.5, 0.1]), "at the top");
-        assert_eq!(whereabouts([0.9, 0.6]), "at the right");
-        assert_eq!(whereabouts([0.6, 0.6]), "in the middle");
+        assert_eq!(position_name([0.5, 0.1]), "at the top");
+        assert_eq!(position_name([0.9, 0.6]), "at the right");
+        assert_eq!(position_name([0.6, 0.6]), "in the middle");
     }
 
     #[test]
-    fn sides_are_where_they_are_said_to_be() {
+    fn sides_are_where_their_names_say() {
         for side in Side::ALL {
             let outside = side.point(-0.1, 0.5);
             assert!(outside.iter().any(|&coordinate| !(0.0..=1.0).contains(&coordinate)));

@@ -2,28 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::appearance::{Appearance, Colour, Texture};
 use crate::geometry::Side;
-use crate::look::{Colour, Look, Texture};
-use crate::path::Path;
+use crate::trajectory::Trajectory;
 
-/// One of the things that a clip is about. Times are fractions of the clip.
+/// An object of a scene. Times are fractions of the clip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Object {
     /// Shape and first colour.
-    pub look: Look,
-    /// Marks on it.
+    #[serde(rename = "look")]
+    pub appearance: Appearance,
+    /// What is drawn on it.
     pub texture: Texture,
-    /// From the centre to the farthest point of the outline at the start, in pictures' sides.
+    /// From the centre to the farthest point of the outline at the start, in sides of the picture.
     pub radius: f32,
-    /// Radius at the end over radius at the start; in between it changes evenly.
+    /// Radius at the end over radius at the start; it changes linearly.
     pub growth: f32,
-    /// Radians clockwise at the start.
+    /// Its angle at the start, in radians clockwise.
     pub tilt: f32,
-    /// Radians clockwise that it turns about itself over the clip.
+    /// How far it turns about its centre over the clip, in radians clockwise.
     pub spin: f32,
-    /// The way of its centre.
-    pub path: Path,
-    /// When it takes which colour, in order of time.
+    /// The motion of its centre.
+    #[serde(rename = "path")]
+    pub trajectory: Trajectory,
+    /// Changes of colour: when, and to which; in order of time.
     pub recolours: Vec<(f32, Colour)>,
 }
 
@@ -31,12 +33,12 @@ impl Object {
     /// The colour at `time`.
     pub fn colour(&self, time: f32) -> Colour {
         let last = self.recolours.iter().take_while(|(start, _)| *start <= time).last();
-        last.map_or(self.look.colour, |(_, colour)| *colour)
+        last.map_or(self.appearance.colour, |(_, colour)| *colour)
     }
 
     /// Every colour it ever has.
     pub fn colours(&self) -> impl Iterator<Item = Colour> {
-        std::iter::once(self.look.colour).chain(self.recolours.iter().map(|(_, colour)| *colour))
+        std::iter::once(self.appearance.colour).chain(self.recolours.iter().map(|(_, colour)| *colour))
     }
 
     /// The radius at `time`.
@@ -44,95 +46,95 @@ impl Object {
         self.radius * (1.0 + (self.growth - 1.0) * time)
     }
 
-    /// Radians clockwise at `time`.
+    /// The angle at `time`, in radians clockwise.
     pub fn angle(&self, time: f32) -> f32 {
         self.tilt + self.spin * time
     }
 }
 
-/// Something that happens to an object.
+/// What happens to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
-pub enum Happening {
-    /// Its first part appears at a side.
+pub enum EventKind {
+    /// It starts to come in at a side.
     Enters {
         /// Which.
         side: Side,
     },
-    /// Its last part goes out at a side.
+    /// It is out of sight at a side.
     Leaves {
         /// Which.
         side: Side,
     },
-    /// It touches a side and goes back.
+    /// It touches a side and turns back.
     Bounces {
         /// Which.
         side: Side,
     },
-    /// It runs into another object and goes elsewhere.
+    /// It bumps into another object and changes direction.
     Collides {
         /// The other one.
         with: usize,
     },
-    /// Another object runs into it and it begins to slide.
+    /// Another object bumps into it and it starts to slide.
     Pushed {
         /// The other one.
         by: usize,
     },
-    /// It takes another course with nothing near.
+    /// It changes direction with nothing near.
     Turns,
-    /// It begins to move after it stood.
+    /// It starts to move after rest.
     Starts,
-    /// It stands after it moved.
+    /// It rests after motion.
     Stops,
-    /// It takes another colour.
+    /// It changes colour.
     Recolours {
         /// The new one.
         to: Colour,
     },
-    /// It is wholly behind another object and stays there.
+    /// It is entirely behind another object and stays there.
     Hides {
         /// The other one.
         behind: usize,
     },
-    /// It is at the middle of its way behind another object.
+    /// It is halfway behind another object.
     PassesBehind {
         /// The other one.
         object: usize,
     },
-    /// It turns about its own centre all the time.
+    /// It turns about its centre, through the whole clip.
     Spins,
-    /// It gets bigger all the time.
+    /// It gets bigger, through the whole clip.
     Grows,
-    /// It gets smaller all the time.
+    /// It gets smaller, through the whole clip.
     Shrinks,
 }
 
-/// When something happens to which object.
+/// Something that happens to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// As a fraction of the clip.
+    /// When, as a fraction of the clip.
     pub time: f32,
-    /// Number of the object in the scene.
+    /// Index of the object in the scene.
     pub object: usize,
     /// What happens.
     #[serde(flatten)]
-    pub happening: Happening,
+    pub kind: EventKind,
 }
 
-/// How two objects move with respect to each other through the whole clip.
+/// How two objects move relative to each other through the whole clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Relation {
-    /// The first comes straight to the second, which stands.
+    /// The first moves straight towards the second, which rests.
     Towards,
-    /// The first goes straight away from the second, which stands.
+    /// The first moves straight away from the second, which rests.
     Away,
-    /// The first goes around the second, which stands.
+    /// The first moves around the second, which rests.
     Around,
     /// Both move side by side.
     Along,
-    /// Both stand.
+    /// Both rest.
     Still,
 }
 
@@ -142,13 +144,13 @@ impl Relation {
         [Relation::Towards, Relation::Away, Relation::Around, Relation::Along, Relation::Still];
 }
 
-/// A pair of objects and their relation.
+/// Two objects and their relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Related {
-    /// Number of the one that moves, if only one does.
+pub struct RelatedPair {
+    /// Index of the one that moves, if only one does.
     pub object: usize,
-    /// Number of the other.
+    /// Index of the other.
     pub to: usize,
-    /// How.
+    /// How they move relative to each other.
     pub relation: Relation,
 }

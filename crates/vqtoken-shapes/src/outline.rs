@@ -1,13 +1,13 @@
-//! Outlines as signed distances, and textures, both in an object's own coordinates: its farthest point is 1 from the
-//! centre.
+//! Outlines as signed distances, and textures, both in an object's own coordinates: its farthest point is at distance 1 from
+//! the centre.
 
 use std::f32::consts::PI;
 
+use crate::appearance::{Shape, Texture};
 use crate::geometry::{Point, length};
-use crate::look::{Shape, Texture};
 
 /// Signed distance of `at` to the outline, in radii: negative inside.
-pub(crate) fn distance(shape: Shape, at: Point) -> f32 {
+pub(crate) fn signed_distance(shape: Shape, at: Point) -> f32 {
     let [x, y] = at;
     match shape {
         Shape::Circle => length(at) - 0.9,
@@ -24,11 +24,11 @@ fn box_distance(at: Point, half: Point) -> f32 {
     length([x.max(0.0), y.max(0.0)]) + x.max(y).min(0.0)
 }
 
-/// All ten edges are one edge, seen from the tenth of the plane in which the point lies.
+/// By symmetry all ten edges are one: the point is folded into its tenth of the plane.
 fn star_distance(at: Point) -> f32 {
     const INNER: f32 = 0.46;
     const SECTOR: f32 = PI / 5.0;
-    // A point upwards.
+    // One point of the star is up.
     let angle = at[0].atan2(-at[1]);
     let folded = ((angle + SECTOR).rem_euclid(2.0 * SECTOR) - SECTOR).abs();
     let radius = length(at);
@@ -58,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outlines_fill_the_unit_disc_and_stay_within() {
+    fn outlines_fill_the_unit_disc_and_stay_inside() {
         for shape in Shape::ALL {
             let mut farthest = 0.0_f32;
             for step in 0..40_000 {
                 let at = [(step % 200) as f32 / 80.0 - 1.25, (step / 200) as f32 / 80.0 - 1.25];
-                if distance(shape, at) < 0.0 {
+                if signed_distance(shape, at) < 0.0 {
                     farthest = farthest.max(length(at));
                 }
             }
@@ -74,16 +74,19 @@ mod tests {
     #[test]
     fn centres_are_inside_except_for_the_ring() {
         for shape in Shape::ALL {
-            assert_eq!(distance(shape, [0.0, 0.0]) < 0.0, shape != Shape::Ring, "{shape:?}");
+            assert_eq!(signed_distance(shape, [0.0, 0.0]) < 0.0, shape != Shape::Ring, "{shape:?}");
         }
-        assert!(distance(Shape::Star, [0.0, -0.95]) < 0.0 && distance(Shape::Star, [0.0, 0.8]) > 0.0);
-        assert!(distance(Shape::Triangle, [0.0, -0.95]) < 0.0);
+        assert!(
+            signed_distance(Shape::Star, [0.0, -0.95]) < 0.0
+                && signed_distance(Shape::Star, [0.0, 0.8]) > 0.0
+        );
+        assert!(signed_distance(Shape::Triangle, [0.0, -0.95]) < 0.0);
     }
 
     #[test]
-    fn hiding_shapes_cover_what_is_put_behind_them() {
+    fn hiding_shapes_cover_what_is_behind_them() {
         for shape in Shape::ALL.into_iter().filter(|shape| shape.hides()) {
-            assert!(distance(shape, [0.69, 0.0]) < 0.0 && distance(shape, [0.0, 0.69]) < 0.0);
+            assert!(signed_distance(shape, [0.69, 0.0]) < 0.0 && signed_distance(shape, [0.0, 0.69]) < 0.0);
         }
     }
 }

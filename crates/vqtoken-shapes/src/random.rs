@@ -13,7 +13,7 @@ impl Random {
         Random(SplitMix64::new(seed))
     }
 
-    /// A stream of its own for one purpose of one seed.
+    /// The stream for one purpose under one seed.
     pub(crate) fn derived(seed: u64, purpose: u64) -> Random {
         Random(SplitMix64::new(mix(seed ^ mix(purpose))))
     }
@@ -27,16 +27,17 @@ impl Random {
         (self.next() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// Uniform between the two; the first when the range is empty.
+    /// Uniform in `from..to`; `from` where that is empty.
     pub(crate) fn range(&mut self, from: f32, to: f32) -> f32 {
         from + (to - from).max(0.0) * self.unit()
     }
 
-    /// Uniform in `0..count`, 0 when that is empty. The bias of the remainder is below 2^-50 for our counts.
+    /// Uniform in `0..count`, 0 where that is empty. The bias of the remainder is below 2^-50 for our counts.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.next() % count.max(1) as u64) as usize
     }
 
+    /// True with this probability.
     pub(crate) fn chance(&mut self, probability: f32) -> bool {
         self.unit() < probability
     }
@@ -46,23 +47,24 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    /// One of `choices` in proportion to the weights beside them; there must be at least one.
+    /// One of `choices`, which must not be empty, in proportion to their weights.
     pub(crate) fn pick_weighted<T: Copy>(&mut self, choices: &[(T, f32)]) -> T {
-        let mut left = self.unit() * choices.iter().map(|(_, weight)| weight).sum::<f32>();
+        let mut rest = self.unit() * choices.iter().map(|(_, weight)| weight).sum::<f32>();
         for &(choice, weight) in choices {
-            if left < weight {
+            if rest < weight {
                 return choice;
             }
-            left -= weight;
+            rest -= weight;
         }
         choices[choices.len() - 1].0
     }
 
-    /// Brings the items into random order (Fisher and Yates).
+    /// Puts items into random order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         shuffle(items, |count| self.below(count));
     }
 
+    /// 1 or -1.
     pub(crate) fn sign(&mut self) -> f32 {
         if self.chance(0.5) { 1.0 } else { -1.0 }
     }

@@ -1,4 +1,4 @@
-//! From a scene to frames: background, objects from back to front with smooth edges, noise.
+//! From a scene to frames: the background, objects with smooth edges from back to front, noise.
 
 use vqtoken_video::{Frame, VideoError};
 
@@ -6,15 +6,15 @@ use crate::Scene;
 use crate::geometry::turned;
 use crate::object::Object;
 use crate::random::Random;
-use crate::scene::State;
-use crate::{backdrop, outline};
+use crate::scene::ObjectState;
+use crate::{background, outline};
 
 /// Paints the frames of one scene; the background is painted once.
 #[derive(Clone, Debug)]
 pub struct Renderer<'a> {
     scene: &'a Scene,
     size: usize,
-    /// Pixels around the picture that the camera's shake can bring into it.
+    /// The width of the border around the picture, in pixels, that the camera's shake can show.
     margin: usize,
     background: Vec<u8>,
 }
@@ -29,55 +29,55 @@ impl Scene {
     pub fn renderer_at(&self, size: usize) -> Renderer<'_> {
         let size = size.max(1);
         let margin = (self.shake * size as f32).ceil() as usize + 1;
-        let background = backdrop::paint(self.background, self.seed, size + 2 * margin, size as f32);
+        let background = background::paint(self.background, self.seed, size + 2 * margin, size as f32);
         Renderer { scene: self, size, margin, background }
     }
 
     /// One frame. For several use one [`Renderer`].
     ///
     /// # Errors
-    /// Never for a size above 0.
+    /// None: the bytes are made for the size.
     pub fn render(&self, frame: usize) -> Result<Frame, VideoError> {
         self.renderer().frame(frame)
     }
 }
 
 impl Renderer<'_> {
-    /// A frame, counted from 0; after the last one the last state stays.
+    /// The frame of an index; after the last one the last state stays.
     ///
     /// # Errors
-    /// Never for a size above 0; the bytes are made for the size.
+    /// None: the bytes are made for the size.
     pub fn frame(&self, frame: usize) -> Result<Frame, VideoError> {
         Frame::new(self.size, self.size, self.rgb(frame))
     }
 
     /// The bytes of a frame, `[size, size, 3]`.
     pub fn rgb(&self, frame: usize) -> Vec<u8> {
-        let mut rgb = self.backdrop(frame);
+        let mut rgb = self.shifted_background(frame);
         for (object, state) in self.scene.objects.iter().zip(self.scene.states(frame)) {
             if state.visible > 0.0 {
-                self.object(&mut rgb, object, &state);
+                self.paint(&mut rgb, object, &state);
             }
         }
-        self.noise(&mut rgb, frame);
+        self.add_noise(&mut rgb, frame);
         rgb
     }
 
-    fn backdrop(&self, frame: usize) -> Vec<u8> {
-        let shift = self.scene.shift(frame).map(|part| (part * self.size as f32).round() as isize);
+    fn shifted_background(&self, frame: usize) -> Vec<u8> {
+        let shift = self.scene.shift(frame).map(|share| (share * self.size as f32).round() as isize);
         let start = |shift: isize| (self.margin as isize - shift).clamp(0, 2 * self.margin as isize) as usize;
         let (left, top) = (start(shift[0]), start(shift[1]));
-        let wide = self.size + 2 * self.margin;
+        let width = self.size + 2 * self.margin;
         let mut rgb = Vec::with_capacity(self.size * self.size * 3);
         for row in top..top + self.size {
-            let from = (row * wide + left) * 3;
+            let from = (row * width + left) * 3;
             rgb.extend_from_slice(&self.background[from..from + self.size * 3]);
         }
         rgb
     }
 
-    fn object(&self, rgb: &mut [u8], object: &Object, state: &State) {
-        /// Lightness of marks and of the line around an object, relative to its colour.
+    fn paint(&self, rgb: &mut [u8], object: &Object, state: &ObjectState) {
+        /// The lightness of marks and of the line around an object, relative to its colour.
         const MARK: f32 = 0.8;
         const LINE: f32 = 0.55;
         let unit = self.size as f32;
@@ -91,9 +91,9 @@ impl Renderer<'_> {
         };
         for y in span(centre[1]) {
             for x in span(centre[0]) {
-                let away = [(x as f32 + 0.5 - centre[0]) / radius, (y as f32 + 0.5 - centre[1]) / radius];
-                let own = turned(away, -state.angle);
-                let distance = outline::distance(object.look.shape, own) * radius;
+                let offset = [(x as f32 + 0.5 - centre[0]) / radius, (y as f32 + 0.5 - centre[1]) / radius];
+                let own = turned(offset, -state.angle);
+                let distance = outline::signed_distance(object.appearance.shape, own) * radius;
                 let cover = (0.5 - distance).clamp(0.0, 1.0);
                 if cover <= 0.0 {
                     continue;
@@ -101,8 +101,8 @@ impl Renderer<'_> {
                 let marked = if outline::marked(object.texture, own) { MARK } else { 1.0 };
                 let edge = (distance + line + 0.5).clamp(0.0, 1.0);
                 let light = marked + (LINE - marked) * edge;
-                let place = (y * self.size + x) * 3;
-                for (byte, ink) in rgb[place..place + 3].iter_mut().zip(ink) {
+                let first = (y * self.size + x) * 3;
+                for (byte, ink) in rgb[first..first + 3].iter_mut().zip(ink) {
                     let under = f32::from(*byte);
                     *byte = (under + (ink * light - under) * cover).round() as u8;
                 }
@@ -111,7 +111,7 @@ impl Renderer<'_> {
     }
 
     /// Triangular noise in every channel.
-    fn noise(&self, rgb: &mut [u8], frame: usize) {
+    fn add_noise(&self, rgb: &mut [u8], frame: usize) {
         if self.scene.noise <= 0.0 {
             return;
         }

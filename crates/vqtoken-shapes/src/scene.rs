@@ -3,31 +3,31 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Settings;
-use crate::geometry::{Point, plus, turned};
-use crate::look::{Colour, Look};
-use crate::object::{Event, Object, Related};
+use crate::appearance::{Appearance, Colour};
+use crate::geometry::{Point, distance, plus, turned};
+use crate::layout::layout;
+use crate::object::{Event, Object, RelatedPair};
 use crate::outline;
-use crate::plan;
 use crate::random::{Random, mix};
 
-/// What lies behind the objects.
+/// What is behind the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Background {
     /// One greyish tint.
     Plain,
-    /// From one greyish tint to another.
+    /// A gradient from one greyish tint to another.
     Gradient,
-    /// Greyish tiles, blots and lines.
+    /// Greyish tiles, blobs and lines.
     Cluttered,
 }
 
-/// One clip's script and truth.
+/// The script of one clip, from which everything about every frame follows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scene {
     /// The seed it was made from.
     pub seed: u64,
-    /// How many frames.
+    /// The number of frames.
     pub frames: usize,
     /// Frames a second.
     pub fps: f32,
@@ -37,40 +37,40 @@ pub struct Scene {
     pub background: Background,
     /// Standard deviation of the noise, in levels of 255.
     pub noise: f32,
-    /// How far the camera shakes, in pictures' sides; mostly 0.
+    /// How far the camera shakes, in sides of the picture; mostly 0.
     pub shake: f32,
     /// The objects, from back to front.
     pub objects: Vec<Object>,
-    /// Looks of objects that do not occur, for wrong answers.
-    pub absent: Vec<Look>,
+    /// Appearances of objects that do not occur, for wrong answers.
+    pub absent: Vec<Appearance>,
     /// What happens, in order of time.
     pub events: Vec<Event>,
-    /// Pairs that move with respect to each other.
-    pub related: Vec<Related>,
+    /// Pairs that move relative to each other.
+    pub related: Vec<RelatedPair>,
 }
 
-/// The truth about one object in one frame.
+/// The true state of one object in one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Its centre on the screen, the camera's shake included, in pictures' sides.
+pub struct ObjectState {
+    /// Its centre on the screen, including the camera's shake, in sides of the picture.
     pub centre: Point,
-    /// From the centre to the farthest point of its outline, in pictures' sides.
+    /// From the centre to the farthest point of its outline, in sides of the picture.
     pub radius: f32,
-    /// Radians clockwise.
+    /// Its angle, in radians clockwise.
     pub angle: f32,
     /// Its colour.
     pub colour: Colour,
-    /// The part of its area that is inside the picture and not behind another object, in `[0, 1]`.
+    /// The share of its area that is inside the picture and not behind another object, in `[0, 1]`.
     pub visible: f32,
 }
 
 impl Scene {
-    /// The scene of a seed. Settings must be sound (see [`Settings::check`]); others give a scene, but not a sensible one.
+    /// The scene of a seed. Settings that do not pass [`Settings::check`] give a scene, but not a sensible one.
     pub fn generate(seed: u64, settings: &Settings) -> Scene {
         let (least, most) = (settings.least_objects, settings.most_objects.min(5));
         let mut random = Random::derived(seed, 1);
         let count = least + random.below((most + 1).saturating_sub(least).max(1));
-        let layout = plan::layout(count.clamp(1, 5), settings.lookalikes, &mut random);
+        let layout = layout(count.clamp(1, 5), settings.lookalikes, &mut random);
         let background = if random.chance(settings.clutter) {
             Background::Cluttered
         } else if random.chance(0.5) {
@@ -104,7 +104,7 @@ impl Scene {
         frame as f32 / (self.frames.max(2) - 1) as f32
     }
 
-    /// How far the camera has moved everything in a frame, in pictures' sides.
+    /// How far the camera's shake moves everything in a frame, in sides of the picture.
     pub fn shift(&self, frame: usize) -> Point {
         if self.shake == 0.0 {
             return [0.0, 0.0];
@@ -119,35 +119,34 @@ impl Scene {
         [axis(), axis()]
     }
 
-    /// The truth about every object in a frame, in the order of [`Scene::objects`].
-    pub fn states(&self, frame: usize) -> Vec<State> {
+    /// The true state of every object in a frame, in the order of [`Scene::objects`].
+    pub fn states(&self, frame: usize) -> Vec<ObjectState> {
         let (time, shift) = (self.time(frame), self.shift(frame));
-        let mut states: Vec<State> = self
+        let mut states: Vec<ObjectState> = self
             .objects
             .iter()
-            .map(|object| State {
-                centre: plus(object.path.at(time), shift),
+            .map(|object| ObjectState {
+                centre: plus(object.trajectory.at(time), shift),
                 radius: object.radius_at(time),
                 angle: object.angle(time),
                 colour: object.colour(time),
                 visible: 1.0,
             })
             .collect();
-        for number in 0..states.len() {
-            states[number].visible = self.visible(number, &states);
+        for index in 0..states.len() {
+            states[index].visible = self.visible(index, &states);
         }
         states
     }
 
-    /// The visible part of an object, from sample points inside of its outline.
-    fn visible(&self, number: usize, states: &[State]) -> f32 {
+    /// The visible share of an object, from sample points inside its outline.
+    fn visible(&self, object: usize, states: &[ObjectState]) -> f32 {
         const STEPS: usize = 24;
-        let state = states[number];
+        let state = states[object];
         let inside = state.centre.iter().all(|&c| c - state.radius >= 0.0 && c + state.radius <= 1.0);
-        let near: Vec<usize> = (number + 1..states.len())
+        let near: Vec<usize> = (object + 1..states.len())
             .filter(|&front| {
-                crate::geometry::apart(states[front].centre, state.centre)
-                    < states[front].radius + state.radius
+                distance(states[front].centre, state.centre) < states[front].radius + state.radius
             })
             .collect();
         if inside && near.is_empty() {
@@ -155,9 +154,9 @@ impl Scene {
         }
         let (mut all, mut seen) = (0_usize, 0_usize);
         for step in 0..STEPS * STEPS {
-            let at = |index: usize| (2 * index + 1) as f32 / STEPS as f32 - 1.0;
+            let at = |step: usize| (2 * step + 1) as f32 / STEPS as f32 - 1.0;
             let own = [at(step % STEPS), at(step / STEPS)];
-            if outline::distance(self.objects[number].look.shape, own) > 0.0 {
+            if outline::signed_distance(self.objects[object].appearance.shape, own) > 0.0 {
                 continue;
             }
             all += 1;
@@ -171,12 +170,12 @@ impl Scene {
         seen as f32 / all.max(1) as f32
     }
 
-    /// Whether an object lies at a point of the screen.
-    pub(crate) fn covers(&self, number: usize, state: &State, point: Point) -> bool {
+    /// Whether an object covers a point of the screen.
+    pub(crate) fn covers(&self, object: usize, state: &ObjectState, point: Point) -> bool {
         let own = turned(
             [(point[0] - state.centre[0]) / state.radius, (point[1] - state.centre[1]) / state.radius],
             -state.angle,
         );
-        outline::distance(self.objects[number].look.shape, own) <= 0.0
+        outline::signed_distance(self.objects[object].appearance.shape, own) <= 0.0
     }
 }

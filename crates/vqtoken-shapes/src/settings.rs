@@ -1,50 +1,50 @@
-//! What a data set is made of.
+//! The settings of a data set.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ShapesError;
 
-/// Everything that decides the bytes of a data set. Clip `i` depends on the seed, on `i` and on the settings of
-/// scenes, not on the number of clips: a larger set of the same seed contains the smaller one.
+/// Everything that decides the bytes of a data set. Clip `i` depends on the seed, on `i` and on the settings of scenes, not on
+/// the number of clips: a larger set of the same seed contains the smaller one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How many clips, all parts together.
+    /// Clips, all splits together.
     pub clips: usize,
-    /// Seed of everything.
+    /// Seed of everything that is drawn.
     pub seed: u64,
-    /// The part of the clips that is for validation, in `[0, 1]`.
+    /// The share of the clips for validation, in `[0, 1]`.
     pub validation: f32,
-    /// The part of the clips that is for the test, in `[0, 1]`.
+    /// The share of the clips for the test, in `[0, 1]`.
     pub test: f32,
-    /// At most so many questions a clip.
+    /// The most questions per clip.
     pub questions: usize,
-    /// How long a clip is.
+    /// The length of a clip in seconds.
     pub seconds: f32,
-    /// Frames a second.
+    /// Frames per second.
     pub fps: f32,
-    /// Side of the square picture in pixels; even.
+    /// The side of the square picture in pixels; even.
     pub size: usize,
     /// Quantizer of the H.264 encoder, 0 to 51.
     pub quantizer: u8,
-    /// At least so many objects.
+    /// The least objects of a scene.
     pub least_objects: usize,
-    /// At most so many objects.
+    /// The most objects of a scene.
     pub most_objects: usize,
-    /// Probability that the background is cluttered; else it is plain or a gradient.
+    /// The probability that the background is cluttered; else it is plain or a gradient.
     pub clutter: f32,
-    /// Standard deviation of the pixels' noise, in levels of 255.
+    /// The standard deviation of the noise in pixels, in levels of 255.
     pub noise: f32,
-    /// How far the camera shakes in a clip where it does, in pictures' sides.
+    /// How far the camera shakes where it does, in sides of the picture.
     pub shake: f32,
-    /// Probability that some object shares its shape or its colour with another one.
+    /// The probability that two objects share their shape or their colour.
     pub lookalikes: f32,
 }
 
-/// A difficulty with sensible values for everything that has to do with it.
+/// A difficulty: sensible values for all settings that make clips easier or harder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difficulty {
-    /// One to three objects before a plain background, a still camera, no noise.
+    /// One to three objects, no clutter, a still camera, no noise.
     Easy,
     /// One to five objects, a third of the backgrounds cluttered, some noise and shake.
     Normal,
@@ -61,9 +61,9 @@ impl std::str::FromStr for Difficulty {
             "easy" => Ok(Difficulty::Easy),
             "normal" => Ok(Difficulty::Normal),
             "hard" => Ok(Difficulty::Hard),
-            _ => Err(ShapesError::Settings {
-                what: "difficulty",
-                got: word.to_string(),
+            _ => Err(ShapesError::Setting {
+                name: "difficulty",
+                value: word.to_string(),
                 range: "easy, normal or hard",
             }),
         }
@@ -118,22 +118,26 @@ impl Settings {
         (self.seconds * self.fps).round().clamp(0.0, 1e6) as usize
     }
 
-    /// Whether a data set can be made of these.
+    /// Checks that every setting is in range.
     ///
     /// # Errors
-    /// [`ShapesError::Settings`] names the first value that is out of range.
+    /// [`ShapesError::Setting`] names the first value that is out of range.
     pub fn check(&self) -> Result<(), ShapesError> {
-        let part = |value: f32| (0.0..=1.0).contains(&value);
+        let is_share = |value: f32| (0.0..=1.0).contains(&value);
         let range = |value: f32, from: f32, to: f32| value.is_finite() && (from..=to).contains(&value);
-        let refuse = |what: &'static str, got: String, range: &'static str| {
-            Err(ShapesError::Settings { what, got, range })
+        let refuse = |name: &'static str, value: String, range: &'static str| {
+            Err(ShapesError::Setting { name, value, range })
         };
         if self.clips > 1_000_000 {
             return refuse("clips", self.clips.to_string(), "at most 1000000");
         }
-        if !part(self.validation) || !part(self.test) || !part(self.validation + self.test) {
-            let got = format!("{} and {}", self.validation, self.test);
-            return refuse("validation and test", got, "parts of the clips, 0 to 1, and 1 at most together");
+        if !is_share(self.validation) || !is_share(self.test) || !is_share(self.validation + self.test) {
+            let value = format!("{} and {}", self.validation, self.test);
+            return refuse(
+                "validation and test",
+                value,
+                "shares of the clips, 0 to 1, and 1 at most together",
+            );
         }
         if !range(self.seconds, 0.5, 600.0) {
             return refuse("seconds", self.seconds.to_string(), "0.5 to 600");
@@ -142,8 +146,8 @@ impl Settings {
             return refuse("fps", self.fps.to_string(), "1 to 120");
         }
         if !(8..=36_000).contains(&self.frames()) {
-            let got = format!("{} at {} a second", self.seconds, self.fps);
-            return refuse("seconds", got, "8 frames at least, so that every event is seen");
+            let value = format!("{} at {} frames per second", self.seconds, self.fps);
+            return refuse("seconds", value, "8 frames at least, so that every event is seen");
         }
         if !(32..=4096).contains(&self.size) || self.size % 2 == 1 {
             return refuse("size", self.size.to_string(), "an even number of pixels from 32 to 4096");
@@ -152,11 +156,11 @@ impl Settings {
             return refuse("quantizer", self.quantizer.to_string(), "0 to 51");
         }
         if !(1..=self.most_objects).contains(&self.least_objects) || self.most_objects > 5 {
-            let got = format!("{} to {}", self.least_objects, self.most_objects);
-            return refuse("least_objects and most_objects", got, "1 to 5, in this order");
+            let value = format!("{} to {}", self.least_objects, self.most_objects);
+            return refuse("least_objects and most_objects", value, "1 to 5, in this order");
         }
         for (what, value) in [("clutter", self.clutter), ("lookalikes", self.lookalikes)] {
-            if !part(value) {
+            if !is_share(value) {
                 return refuse(what, value.to_string(), "a probability, 0 to 1");
             }
         }
@@ -164,7 +168,7 @@ impl Settings {
             return refuse("noise", self.noise.to_string(), "0 to 64 levels");
         }
         if !range(self.shake, 0.0, 0.03) {
-            return refuse("shake", self.shake.to_string(), "0 to 0.03 pictures' sides");
+            return refuse("shake", self.shake.to_string(), "0 to 0.03 sides of the picture");
         }
         Ok(())
     }
@@ -175,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn difficulties_are_usable() {
+    fn every_difficulty_passes_the_check() {
         for word in ["easy", "normal", "hard"] {
             Settings::at(word.parse().unwrap()).check().unwrap();
         }

@@ -1,17 +1,18 @@
 //! A data set on disk.
 //!
 //! ```text
-//! settings.json                      what it was made with
+//! settings.json                      the settings it was made with
 //! videos/clip-000000.mp4 ...         H.264
 //! train.csv val.csv test.csv         NExT-QA's columns
 //! train.json val.json test.json      LLaVA-style, options in the question, answered by a letter
 //! train_open.json ...                LLaVA-style, answered in words
 //! train_captions.json ...            LLaVA-style, "Describe the video." answered by the clip's caption
-//! report.json report.md              what can be guessed without watching, see [`crate::Report`]
-//! scenes.jsonl                       a line a clip: script, truth for every frame, templates of the questions
+//! report.json report.md              what can be guessed without watching, see [`crate::BaselineReport`]
+//! scenes.jsonl                       a line per clip: script, true state in every frame, templates of the questions
 //! ```
 //!
-//! Tables are written when all clips are there. Whatever stops the work, complete clips stay, and the next run goes on.
+//! Annotations are written when all clips are there. If the run is interrupted, complete clips are kept, and the next run
+//! continues.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -23,15 +24,16 @@ use serde::Serialize;
 use serde_json::Value;
 use vqtoken_video::{Mp4Options, Mp4Writer, Video, VideoError};
 
-use crate::data_set::{Clip, Part, clips};
+use crate::annotations::{COLUMNS, Entry, QuestionRow};
+use crate::baselines::BaselineReport;
+use crate::data_set::{Clip, Split, clips};
 use crate::question::Template;
-use crate::report::Report;
-use crate::tables::{COLUMNS, Entry, Row};
 use crate::{Scene, Settings, ShapesError};
 
-/// What was written.
+/// What a data set consists of.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
+#[non_exhaustive]
+pub struct DataSetSummary {
     /// Clips in the data set.
     pub clips: usize,
     /// Clips that were there already.
@@ -39,22 +41,22 @@ pub struct Written {
     /// Questions for training, validation and test.
     pub questions: [usize; 3],
     /// What can be guessed without watching.
-    pub report: Report,
+    pub report: BaselineReport,
 }
 
-/// Writes a data set into a folder, or completes the one that is there. `progress` hears how many clips are done, of how
-/// many, after each; from several threads.
+/// Writes a data set into a folder, or completes the one that is there. After each clip `progress` is called with the numbers
+/// of clips done and in all, from several threads.
 ///
 /// The same settings give the same bytes for any number of threads. A folder that holds a data set of the same scenes is
-/// gone on with: more clips, other parts and other numbers of questions are fine.
+/// continued: more clips, other splits and other numbers of questions are fine.
 ///
 /// # Errors
-/// Settings out of range, a folder with another data set, anything that cannot be written.
+/// If settings are out of range, the folder holds another data set, or something cannot be written.
 pub fn write_data_set(
     settings: &Settings,
     folder: &Path,
     progress: impl Fn(usize, usize) + Sync,
-) -> Result<Written, ShapesError> {
+) -> Result<DataSetSummary, ShapesError> {
     let clips = clips(settings)?;
     let videos = folder.join("videos");
     claim(settings, folder, &videos)?;
@@ -71,9 +73,9 @@ pub fn write_data_set(
         Ok(())
     })?;
     let mut questions = [0; 3];
-    for part in Part::ALL {
-        let clips: Vec<&Clip> = clips.iter().filter(|clip| clip.part == part).collect();
-        questions[part as usize] = write_tables(folder, part, &clips)?;
+    for split in Split::ALL {
+        let clips: Vec<&Clip> = clips.iter().filter(|clip| clip.split == split).collect();
+        questions[split as usize] = write_annotations(folder, split, &clips)?;
     }
     write_file(&folder.join("scenes.jsonl"), |out| {
         for clip in &clips {
@@ -82,11 +84,11 @@ pub fn write_data_set(
         }
         Ok(())
     })?;
-    let report = Report::of(&clips);
+    let report = BaselineReport::of(&clips);
     write_file(&folder.join("report.json"), |out| Ok(serde_json::to_writer_pretty(out, &report)?))?;
     write_file(&folder.join("report.md"), |out| write!(out, "{report}"))?;
-    remove_parts(&videos);
-    Ok(Written { clips: clips.len(), kept: kept.into_inner(), questions, report })
+    remove_partial_files(&videos);
+    Ok(DataSetSummary { clips: clips.len(), kept: kept.into_inner(), questions, report })
 }
 
 /// Writes one scene as an H.264 MP4 file.
@@ -103,47 +105,49 @@ pub fn write_clip(path: &Path, scene: &Scene, quantizer: u8) -> Result<(), Video
     writer.finish()
 }
 
-/// Makes sure that the folder is ours: new, or with the same settings of scenes.
+/// Checks that the folder is new or holds a data set of the same scenes, and writes the settings.
 fn claim(settings: &Settings, folder: &Path, videos: &Path) -> Result<(), ShapesError> {
-    let path = folder.join("settings.json");
-    let here = serde_json::to_value(settings).unwrap_or_default();
-    match fs::read_to_string(&path) {
+    let file = folder.join("settings.json");
+    let here = as_json(settings);
+    match fs::read_to_string(&file) {
         Ok(text) => {
-            let refuse = |reason: String| ShapesError::NotOurs { path: path.clone(), reason };
-            let there: Settings = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-            let there = serde_json::to_value(there).unwrap_or_default();
-            compare(&path, &there, &here)?;
+            let there: Settings = serde_json::from_str(&text)
+                .map_err(|source| ShapesError::NotSettings { file: file.clone(), source })?;
+            compare(&file, &as_json(&there), &here)?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let foreign = fs::read_dir(videos).is_ok_and(|mut entries| entries.next().is_some());
-            if foreign {
-                let reason = "there are files in `videos`, but no such file beside it".into();
-                return Err(ShapesError::NotOurs { path, reason });
+            if fs::read_dir(videos).is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(ShapesError::OtherVideos { videos: videos.into(), file });
             }
         }
-        Err(source) => return Err(ShapesError::Write { path, source }),
+        Err(source) => return Err(ShapesError::Write { path: file, source }),
     }
     fs::create_dir_all(videos).map_err(|source| ShapesError::Write { path: videos.into(), source })?;
-    write_file(&path, |out| {
+    write_file(&file, |out| {
         serde_json::to_writer_pretty(&mut *out, &here)?;
         out.write_all(b"\n")
     })
 }
 
-/// Whether two settings make the same clips; what only concerns parts and questions may differ.
-fn compare(path: &Path, there: &Value, here: &Value) -> Result<(), ShapesError> {
+#[expect(clippy::expect_used, reason = "settings are numbers")]
+fn as_json(settings: &Settings) -> Value {
+    serde_json::to_value(settings).expect("settings can be written as JSON")
+}
+
+/// Checks that two settings make the same clips; those of splits and questions may differ.
+fn compare(file: &Path, there: &Value, here: &Value) -> Result<(), ShapesError> {
     const FREE: [&str; 4] = ["clips", "validation", "test", "questions"];
     let names = here.as_object().into_iter().flat_map(|settings| settings.keys());
     for name in names.filter(|name| !FREE.contains(&name.as_str())) {
         if there[name] != here[name] {
             let (there, here) = (there[name].to_string(), here[name].to_string());
-            return Err(ShapesError::OtherDataSet { path: path.into(), what: name.clone(), there, here });
+            return Err(ShapesError::OtherDataSet { file: file.into(), name: name.clone(), there, here });
         }
     }
     Ok(())
 }
 
-/// Whether the clip is there. Files get their names when they are complete, so the headers are enough.
+/// Whether the clip is there. Files get their names when they are complete, so reading the headers is enough.
 fn is_complete(path: &Path, scene: &Scene) -> bool {
     Video::open(path).is_ok_and(|video| {
         let info = video.info();
@@ -151,17 +155,17 @@ fn is_complete(path: &Path, scene: &Scene) -> bool {
     })
 }
 
-/// Writes the tables of a part; returns how many questions it has.
-fn write_tables(folder: &Path, part: Part, clips: &[&Clip]) -> Result<usize, ShapesError> {
-    let name = part.name();
-    let rows: Vec<Row> = clips.iter().flat_map(|clip| clip.rows()).collect();
+/// Writes the annotations of a split; returns how many questions it has.
+fn write_annotations(folder: &Path, split: Split, clips: &[&Clip]) -> Result<usize, ShapesError> {
+    let name = split.name();
+    let rows: Vec<QuestionRow> = clips.iter().flat_map(|clip| clip.rows()).collect();
     write_file(&folder.join(format!("{name}.csv")), |out| {
         out.write_all(COLUMNS.as_bytes())?;
         rows.iter().try_for_each(|row| out.write_all(row.csv().as_bytes()))
     })?;
     let conversations: [(&str, Vec<Entry>); 3] = [
-        ("", rows.iter().map(Row::choice).collect()),
-        ("_open", rows.iter().map(Row::open).collect()),
+        ("", rows.iter().map(QuestionRow::choice).collect()),
+        ("_open", rows.iter().map(QuestionRow::open).collect()),
         ("_captions", clips.iter().map(|clip| Entry::caption(clip)).collect()),
     ];
     for (kind, entries) in conversations {
@@ -172,35 +176,35 @@ fn write_tables(folder: &Path, part: Part, clips: &[&Clip]) -> Result<usize, Sha
     Ok(rows.len())
 }
 
-/// Writes beside the file and gives it its name at the end.
+/// Writes a file atomically: beside it, and renamed at the end.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), ShapesError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = File::create(&part).map(BufWriter::new).and_then(|mut out| {
+    name.push(format!(".{}.split", std::process::id()));
+    let partial = path.with_file_name(name);
+    let written = File::create(&partial).map(BufWriter::new).and_then(|mut out| {
         write(&mut out)?;
         out.flush()?;
-        fs::rename(&part, path)
+        fs::rename(&partial, path)
     });
     written.map_err(|source| {
-        // Whether it can be removed or not, what matters to the user is why it could not be written.
-        let _ = fs::remove_file(&part);
+        // If it cannot be removed either, the reason why it could not be written still matters more.
+        let _ = fs::remove_file(&partial);
         ShapesError::Write { path: path.into(), source }
     })
 }
 
-/// Removes what killed runs left behind; a data set that is complete needs none of it.
-fn remove_parts(videos: &Path) {
+/// Removes what interrupted runs left over.
+fn remove_partial_files(videos: &Path) {
     let paths = fs::read_dir(videos).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_part = |path: &PathBuf| {
+    let is_partial = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with('.') && name.ends_with(".part")
+        name.starts_with('.') && name.ends_with(".split")
     };
-    for path in paths.filter(is_part) {
+    for path in paths.filter(is_partial) {
         let _ = fs::remove_file(path);
     }
 }
@@ -209,10 +213,11 @@ fn remove_parts(videos: &Path) {
 #[derive(Serialize)]
 struct Line<'a> {
     video: &'a str,
-    part: Part,
+    #[serde(rename = "part")]
+    split: Split,
     #[serde(flatten)]
     scene: &'a Scene,
-    /// For each object and each frame: x and y of the centre on the screen, visible part; ten-thousandths are enough.
+    /// For each object and each frame: x and y of the centre on the screen, and the visible share, to four decimals.
     tracks: Vec<Vec<[f64; 3]>>,
     questions: Vec<LineQuestion>,
 }
@@ -241,7 +246,7 @@ impl<'a> Line<'a> {
         });
         Line {
             video: &clip.video,
-            part: clip.part,
+            split: clip.split,
             scene: &clip.scene,
             tracks,
             questions: questions.collect(),

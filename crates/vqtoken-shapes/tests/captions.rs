@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vqtoken_shapes::{
-    Colour, Difficulty, Happening, Object, Question, Scene, Settings, Shape, Template, all_questions,
+    Colour, Difficulty, EventKind, Object, Question, Scene, Settings, Shape, Template, all_questions,
     caption, questions,
 };
 
@@ -15,7 +15,7 @@ fn scenes() -> impl Iterator<Item = Scene> {
 }
 
 fn named(object: &Object) -> String {
-    format!("{} {}", object.look.colour.name(), object.look.shape.name())
+    format!("{} {}", object.appearance.colour.name(), object.appearance.shape.name())
 }
 
 /// The sentence about an object.
@@ -37,7 +37,7 @@ fn captions_are_about_the_objects_of_the_scene_only() {
                 // "The star changes colour first." names no colour.
                 let known = scene.objects.iter().any(|object| {
                     named(object) == pair.join(" ")
-                        || (pair[0] == "The" && object.look.shape.name() == pair[1])
+                        || (pair[0] == "The" && object.appearance.shape.name() == pair[1])
                 });
                 assert!(known, "{pair:?} in: {caption}");
             } else if Colour::ALL.iter().any(|colour| colour.name() == pair[1]) {
@@ -93,7 +93,7 @@ fn agrees(scene: &Scene, caption: &str, question: &Question) -> Option<bool> {
         Template::Place if question.question.contains("begin") || question.question.contains("start") => {
             says(&format!("begins {answer}"))
         }
-        Template::Place => says(&format!("ends {answer}")) || (!object.path.moves() && says(answer)),
+        Template::Place => says(&format!("ends {answer}")) || (!object.trajectory.moves() && says(answer)),
         Template::Relation => says(answer.trim_end_matches(" it")) || answer == "neither of them moves",
         Template::Why | Template::Act if answer.contains("another object") => says("bumps") || says("hides"),
         Template::Why | Template::Act => says(answer.strip_prefix("it ")?) || says("disappears"),
@@ -126,11 +126,11 @@ fn what_differs_in_a_scene_differs_in_its_caption() {
             assert_ne!(before, caption(&other));
             checked += 1;
         };
-        differs(&|other| other.objects[0].look = other.absent[0]);
+        differs(&|other| other.objects[0].appearance = other.absent[0]);
         for (place, event) in scene.events.iter().enumerate() {
             // These follow from legs and colours.
             let derived =
-                matches!(event.happening, Happening::Starts | Happening::Stops | Happening::Recolours { .. });
+                matches!(event.kind, EventKind::Starts | EventKind::Stops | EventKind::Recolours { .. });
             if !derived {
                 differs(&|other| {
                     other.events.remove(place);
@@ -142,9 +142,9 @@ fn what_differs_in_a_scene_differs_in_its_caption() {
                 let another = Colour::ALL.into_iter().find(|colour| colour != last).unwrap();
                 differs(&|other| other.objects[number].recolours.last_mut().unwrap().1 = another);
             }
-            let still = scene.objects.iter().find(|other| !other.path.moves());
-            if let Some(still) = still.filter(|_| object.path.moves()) {
-                differs(&|other| other.objects[number].path = still.path.clone());
+            let still = scene.objects.iter().find(|other| !other.trajectory.moves());
+            if let Some(still) = still.filter(|_| object.trajectory.moves()) {
+                differs(&|other| other.objects[number].trajectory = still.trajectory.clone());
             }
         }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use vqtoken_shapes::{Clip, Part, Question, Scene, Settings, ShapesError, clips, report, write_data_set};
+use vqtoken_shapes::{
+    Clip, Question, Scene, Settings, ShapesError, Split, baseline_report, clips, write_data_set,
+};
 use vqtoken_video::{Sampling, Video};
 
 fn small() -> Settings {
@@ -31,7 +33,7 @@ fn neither_words_nor_places_give_answers_away() {
     let clips = clips(&Settings { clips: 3000, seed: 5, ..Settings::default() }).unwrap();
     let asked: Vec<(&Scene, &Question)> =
         clips.iter().flat_map(|clip| clip.questions.iter().map(|question| (&clip.scene, question))).collect();
-    let report = report(&asked);
+    let report = baseline_report(&asked);
     println!("{report:?}");
     assert!(asked.len() > 9_000, "{}", asked.len());
     assert_eq!(report.templates.len(), 17);
@@ -63,7 +65,7 @@ fn the_guessers_find_what_is_there_to_be_found() {
     }
     let asked: Vec<(&Scene, &Question)> =
         clips.iter().flat_map(|clip| clip.questions.iter().map(|question| (&clip.scene, question))).collect();
-    let report = report(&asked);
+    let report = baseline_report(&asked);
     assert!(report.all.majority > 0.5 && report.all.blind > 0.6, "{:?}", report.all);
 }
 
@@ -73,18 +75,18 @@ fn parts_share_no_scene_and_growing_keeps_what_was_there() {
     let few = clips(&settings).unwrap();
     let many = clips(&Settings { clips: 1200, ..settings.clone() }).unwrap();
     assert_eq!(few, many[..800]);
-    let of = |part| many.iter().filter(move |clip: &&Clip| clip.part == part);
+    let of = |part| many.iter().filter(move |clip: &&Clip| clip.split == part);
     let seeds = |part| of(part).map(|clip| clip.scene.seed).collect::<BTreeSet<u64>>();
-    for (place, &one) in Part::ALL.iter().enumerate() {
+    for (place, &one) in Split::ALL.iter().enumerate() {
         assert!(of(one).count() > 60, "{one:?}");
-        for &other in &Part::ALL[place + 1..] {
+        for &other in &Split::ALL[place + 1..] {
             assert!(seeds(one).is_disjoint(&seeds(other)));
             let scripts =
                 |part| of(part).map(|clip| format!("{:?}", clip.scene.objects)).collect::<BTreeSet<_>>();
             assert!(scripts(one).is_disjoint(&scripts(other)));
         }
     }
-    assert!((180..300).contains(&of(Part::Test).count()));
+    assert!((180..300).contains(&of(Split::Test).count()));
     let other = clips(&Settings { seed: 1, ..settings }).unwrap();
     assert!(other.iter().all(|clip| !few.iter().any(|one| one.scene.seed == clip.scene.seed)));
 }
@@ -112,14 +114,14 @@ fn files_read_back_and_bytes_are_the_same_for_any_number_of_threads() {
     let folder = folders[0].path();
     let planned = clips(&small()).unwrap();
     let mut rows = 0;
-    for part in Part::ALL {
+    for part in Split::ALL {
         let text = fs::read_to_string(folder.join(format!("{}.csv", part.name()))).unwrap();
         let mut lines = text.lines();
         assert_eq!(
             lines.next(),
             Some("video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4")
         );
-        let asked = planned.iter().filter(|clip| clip.part == part).flat_map(Clip::rows);
+        let asked = planned.iter().filter(|clip| clip.split == part).flat_map(Clip::rows);
         for row in asked {
             // No question and no option has a comma.
             let cells: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -178,7 +180,7 @@ fn complete_clips_are_kept_and_broken_ones_made_anew() {
     let videos = folder.path().join("videos");
     fs::remove_file(videos.join("clip-000001.mp4")).unwrap();
     fs::write(videos.join("clip-000002.mp4"), b"not a clip").unwrap();
-    fs::write(videos.join(".clip-000003.mp4.1.part"), b"left behind").unwrap();
+    fs::write(videos.join(".clip-000003.mp4.1.split"), b"left behind").unwrap();
     fs::remove_file(folder.path().join("test.csv")).unwrap();
     let written = write_data_set(&small(), folder.path(), |_, _| ()).unwrap();
     assert_eq!(written.kept, 4);
@@ -194,17 +196,20 @@ fn another_data_set_is_not_touched() {
     let before = bytes(folder.path());
     let other = write_data_set(&Settings { clips: 1, seed: 4, ..small() }, folder.path(), |_, _| ());
     let error = other.unwrap_err();
-    assert!(matches!(&error, ShapesError::OtherDataSet { what, .. } if what == "seed"), "{error}");
+    assert!(matches!(&error, ShapesError::OtherDataSet { name, .. } if name == "seed"), "{error}");
     assert!(before == bytes(folder.path()));
 
     fs::write(folder.path().join("settings.json"), "{\"clips\": \"many\"}").unwrap();
     let error = write_data_set(&small(), folder.path(), |_, _| ()).unwrap_err();
-    assert!(matches!(error, ShapesError::NotOurs { .. }) && !error.to_string().contains('\n'), "{error}");
+    assert!(matches!(error, ShapesError::NotSettings { .. }) && !error.to_string().contains('\n'), "{error}");
 
     let foreign = tempfile::tempdir().unwrap();
     fs::create_dir(foreign.path().join("videos")).unwrap();
     fs::write(foreign.path().join("videos/clip-000000.mp4"), "somebody's").unwrap();
-    assert!(matches!(write_data_set(&small(), foreign.path(), |_, _| ()), Err(ShapesError::NotOurs { .. })));
+    assert!(matches!(
+        write_data_set(&small(), foreign.path(), |_, _| ()),
+        Err(ShapesError::OtherVideos { .. })
+    ));
     assert_eq!(fs::read(foreign.path().join("videos/clip-000000.mp4")).unwrap(), b"somebody's");
 }
 
@@ -236,6 +241,6 @@ fn settings_out_of_range_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("set");
     let error = write_data_set(&Settings { size: 65, ..small() }, &target, |_, _| ()).unwrap_err();
-    assert!(matches!(error, ShapesError::Settings { what: "size", .. }));
+    assert!(matches!(error, ShapesError::Setting { name: "size", .. }));
     assert!(!target.exists());
 }

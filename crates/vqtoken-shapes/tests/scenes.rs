@@ -1,9 +1,11 @@
 //! What must hold for every scene: the truth agrees with itself, with the pixels and with the questions.
 
 use proptest::prelude::*;
-use vqtoken_shapes::{Difficulty, Direction, Happening, Scene, Settings, Shape, State, Template, questions};
+use vqtoken_shapes::{
+    Difficulty, Direction, EventKind, ObjectState, Scene, Settings, Shape, Template, questions,
+};
 
-fn states(scene: &Scene) -> Vec<Vec<State>> {
+fn states(scene: &Scene) -> Vec<Vec<ObjectState>> {
     (0..scene.frames).map(|frame| scene.states(frame)).collect()
 }
 
@@ -38,7 +40,7 @@ proptest! {
     #[test]
     fn looks_are_unique_and_wrong_answers_absent(seed: u64) {
         let scene = Scene::generate(seed, &Settings::at(Difficulty::Hard));
-        let mut looks: Vec<_> = scene.objects.iter().map(|object| object.look).collect();
+        let mut looks: Vec<_> = scene.objects.iter().map(|object| object.appearance).collect();
         looks.extend(&scene.absent);
         for (place, look) in looks.iter().enumerate() {
             prop_assert!(!looks[place + 1..].contains(look));
@@ -51,28 +53,28 @@ proptest! {
         let scene = Scene::generate(seed, &Settings { shake: 0.0, ..Settings::default() });
         let last = scene.states(scene.frames - 1);
         let first = scene.states(0);
-        let at = |number: usize, time: f32| scene.objects[number].path.at(time);
+        let at = |number: usize, time: f32| scene.objects[number].trajectory.at(time);
         for event in &scene.events {
             let (number, time) = (event.object, event.time);
             let touch = |other: usize| {
                 let reach = scene.objects[number].radius_at(time) + scene.objects[other].radius_at(time);
                 apart(at(number, time), at(other, time)) / reach
             };
-            match event.happening {
-                Happening::Enters { .. } => prop_assert!(first[number].visible == 0.0 && last[number].visible > 0.0),
-                Happening::Leaves { .. } => prop_assert!(first[number].visible > 0.5 && last[number].visible == 0.0),
-                Happening::Hides { .. } => prop_assert!(first[number].visible == 1.0 && last[number].visible == 0.0),
-                Happening::Collides { with } => prop_assert!((0.7..1.0).contains(&touch(with))),
-                Happening::Pushed { by } => prop_assert!((0.7..1.0).contains(&touch(by))),
-                Happening::PassesBehind { object } => prop_assert!(touch(object) < 0.1),
-                Happening::Recolours { to } => prop_assert_eq!(scene.objects[number].colour(time + 1e-4), to),
-                Happening::Bounces { .. } => {
+            match event.kind {
+                EventKind::Enters { .. } => prop_assert!(first[number].visible == 0.0 && last[number].visible > 0.0),
+                EventKind::Leaves { .. } => prop_assert!(first[number].visible > 0.5 && last[number].visible == 0.0),
+                EventKind::Hides { .. } => prop_assert!(first[number].visible == 1.0 && last[number].visible == 0.0),
+                EventKind::Collides { with } => prop_assert!((0.7..1.0).contains(&touch(with))),
+                EventKind::Pushed { by } => prop_assert!((0.7..1.0).contains(&touch(by))),
+                EventKind::PassesBehind { object } => prop_assert!(touch(object) < 0.1),
+                EventKind::Recolours { to } => prop_assert_eq!(scene.objects[number].colour(time + 1e-4), to),
+                EventKind::Bounces { .. } => {
                     let edge = at(number, time).iter().map(|c| c.min(1.0 - c)).fold(1.0, f32::min);
                     prop_assert!(edge <= scene.objects[number].radius_at(time));
                 }
-                Happening::Starts => prop_assert!(apart(at(number, time - 0.05), at(number, time)) < 1e-5),
-                Happening::Stops => prop_assert!(apart(at(number, time), at(number, time + 0.05)) < 1e-5),
-                Happening::Turns | Happening::Spins | Happening::Grows | Happening::Shrinks => {}
+                EventKind::Starts => prop_assert!(apart(at(number, time - 0.05), at(number, time)) < 1e-5),
+                EventKind::Stops => prop_assert!(apart(at(number, time), at(number, time + 0.05)) < 1e-5),
+                EventKind::Turns | EventKind::Spins | EventKind::Grows | EventKind::Shrinks => {}
             }
         }
     }
@@ -105,7 +107,7 @@ proptest! {
             let fits: Vec<usize> = (0..scene.objects.len())
                 .filter(|&number| {
                     let object = &scene.objects[number];
-                    shape.is_none_or(|shape| object.look.shape == shape)
+                    shape.is_none_or(|shape| object.appearance.shape == shape)
                         && colour.is_none_or(|colour| object.colours().any(|own| own == colour))
                 })
                 .collect();
@@ -176,10 +178,10 @@ fn nothing_touches_by_accident() {
             let states = scene.states(frame);
             for a in 0..states.len() {
                 for b in 0..a {
-                    let together = scene.events.iter().any(|event| match event.happening {
-                        Happening::Collides { with: other }
-                        | Happening::Hides { behind: other }
-                        | Happening::PassesBehind { object: other } => (event.object, other) == (b, a),
+                    let together = scene.events.iter().any(|event| match event.kind {
+                        EventKind::Collides { with: other }
+                        | EventKind::Hides { behind: other }
+                        | EventKind::PassesBehind { object: other } => (event.object, other) == (b, a),
                         _ => false,
                     });
                     let distance = apart(states[a].centre, states[b].centre);

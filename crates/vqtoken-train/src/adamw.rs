@@ -1,8 +1,8 @@
-//! AdamW with a rate for each part and a bound on the norm of all gradients together.
+//! AdamW with a learning rate for each part and a bound on the norm of the whole gradient.
 //!
-//! Source: Loshchilov and Hutter, 2019 (decoupled weight decay). burn's own optimizer names its moments by numbers drawn anew
-//! in every process and clips each tensor apart; here moments have the names of their parameters, so that a checkpoint
-//! can be read by the next process, and the bound is on the whole gradient, as language models are trained.
+//! Source: Loshchilov and Hutter, 2019 (decoupled weight decay). burn's own optimizer identifies its moments by numbers that
+//! are drawn anew in every process, and clips each tensor apart. Here moments have the names of their parameters, so that the
+//! next process can read them from a checkpoint, and clipping is by the whole gradient, as is usual for language models.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,24 @@ use burn::tensor::{Gradients, Tensor};
 use rayon::prelude::*;
 use vqtoken_model::checkpoint::{FieldPath, Parameter, map_parameters};
 
+use crate::tensors::to_vec;
+
 /// Gradients by the names of their parameters.
 #[derive(Clone, Debug, Default)]
-pub struct GradientSum {
+pub(crate) struct GradientSum {
     sums: BTreeMap<String, Vec<f32>>,
 }
 
 impl GradientSum {
-    /// Takes the gradients that `module`'s parameters have in `gradients`.
-    pub fn take<M: Module>(&mut self, module: &M, gradients: &Gradients) {
-        module.visit(&mut Collector { path: FieldPath::default(), gradients, sums: &mut self.sums });
+    /// The gradients of `module`'s parameters.
+    pub(crate) fn of<M: Module>(module: &M, gradients: &Gradients) -> Self {
+        let mut sums = BTreeMap::new();
+        module.visit(&mut Collector { path: FieldPath::default(), gradients, sums: &mut sums });
+        Self { sums }
     }
 
     /// The sum of two.
-    pub fn plus(mut self, other: Self) -> Self {
+    pub(crate) fn plus(mut self, other: Self) -> Self {
         for (name, gradient) in other.sums {
             match self.sums.get_mut(&name) {
                 Some(sum) => sum.iter_mut().zip(&gradient).for_each(|(sum, x)| *sum += x),
@@ -37,14 +41,9 @@ impl GradientSum {
     }
 
     /// The Euclidean norm of all gradients together.
-    pub fn norm(&self) -> f64 {
+    pub(crate) fn norm(&self) -> f64 {
         let squares = |values: &Vec<f32>| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
         self.sums.values().map(squares).sum::<f64>().sqrt()
-    }
-
-    /// The gradient of a parameter.
-    pub fn get(&self, name: &str) -> Option<&[f32]> {
-        self.sums.get(name).map(Vec::as_slice)
     }
 }
 
@@ -64,67 +63,74 @@ impl ModuleVisitor for Collector<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = param.val().grad(self.gradients) else { return };
-        let gradient: Vec<f32> = gradient.into_data().try_to_vec().unwrap_or_default();
-        self.sums.insert(self.path.name(), gradient);
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.sums.insert(self.path.name(), to_vec(gradient));
+        }
     }
 }
 
-/// What does not change from step to step.
+/// Configuration of [`AdamW`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWSettings {
+pub(crate) struct AdamWConfig {
     /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squares.
-    pub beta2: f64,
+    pub(crate) beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub(crate) beta2: f64,
     /// Added to the root of the mean of squares.
-    pub epsilon: f64,
-    /// Share of a matrix that is taken off per step and unit of rate; vectors (biases, norms) are left alone.
-    pub weight_decay: f64,
-    /// Largest norm of all gradients together; larger ones are scaled down to it.
-    pub clip: f64,
+    pub(crate) epsilon: f64,
+    /// The share of a matrix that is taken off per step and unit of learning rate. Vectors (biases, norms) do not decay.
+    pub(crate) weight_decay: f64,
+    /// The largest norm of the whole gradient; longer ones are scaled down to it.
+    pub(crate) max_gradient_norm: f64,
+}
+
+impl AdamWConfig {
+    /// An optimizer that has taken no step.
+    pub(crate) fn init(self) -> AdamW {
+        AdamW { config: self, steps: 0, moments: BTreeMap::new() }
+    }
 }
 
 /// Means of a parameter's gradients and of their squares.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moments {
+pub(crate) struct Moments {
     /// Of the gradients.
-    pub first: Vec<f32>,
+    pub(crate) first: Vec<f32>,
     /// Of their squares.
-    pub second: Vec<f32>,
+    pub(crate) second: Vec<f32>,
 }
 
 /// The optimizer: moments by the names of their parameters.
 #[derive(Clone, Debug)]
-pub struct AdamW {
-    settings: AdamWSettings,
+pub(crate) struct AdamW {
+    config: AdamWConfig,
     /// Steps taken.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Of every parameter that has had a gradient.
-    pub moments: BTreeMap<String, Moments>,
+    pub(crate) moments: BTreeMap<String, Moments>,
 }
 
 impl AdamW {
-    /// An optimizer that has taken no step.
-    pub fn new(settings: AdamWSettings) -> Self {
-        Self { settings, steps: 0, moments: BTreeMap::new() }
-    }
-
-    /// Moves every parameter that has a gradient, each at the rate that `rate` gives for its name.
-    pub fn step<M: Module>(&mut self, module: M, gradients: &GradientSum, rate: &dyn Fn(&str) -> f64) -> M {
+    /// Updates every parameter that has a gradient, at the learning rate that `rate` gives for its name.
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: &GradientSum,
+        rate: &dyn Fn(&str) -> f64,
+    ) -> M {
         self.steps += 1;
-        let norm = gradients.norm();
-        let scale = if norm > self.settings.clip { self.settings.clip / norm } else { 1.0 };
+        let (norm, bound) = (gradients.norm(), self.config.max_gradient_norm);
+        let scale = if norm > bound { bound / norm } else { 1.0 };
         map_parameters(module, |parameter| {
-            let gradient = gradients.get(parameter.name)?;
+            let gradient = gradients.sums.get(parameter.name)?;
             Some(self.updated(&parameter, gradient, scale, rate(parameter.name)))
         })
     }
 
-    /// A parameter's values after the step.
+    /// The values of a parameter after the step.
     fn updated(&mut self, parameter: &Parameter<'_>, gradient: &[f32], scale: f64, rate: f64) -> Vec<f32> {
         let mut values = parameter.values();
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay, .. } = self.settings;
+        let AdamWConfig { beta1, beta2, epsilon, weight_decay, .. } = self.config;
         let time = self.steps.min(1 << 30) as i32;
         let decay = if parameter.shape.len() >= 2 { 1.0 - rate * weight_decay } else { 1.0 } as f32;
         // The two corrections for moments that start at zero go into the rate and the epsilon.

@@ -1,4 +1,4 @@
-//! What is trained: the model, and the heads that only pretraining needs.
+//! What is trained: the model, and the heads that a stage needs.
 
 use std::collections::BTreeMap;
 
@@ -7,52 +7,54 @@ use burn::tensor::Tensor;
 use vqtoken_model::OneVision;
 use vqtoken_model::checkpoint::{FieldPath, for_each_parameter, map_parameters};
 
-use crate::config::Rates;
-use crate::error::TrainError;
-use crate::fact_heads::FactHeads;
-use crate::patch_heads::PatchHeads;
-use crate::paths::PathHeads;
+use crate::config::LearningRates;
+use crate::error::CheckpointError;
+use crate::heads::{LabelHeads, PatchHeads, TrajectoryHeads};
 
-/// The model and the heads of the objective that is trained.
+/// The model and the heads of the objective that is trained. The fields' names are those of checkpoints.
 #[derive(Module, Debug)]
-pub struct Learner {
+pub(crate) struct Learner {
     /// The model.
-    pub model: OneVision,
-    /// Heads over patches, while the tower is pretrained.
-    pub patch_heads: Option<PatchHeads>,
-    /// Heads over codes, while the VQ-attention is pretrained.
-    pub fact_heads: Option<FactHeads>,
-    /// Heads over pooled tokens, where a stage asks for paths.
-    pub path_heads: Option<PathHeads>,
+    pub(crate) model: OneVision,
+    /// Heads over patches, in a stage of patch labels.
+    pub(crate) patch_heads: Option<PatchHeads>,
+    /// Heads over codes or visual tokens, where object labels are predicted.
+    pub(crate) label_heads: Option<LabelHeads>,
+    /// Heads over pooled tokens, where trajectories are predicted.
+    pub(crate) trajectory_heads: Option<TrajectoryHeads>,
 }
 
+/// Shapes and values of parameters by name.
+pub(crate) type Parameters = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 impl Learner {
-    /// Lets gradients reach the parts that have a rate, and no others.
-    pub fn with_trainable(self, rates: &Rates) -> Self {
+    /// A model without heads.
+    pub(crate) fn new(model: OneVision) -> Self {
+        Self { model, patch_heads: None, label_heads: None, trajectory_heads: None }
+    }
+
+    /// Lets gradients reach the parts that have a learning rate, and no others.
+    pub(crate) fn with_trainable(self, rates: &LearningRates) -> Self {
         self.map(&mut Freezer { path: FieldPath::default(), rates })
     }
 
-    /// The values of all parameters by name.
-    pub fn values(&self) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-        let mut values = BTreeMap::new();
+    /// All parameters.
+    pub(crate) fn parameters(&self) -> Parameters {
+        let mut parameters = Parameters::new();
         for_each_parameter(self, |parameter| {
-            values.insert(parameter.name.to_owned(), (parameter.shape.to_vec(), parameter.values()));
+            parameters.insert(parameter.name.to_owned(), (parameter.shape.to_vec(), parameter.values()));
         });
-        values
+        parameters
     }
 
-    /// The same learner with other values.
+    /// The same learner with other parameters.
     ///
     /// # Errors
     ///
     /// If a parameter is missing or has another shape.
-    pub fn with_values(
-        self,
-        mut values: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-        file: &std::path::Path,
-    ) -> Result<Self, TrainError> {
+    pub(crate) fn with_parameters(self, mut parameters: Parameters) -> Result<Self, CheckpointError> {
         let mut wrong = None;
-        let learner = map_parameters(self, |parameter| match values.remove(parameter.name) {
+        let learner = map_parameters(self, |parameter| match parameters.remove(parameter.name) {
             Some((shape, values)) if shape == parameter.shape => Some(values),
             _ => {
                 wrong.get_or_insert_with(|| parameter.name.to_owned());
@@ -61,17 +63,14 @@ impl Learner {
         });
         match wrong {
             None => Ok(learner),
-            Some(name) => Err(TrainError::Checkpoint {
-                file: file.to_owned(),
-                problem: format!("{name} is missing or has another shape"),
-            }),
+            Some(name) => Err(CheckpointError::Parameter { name }),
         }
     }
 }
 
 struct Freezer<'a> {
     path: FieldPath,
-    rates: &'a Rates,
+    rates: &'a LearningRates,
 }
 
 impl ModuleMapper for Freezer<'_> {

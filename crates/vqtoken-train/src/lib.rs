@@ -1,40 +1,40 @@
 #![doc = include_str!("../README.md")]
 
-pub mod adamw;
-mod answers;
-mod beginnings;
-pub mod checkpoint;
-pub mod config;
-pub mod data;
-pub mod draws;
+mod adamw;
+mod checkpoint;
+mod clips;
+mod config;
 mod error;
-pub mod fact_heads;
-mod facts;
-mod features;
-pub mod learner;
-mod llava_clips;
-pub mod losses;
-pub mod metrics;
-pub mod objective;
-pub mod patch_heads;
-mod patches;
-pub mod paths;
-mod pieces;
-pub mod plot;
-pub mod reading;
+mod feature_cache;
+mod heads;
+mod init;
+mod learner;
+mod losses;
+mod measures;
+mod metrics;
+mod micro_batch;
+mod objectives;
+mod plot;
+mod rng;
 mod run;
 mod schedule;
-mod shapes_clips;
 mod stage;
-mod start;
-mod text;
-mod truths;
-mod words;
+mod tensors;
+mod tokenized_conversation;
+mod train_tokenizer;
+mod trained_model;
+mod visual_tokens;
 
-pub use config::TrainConfig;
-pub use error::TrainError;
-pub use llava_clips::LlavaClips;
-pub use patches::Patches;
-pub use run::{Folders, MODEL, run};
-pub use shapes_clips::ShapesClips;
-pub use stage::{CHECKPOINT, Event, METRICS};
+pub use clips::llava::{LlavaError, LlavaRowError};
+pub use config::{
+    AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, ConfigError, DataConfig, InitialModel, KeepFirst,
+    KeptTokens, LearningRates, LlavaConfig, LoadedModel, Mixture, NewModel, ObjectLabelsConfig,
+    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, StageConfig, StageError, TrainConfig,
+    VisualInput,
+};
+pub use error::{CheckpointError, FeatureError, PrototypesError, TokenizerError, TrainError};
+pub use measures::Measures;
+pub use metrics::read_metrics;
+pub use plot::plot_metrics;
+pub use run::{EarlierRun, RunFolders, run};
+pub use stage::{Event, METRICS};

@@ -1,13 +1,13 @@
-//! A stage's log as a picture: the loss of every step, smoothed, and the numbers of the validations.
+//! A stage's log as a plot: the loss of every step, smoothed, and the measures of validations.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::checkpoint::write_whole;
+use crate::checkpoint::write_atomically;
 use crate::error::TrainError;
-use crate::metrics::read_lines;
+use crate::metrics::read_metrics;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 300.0;
@@ -22,13 +22,13 @@ struct Series {
     points: Vec<(f64, f64)>,
 }
 
-/// Writes the picture of a log as SVG: the losses above, below all validated numbers that are shares.
+/// Plots a stage's log as SVG: losses above, the other measures of validations below, from 0 to 1.
 ///
 /// # Errors
 ///
-/// If the log cannot be read, or the picture not written.
-pub fn write(log: &Path, picture: &Path, title: &str) -> Result<(), TrainError> {
-    let lines = read_lines(log)?;
+/// If the log cannot be read, or the plot not written.
+pub fn plot_metrics(log: &Path, svg_file: &Path, title: &str) -> Result<(), TrainError> {
+    let lines = read_metrics(log)?;
     let (validations, steps): (Vec<_>, Vec<_>) =
         lines.iter().partition(|line| line.contains_key("validation"));
     let mut losses = vec![smoothed(series(&steps, "loss", "training loss"))];
@@ -50,7 +50,7 @@ pub fn write(log: &Path, picture: &Path, title: &str) -> Result<(), TrainError> 
     chart(&mut svg, 0.0, &format!("{title}: loss"), &losses, None);
     chart(&mut svg, HEIGHT + TOP + 10.0, &format!("{title}: validation"), &shares, Some(1.0));
     svg.push_str("</svg>\n");
-    write_whole(picture, svg.as_bytes())
+    write_atomically(svg_file, svg.as_bytes())
 }
 
 fn series(lines: &[&Map<String, Value>], key: &str, name: &str) -> Series {
@@ -58,7 +58,7 @@ fn series(lines: &[&Map<String, Value>], key: &str, name: &str) -> Series {
     Series { name: name.to_owned(), points: lines.iter().filter_map(point).collect() }
 }
 
-/// An exponential mean with a memory of a fiftieth of the log.
+/// An exponential moving average over about a fiftieth of the log.
 fn smoothed(series: Series) -> Series {
     let share = (50.0 / series.points.len().max(1) as f64).clamp(0.005, 1.0);
     let mut mean = series.points.first().map_or(0.0, |(_, value)| *value);

@@ -1,287 +1,291 @@
-//! A whole run: the start, its stages one after the other, and the model that comes out.
+//! A whole run: the initial model, its stages one after the other, and the trained model.
 
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use rayon::prelude::*;
-use vqtoken_model::{Precision, VisionSide, checkpoint};
+use vqtoken_model::{Precision, VisionSide};
 use vqtoken_nn::kernel_ops::in_pool;
 
-use crate::answers::Answers;
-use crate::beginnings;
-use crate::config::{AnswersConfig, FactsConfig, Mixture, Reading, StageConfig, TrainConfig};
-use crate::data::{Clips, Use};
+use crate::clips::llava::LlavaClips;
+use crate::clips::shapes::ShapesClips;
+use crate::clips::{Clips, Use};
+use crate::config::{
+    AnswersConfig, DataConfig, Mixture, ObjectLabelsConfig, ObjectiveConfig, PatchLabelsConfig, StageConfig,
+    StageError, TrainConfig, VisualInput,
+};
 use crate::error::TrainError;
-use crate::fact_heads::FactHeads;
-use crate::facts::Facts;
-use crate::features::Features;
+use crate::feature_cache::FeatureCache;
+use crate::heads::{LabelHeads, LabelHeadsConfig, PatchHeadsConfig, TrajectoryHeadsConfig};
+use crate::init;
 use crate::learner::Learner;
-use crate::llava_clips::LlavaClips;
-use crate::objective::Objective;
-use crate::patch_heads::PatchHeads;
-use crate::patches::Patches;
-use crate::paths::PathHeads;
-use crate::reading::Reader;
-use crate::shapes_clips::ShapesClips;
-use crate::stage::{self, Event, Outcome, Watcher};
-use crate::start::Start;
-use crate::text::Teacher;
+use crate::objectives::Objective;
+use crate::objectives::answers::Answers;
+use crate::objectives::object_labels::ObjectLabels;
+use crate::objectives::patch_labels::PatchLabels;
+use crate::stage::{self, Event, Observer, Outcome};
+use crate::tensors::training_device;
+use crate::trained_model::TrainedModel;
+use crate::visual_tokens::{GridSource, VisualTokenSource};
 
 /// The folder of a stage's model, within that of the stage.
-pub const MODEL: &str = "model";
+const MODEL: &str = "model";
 
-/// Clips whose features are computed between two looks at the watcher.
+/// Clips whose features are computed between two events.
 const FEATURES_AT_ONCE: usize = 16;
 
-/// Where a run keeps things.
+/// Where a run writes.
 #[derive(Clone, Debug)]
-pub struct Folders {
-    /// What comes out: one folder for each stage.
+#[non_exhaustive]
+pub struct RunFolders {
+    /// Results: one folder per stage.
     pub out: PathBuf,
-    /// Features of clips, which several runs may share.
+    /// Cached features of clips, which several runs may share.
     pub features: PathBuf,
 }
 
-/// Runs all stages of a configuration, each in a folder of its own, and returns the folder of the last stage's model; none if
-/// the watcher broke the run off. Stages that are done are not repeated.
+impl RunFolders {
+    /// Results go to `out`, cached features to `features`.
+    pub fn new(out: impl Into<PathBuf>, features: impl Into<PathBuf>) -> Self {
+        Self { out: out.into(), features: features.into() }
+    }
+}
+
+/// What to do where there are results of an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlierRun {
+    /// Continue it.
+    Resume,
+    /// Refuse to run.
+    Refuse,
+}
+
+/// Runs all stages of a configuration, each in a folder of its own, and returns the folder of the last stage's model; `None` if
+/// the observer stopped the run. Stages that are done are not repeated.
+///
+/// `observe` is told what happens; with `Break` the run writes a checkpoint and stops.
 ///
 /// # Errors
 ///
-/// If there is an earlier run in the folder and `resume` is not given, or anything fails; what was computed is kept.
+/// If there is an earlier run that is not to be resumed, or anything fails; what was computed is kept.
 pub fn run(
     config: &TrainConfig,
-    folders: &Folders,
-    resume: bool,
-    watch: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
+    folders: &RunFolders,
+    earlier: EarlierRun,
+    observe: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 ) -> Result<Option<PathBuf>, TrainError> {
-    if !resume && config.stages.iter().any(|stage| folders.out.join(&stage.name).exists()) {
+    let exists = config.stages.iter().any(|stage| folders.out.join(&stage.name).exists());
+    if exists && earlier == EarlierRun::Refuse {
         return Err(TrainError::Exists { path: folders.out.clone() });
     }
     // Kernels called from outside the pool would put this thread to sleep and wake it for each of them.
-    in_pool(|| run_stages(config, folders, watch))
+    in_pool(|| run_stages(config, folders, observe))
 }
 
 fn run_stages(
     config: &TrainConfig,
-    folders: &Folders,
-    watch: &mut Watcher<'_>,
+    folders: &RunFolders,
+    observe: &mut Observer<'_>,
 ) -> Result<Option<PathBuf>, TrainError> {
-    let mut start = Start::of(config)?;
+    let mut model = TrainedModel::initial(config)?;
     let mut last = None;
     for stage in &config.stages {
         let folder = folders.out.join(&stage.name);
         let directory = folder.join(MODEL);
         if directory.exists() {
-            start = start.replaced_by(&directory)?;
+            model = model.replaced_by(&directory)?;
         } else {
             fs::create_dir_all(&folder)
                 .map_err(|source| TrainError::Unwritable { path: folder.clone(), source })?;
-            let cache = &folders.features;
-            let learner = match (&stage.patches, &stage.facts, &stage.answers) {
-                (Some(_), ..) => run_patches(config, stage, &start, &folder, watch)?,
-                (_, Some(facts), _) => run_facts(config, stage, facts, &start, &folder, cache, watch)?,
-                (.., Some(answers)) => run_answers(config, stage, answers, &start, &folder, cache, watch)?,
-                (None, None, None) => None,
+            let mut run = StageRun {
+                config,
+                stage,
+                model: &model,
+                folder: &folder,
+                cache: &folders.features,
+                observe: &mut *observe,
+            };
+            let learner = match &stage.objective {
+                ObjectiveConfig::PatchLabels(patches) => run.patch_labels(patches)?,
+                ObjectiveConfig::ObjectLabels(objects) => run.object_labels(objects)?,
+                ObjectiveConfig::Answers(answers) => run.answers(answers)?,
             };
             let Some(learner) = learner else { return Ok(None) };
-            start.model = learner.model;
-            checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
+            model.model = learner.model;
+            model.save(&directory)?;
         }
         last = Some(directory);
     }
     Ok(last)
 }
 
-fn run_patches(
-    config: &TrainConfig,
-    stage: &StageConfig,
-    start: &Start,
-    folder: &Path,
-    watch: &mut Watcher<'_>,
-) -> Result<Option<Learner>, TrainError> {
-    let device = Device::flex().autodiff();
-    let heads =
-        beginnings::drawn(config.seed, &device, || PatchHeads::new(start.config.text.hidden_size, &device));
-    let learner =
-        Learner { model: start.model.clone(), patch_heads: Some(heads), fact_heads: None, path_heads: None };
-    let vision = &start.config.vision;
-    let objective = Patches::new(
-        stage.patches.clone().unwrap_or_default(),
-        config.data.shapes.clone().unwrap_or_default(),
-        config.seed,
-        [vision.grid_side(), vision.patch_size],
-        start.pixel_spec.clone(),
-        stage.batch / stage.accumulate,
-        &device,
-    );
-    let learner = finish(stage, folder, learner, &objective, watch)?;
-    // Only directions were taught, and lengths grew meanwhile. A language model wants tokens about as long as words.
-    learner
-        .map(|learner| {
-            let scale = 1.0 / objective.mean_length(&learner)? as f32;
-            let Learner { model, .. } = learner;
-            Ok(Learner { model: beginnings::with_token_scale(model, scale), ..learner })
-        })
-        .transpose()
+/// A stage with all that it needs. Its methods return the trained learner, or `None` if the observer stopped the run.
+struct StageRun<'a, 'b> {
+    config: &'a TrainConfig,
+    stage: &'a StageConfig,
+    model: &'a TrainedModel,
+    /// The stage's folder.
+    folder: &'a Path,
+    /// The folder of cached features.
+    cache: &'a Path,
+    observe: &'a mut Observer<'b>,
 }
 
-fn run_facts(
-    config: &TrainConfig,
-    stage: &StageConfig,
-    facts: &FactsConfig,
-    start: &Start,
-    folder: &Path,
-    cache: &Path,
-    watch: &mut Watcher<'_>,
-) -> Result<Option<Learner>, TrainError> {
-    has_vq_attention(stage, start)?;
-    let device = Device::flex().autodiff();
-    // Facts ask nothing.
-    let clips = ShapesClips::new(&config.data.shapes.clone().unwrap_or_default(), Mixture::default())?;
-    let wanted =
-        Kept { frames: facts.frames, budgets: &facts.budgets, validation_clips: facts.validation_clips };
-    let Some(features) = make_features(&wanted, start, folder, cache, &clips, watch)? else {
-        return Ok(None);
-    };
-    let reader = Reader {
-        reading: Reading::Vqtoken,
-        frames: facts.frames,
-        budgets: facts.budgets.clone(),
-        features: Some(features),
-        pixel_spec: start.pixel_spec.clone(),
-        device: device.clone(),
-    };
-    let heads = new_fact_heads(config, start);
-    let learner =
-        Learner { model: start.model.clone(), patch_heads: None, fact_heads: Some(heads), path_heads: None };
-    let objective = Facts::new(facts.clone(), &clips, reader, config.seed, stage.batch / stage.accumulate);
-    finish(stage, folder, learner, &objective, watch)
-}
-
-fn new_fact_heads(config: &TrainConfig, start: &Start) -> FactHeads {
-    let device = Device::flex().autodiff();
-    beginnings::drawn(config.seed, &device, || FactHeads::new(start.config.text.hidden_size, &device))
-}
-
-fn has_vq_attention(stage: &StageConfig, start: &Start) -> Result<(), TrainError> {
-    match start.config.vq_attention {
-        Some(_) => Ok(()),
-        None => Err(TrainError::Config {
-            file: "[model]".into(),
-            problem: format!(
-                "the model has no VQ-attention, which stage {:?} reads through: give one as vq_attention",
-                stage.name
-            ),
-        }),
+impl StageRun<'_, '_> {
+    fn patch_labels(&mut self, config: &PatchLabelsConfig) -> Result<Option<Learner>, TrainError> {
+        let device = training_device();
+        let heads = PatchHeadsConfig { d_token: self.model.config.text.hidden_size };
+        let heads = init::seeded(self.config.seed, &device, || heads.init(&device));
+        let learner = Learner { patch_heads: Some(heads), ..Learner::new(self.model.model.clone()) };
+        let vision = &self.model.config.vision;
+        let objective = PatchLabels {
+            config,
+            settings: self.config.shapes().cloned().unwrap_or_default(),
+            seed: self.config.seed,
+            grid_side: vision.grid_side(),
+            patch_size: vision.patch_size,
+            pixel_spec: self.model.pixel_spec.clone(),
+            micro_batch_size: self.stage.micro_batch_size(),
+            device,
+        };
+        let Some(learner) = self.train(learner, &objective)? else { return Ok(None) };
+        // Only directions were trained, and lengths grew meanwhile. A language model needs tokens about as long as its embeddings.
+        let scale = 1.0 / objective.mean_token_length(&learner)? as f32;
+        let Learner { model, .. } = learner;
+        Ok(Some(Learner { model: init::with_token_scale(model, scale), ..learner }))
     }
-}
 
-fn run_answers(
-    config: &TrainConfig,
-    stage: &StageConfig,
-    answers: &AnswersConfig,
-    start: &Start,
-    folder: &Path,
-    cache: &Path,
-    watch: &mut Watcher<'_>,
-) -> Result<Option<Learner>, TrainError> {
-    if answers.reading == Reading::Vqtoken {
-        has_vq_attention(stage, start)?;
+    fn object_labels(&mut self, config: &ObjectLabelsConfig) -> Result<Option<Learner>, TrainError> {
+        self.needs_vq_attention()?;
+        let settings = self.config.shapes();
+        let settings =
+            settings.ok_or_else(|| self.invalid(StageError::NeedsShapes { key: "object_labels" }))?;
+        // No text is read, so the mixture does not matter.
+        let clips = ShapesClips::new(settings, Mixture::default())?;
+        let features = Features {
+            frames: config.frames,
+            budgets: &config.budgets,
+            validation_clips: config.validation_clips,
+        };
+        let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
+        let objective = ObjectLabels {
+            config,
+            clips: &clips,
+            source: VisualTokenSource { grids: GridSource::Cached(cache), device: training_device() },
+            seed: self.config.seed,
+            micro_batch_size: self.stage.micro_batch_size(),
+        };
+        let learner =
+            Learner { label_heads: Some(self.label_heads()), ..Learner::new(self.model.model.clone()) };
+        self.train(learner, &objective)
     }
-    let layers = start.config.text.layers;
-    for (name, term) in [("facts", answers.facts), ("paths", answers.paths)] {
-        if let Some(term) = term.filter(|term| term.layer > layers) {
-            return Err(TrainError::Config {
-                file: "[stage.answers]".into(),
-                problem: format!("{name}.layer is {}; the language model has {layers} layers", term.layer),
-            });
+
+    fn answers(&mut self, config: &AnswersConfig) -> Result<Option<Learner>, TrainError> {
+        if matches!(config.visual_input, VisualInput::VqToken(_)) {
+            self.needs_vq_attention()?;
+        }
+        let trajectories = config.visual_input.pooled().and_then(|pooled| pooled.trajectories);
+        let layers = self.model.config.text.layers;
+        for (key, term) in [("object_labels", config.object_labels), ("trajectories", trajectories)] {
+            if let Some(term) = term.filter(|term| term.layer > layers) {
+                let stage = self.stage.name.clone();
+                return Err(TrainError::NoLayer { stage, key, layer: term.layer, layers });
+            }
+        }
+        let clips: Box<dyn Clips> = match &self.config.data {
+            Some(DataConfig::Llava(llava)) => Box::new(LlavaClips::read(llava)?),
+            Some(DataConfig::Shapes(settings)) => Box::new(ShapesClips::new(settings, config.mixture)?),
+            None => return Err(self.invalid(StageError::NoData)),
+        };
+        let grids = match (&config.visual_input, self.stage.learning_rates.freeze_grid()) {
+            (VisualInput::Blind, _) => None,
+            (_, false) => {
+                let pixel_spec = self.model.pixel_spec.clone();
+                Some(GridSource::Computed { frames: config.frames, pixel_spec })
+            }
+            (visual_input, true) => {
+                let features = Features {
+                    frames: config.frames,
+                    budgets: visual_input.cached_budgets(),
+                    validation_clips: config.validation_clips,
+                };
+                let Some(cache) = self.cached_features(&features, clips.as_ref())? else { return Ok(None) };
+                Some(GridSource::Cached(cache))
+            }
+        };
+        let objective = Answers {
+            config,
+            clips: clips.as_ref(),
+            source: grids.map(|grids| VisualTokenSource { grids, device: training_device() }),
+            tokenizer: self.model.conversation_tokenizer(),
+            seed: self.config.seed,
+            micro_batch_size: self.stage.micro_batch_size(),
+        };
+        let mut learner = Learner::new(self.model.model.clone());
+        learner.label_heads = config.object_labels.map(|_| self.label_heads());
+        learner.trajectory_heads = trajectories.map(|_| {
+            let (d_token, device) = (self.model.config.text.hidden_size, training_device());
+            let heads = TrajectoryHeadsConfig { d_token, frames: config.frames };
+            init::seeded(self.config.seed, &device, || heads.init(&device))
+        });
+        self.train(learner, &objective)
+    }
+
+    fn invalid(&self, source: StageError) -> TrainError {
+        TrainError::Stage { stage: self.stage.name.clone(), source }
+    }
+
+    fn label_heads(&self) -> LabelHeads {
+        let device = training_device();
+        let heads = LabelHeadsConfig { d_token: self.model.config.text.hidden_size };
+        init::seeded(self.config.seed, &device, || heads.init(&device))
+    }
+
+    fn needs_vq_attention(&self) -> Result<(), TrainError> {
+        match self.model.config.vq_attention {
+            Some(_) => Ok(()),
+            None => Err(TrainError::NoVqAttention { stage: self.stage.name.clone() }),
         }
     }
-    let clips: Box<dyn Clips> = match (&config.data.llava, &config.data.shapes) {
-        (Some(llava), _) => Box::new(LlavaClips::read(llava)?),
-        (None, settings) => {
-            Box::new(ShapesClips::new(&settings.clone().unwrap_or_default(), answers.mixture)?)
+
+    fn train(&mut self, learner: Learner, objective: &dyn Objective) -> Result<Option<Learner>, TrainError> {
+        match stage::run(self.stage, self.folder, learner, objective, self.observe)? {
+            Outcome::Done(learner) => Ok(Some(*learner)),
+            Outcome::Stopped => Ok(None),
         }
-    };
-    let features = match stage.rates.freeze_grid() && answers.reading != Reading::Blind {
-        true => {
-            let AnswersConfig { frames, budgets, validation_clips, .. } = answers;
-            let wanted = Kept { frames: *frames, budgets, validation_clips: *validation_clips };
-            let Some(features) = make_features(&wanted, start, folder, cache, clips.as_ref(), watch)? else {
+    }
+
+    /// Computes the features of all clips that the stage reads and that are not cached; `None` if the observer stopped the run.
+    fn cached_features(
+        &mut self,
+        wanted: &Features<'_>,
+        clips: &dyn Clips,
+    ) -> Result<Option<FeatureCache>, TrainError> {
+        // Inference runs on packed weights, which are read from a directory.
+        let frozen = tempfile::TempDir::new_in(self.folder)
+            .map_err(|source| TrainError::Unwritable { path: self.folder.to_owned(), source })?;
+        let directory = frozen.path().join(MODEL);
+        self.model.save(&directory)?;
+        let vision = VisionSide::load_as(&directory, Precision::F32)?;
+        let cache = FeatureCache::new(self.cache, &vision, clips, wanted.frames, wanted.budgets);
+        let training = (0..clips.count(Use::Training)).map(|index| clips.index(Use::Training, index));
+        let needed = clips.validation_clips(wanted.validation_clips).into_iter().chain(training);
+        let missing: Vec<usize> = needed.filter(|&clip| !cache.has(clip)).collect();
+        for (index, some) in missing.chunks(FEATURES_AT_ONCE).enumerate() {
+            let done = index * FEATURES_AT_ONCE;
+            if (self.observe)(Event::Preparing { what: "features", done, total: missing.len() }).is_break() {
                 return Ok(None);
-            };
-            Some(features)
+            }
+            some.par_iter().try_for_each(|&clip| cache.compute(clip, clips, &vision))?;
         }
-        false => None,
-    };
-    let reader = Reader {
-        reading: answers.reading,
-        frames: answers.frames,
-        budgets: answers.budgets.clone(),
-        features,
-        pixel_spec: start.pixel_spec.clone(),
-        device: Device::flex().autodiff(),
-    };
-    let teacher = Teacher::new(start.tokenizer.clone(), start.template.clone());
-    let piece = stage.batch / stage.accumulate;
-    let objective = Answers::new(answers.clone(), clips.as_ref(), reader, teacher, config.seed, piece);
-    let fact_heads = answers.facts.map(|_| new_fact_heads(config, start));
-    let path_heads = answers.paths.map(|_| {
-        let (d, device) = (start.config.text.hidden_size, Device::flex().autodiff());
-        beginnings::drawn(config.seed, &device, || PathHeads::new(d, answers.frames, &device))
-    });
-    let learner = Learner { model: start.model.clone(), patch_heads: None, fact_heads, path_heads };
-    finish(stage, folder, learner, &objective, watch)
-}
-
-fn finish(
-    stage: &StageConfig,
-    folder: &Path,
-    learner: Learner,
-    objective: &dyn Objective,
-    watch: &mut Watcher<'_>,
-) -> Result<Option<Learner>, TrainError> {
-    match stage::run(stage, folder, learner, objective, watch)? {
-        Outcome::Done(learner) => Ok(Some(*learner)),
-        Outcome::Stopped => Ok(None),
+        Ok(Some(cache))
     }
 }
 
-/// What is kept of clips.
-struct Kept<'a> {
+/// Which features a stage reads.
+struct Features<'a> {
     frames: usize,
     budgets: &'a [usize],
     validation_clips: usize,
-}
-
-/// Computes the features of all clips that a stage reads and that are not there yet; none if the watcher broke off.
-fn make_features(
-    wanted: &Kept<'_>,
-    start: &Start,
-    folder: &Path,
-    cache: &Path,
-    clips: &dyn Clips,
-    watch: &mut Watcher<'_>,
-) -> Result<Option<Features>, TrainError> {
-    // Inference runs on packed weights, which are read from a directory.
-    let frozen = tempfile::TempDir::new_in(folder)
-        .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
-    let directory = frozen.path().join(MODEL);
-    checkpoint::save(&directory, &start.config, &start.model, &start.tokenizer_json)?;
-    let vision = VisionSide::load_as(&directory, Precision::F32)?;
-    let features = Features::new(cache, &vision, clips, wanted.frames, wanted.budgets);
-    let validated = wanted.validation_clips.min(clips.count(Use::Validation));
-    let validated = (0..validated).map(|index| clips.number(Use::Validation, index));
-    let learnt = (0..clips.count(Use::Training)).map(|index| clips.number(Use::Training, index));
-    let missing: Vec<usize> = validated.chain(learnt).filter(|&number| !features.has(number)).collect();
-    for (index, numbers) in missing.chunks(FEATURES_AT_ONCE).enumerate() {
-        let done = index * FEATURES_AT_ONCE;
-        if watch(Event::Preparing { what: "features", done, total: missing.len() }).is_break() {
-            return Ok(None);
-        }
-        numbers.par_iter().try_for_each(|&number| features.make(number, clips, &vision))?;
-    }
-    Ok(Some(features))
 }

@@ -1,4 +1,4 @@
-//! The loop: losses, gradients, steps, validations, checkpoints.
+//! The loop of a stage: losses, gradients, optimizer steps, validations, checkpoints.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -6,22 +6,25 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use rayon::prelude::*;
 
 use crate::adamw::{AdamW, GradientSum};
 use crate::checkpoint::{self, Progress};
 use crate::config::StageConfig;
-use crate::error::TrainError;
+use crate::error::{CheckpointError, TrainError};
 use crate::learner::Learner;
+use crate::measures::Measures;
 use crate::metrics::Log;
-use crate::objective::{Measures, Objective, Place};
+use crate::micro_batch::MicroBatch;
+use crate::objectives::Objective;
 use crate::schedule;
+use crate::tensors::{scalar, training_device};
 
-/// What training tells whoever watches it.
+/// What a run reports while it goes on.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
-    /// A stage begins, or goes on behind `step`.
+    /// A stage starts or is resumed.
     Stage {
         /// Its name.
         name: &'a str,
@@ -30,9 +33,9 @@ pub enum Event<'a> {
         /// Steps in all.
         steps: usize,
     },
-    /// Something that takes a while before the first step.
+    /// Work before the first step.
     Preparing {
-        /// What.
+        /// What is computed.
         what: &'a str,
         /// How much of it is done.
         done: usize,
@@ -41,78 +44,69 @@ pub enum Event<'a> {
     },
     /// A step was taken.
     Step {
-        /// How many now.
+        /// Steps taken.
         step: usize,
-        /// The loss and what belongs to it.
+        /// The loss and other measures.
         measures: &'a Measures,
-        /// The factor on all rates.
+        /// The factor on all learning rates.
         rate: f64,
     },
     /// A validation.
     Validation {
-        /// Behind this step.
+        /// Steps taken.
         step: usize,
-        /// Its numbers.
+        /// Its measures.
         measures: &'a Measures,
     },
 }
 
-/// Who watches a run; a `Break` ends it behind a checkpoint.
-pub(crate) type Watcher<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
+/// Is told what happens; with `Break` the run writes a checkpoint and stops.
+pub(crate) type Observer<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 
 /// How a stage ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// All steps were taken, or validation stopped getting better.
+    /// All steps were taken, or the validation loss stopped falling.
     Done(Box<Learner>),
-    /// The watcher broke it off.
+    /// The observer stopped it.
     Stopped,
 }
 
-/// The name of the file that a stage goes on from.
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
-/// The name of a stage's log.
+/// The name of a stage's log, in the stage's folder; [`crate::read_metrics`] reads it.
 pub const METRICS: &str = "metrics.jsonl";
+const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// Runs a stage in its folder, from its checkpoint if there is one.
 ///
 /// # Errors
 ///
-/// If the objective fails, the loss is no number, or a file cannot be written; the last checkpoint is kept.
+/// If the objective fails, the loss is not finite, or a file cannot be written; the last checkpoint is kept.
 pub(crate) fn run(
     stage: &StageConfig,
     folder: &Path,
     learner: Learner,
     objective: &dyn Objective,
-    watch: &mut Watcher<'_>,
+    observe: &mut Observer<'_>,
 ) -> Result<Outcome, TrainError> {
     fs::create_dir_all(folder)
         .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
     let file = folder.join(CHECKPOINT);
-    let description = serde_json::to_string(stage).unwrap_or_default();
-    let mut optimizer = AdamW::new(stage.optimizer());
-    let mut learner = learner;
-    let mut progress = Progress { stage: description.clone(), ..Progress::default() };
-    if file.exists() {
-        (learner, optimizer, progress) = checkpoint::load(&file, learner, optimizer)?;
-        if progress.stage != description {
-            return Err(TrainError::Checkpoint {
-                file,
-                problem:
-                    "it was made with another configuration of this stage: undo the change, or begin anew \
-                          in another folder"
-                        .to_owned(),
-            });
-        }
-    }
-    learner = learner.with_trainable(&stage.rates);
-    let mut log = Log::open(&folder.join(METRICS), progress.step)?;
-    let mut go_on = watch(Event::Stage { name: &stage.name, step: progress.step, steps: stage.steps });
-    let patient = |progress: &Progress| {
-        stage.patience.is_none_or(|patience| progress.validations_without_better < patience)
+    let (mut learner, mut optimizer, mut progress) = match file.exists() {
+        true => checkpoint::load(&file, learner, stage.optimizer().init())?,
+        false => (learner, stage.optimizer().init(), Progress::start(stage)),
     };
-    while progress.step < stage.steps && patient(&progress) && go_on.is_continue() {
+    if !progress.is_of(stage) {
+        return Err(TrainError::Checkpoint { file, source: CheckpointError::OtherStage });
+    }
+    learner = learner.with_trainable(&stage.learning_rates);
+    let mut log = Log::open(&folder.join(METRICS), progress.step)?;
+    let mut flow = observe(Event::Stage { name: &stage.name, step: progress.step, steps: stage.steps });
+    let is_done = |progress: &Progress| {
+        let bad = progress.validations_without_better;
+        progress.step >= stage.steps || stage.patience.is_some_and(|patience| bad >= patience)
+    };
+    while !is_done(&progress) && flow.is_continue() {
         let started = Instant::now();
         let rate = schedule::factor(progress.step, stage.steps, stage.warm_up, stage.final_factor);
         let measures;
@@ -123,7 +117,7 @@ pub(crate) fn run(
         line.insert("rate".to_owned(), rate.into());
         line.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
         log.add(line)?;
-        go_on = watch(Event::Step { step: progress.step, measures: &measures, rate });
+        flow = observe(Event::Step { step: progress.step, measures: &measures, rate });
 
         if progress.step.is_multiple_of(stage.validate_every) || progress.step == stage.steps {
             let measures = objective.validate(&learner)?;
@@ -131,11 +125,11 @@ pub(crate) fn run(
             line.insert("step".to_owned(), progress.step.into());
             line.insert("validation".to_owned(), true.into());
             log.add(line)?;
-            if go_on.is_continue() {
-                go_on = watch(Event::Validation { step: progress.step, measures: &measures });
+            if flow.is_continue() {
+                flow = observe(Event::Validation { step: progress.step, measures: &measures });
             }
             match measures.get("loss") {
-                // Nothing was validated, so nothing can be said to have stopped getting better.
+                // Without validation data there is nothing to compare.
                 None => {}
                 Some(loss) if progress.best.is_none_or(|best| loss < best) => {
                     progress.best = Some(loss);
@@ -147,12 +141,12 @@ pub(crate) fn run(
                 Some(_) => progress.validations_without_better += 1,
             }
         }
-        let last = progress.step == stage.steps || go_on.is_break() || !patient(&progress);
+        let last = is_done(&progress) || flow.is_break();
         if progress.step.is_multiple_of(stage.checkpoint_every) || last {
             checkpoint::save(&file, &learner, &optimizer, &progress)?;
         }
     }
-    if go_on.is_break() && progress.step < stage.steps && patient(&progress) {
+    if flow.is_break() && !is_done(&progress) {
         return Ok(Outcome::Stopped);
     }
     let best = folder.join(BEST);
@@ -162,8 +156,8 @@ pub(crate) fn run(
     Ok(Outcome::Done(Box::new(learner)))
 }
 
-/// One step of the optimizer: losses and gradients of all pieces at once, each on a replica of the learner, then one update
-/// by their sum in the order of the pieces.
+/// One optimizer step: losses and gradients of all micro-batches in parallel, each on a replica of the learner, then one update
+/// with the sum of their gradients, added in order.
 fn step(
     stage: &StageConfig,
     learner: Learner,
@@ -172,32 +166,28 @@ fn step(
     step: usize,
     rate: f64,
 ) -> Result<(Learner, Measures), TrainError> {
-    let device = Device::flex().autodiff();
+    let device = training_device();
+    let per_step = stage.micro_batches;
     // Graphs that share parameters would wait for each other.
     let replicas: Vec<(usize, Learner)> =
-        (0..stage.accumulate).map(|piece| (piece, learner.clone().fork(&device))).collect();
-    let gradients = replicas
+        (0..per_step).map(|within_step| (within_step, learner.clone().fork(&device))).collect();
+    let results = replicas
         .into_par_iter()
-        .map(|(piece, replica)| {
-            let place = Place { step, piece, pieces: stage.accumulate };
-            let loss = objective.loss(&replica, place)?;
-            let value = f64::from(loss.value.clone().into_scalar::<f32>());
+        .map(|(within_step, replica)| {
+            let loss = objective.loss(&replica, MicroBatch { step, within_step, per_step })?;
+            let value = scalar(&loss.value);
             if !value.is_finite() {
-                return Err(TrainError::NotANumber {
-                    stage: stage.name.clone(),
-                    step: step + 1,
-                    loss: value,
-                });
+                let stage = stage.name.clone();
+                return Err(TrainError::NotFinite { stage, step: step + 1, loss: value });
             }
-            let mut gradients = GradientSum::default();
-            let share = loss.value / stage.accumulate as f32;
-            gradients.take(&replica, &share.backward());
+            let share = loss.value / per_step as f32;
+            let gradients = GradientSum::of(&replica, &share.backward());
             Ok((gradients, Measures::default().with("loss", value).with_all(&loss.measures)))
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let (pieces, measures): (Vec<GradientSum>, Vec<Measures>) = gradients.into_iter().unzip();
-    let sum = pieces.into_iter().reduce(GradientSum::plus).unwrap_or_default();
+    let (gradients, measures): (Vec<GradientSum>, Vec<Measures>) = results.into_iter().unzip();
+    let sum = gradients.into_iter().reduce(GradientSum::plus).unwrap_or_default();
     let measures = Measures::mean(&measures).with("gradient_norm", sum.norm());
-    let learner = optimizer.step(learner, &sum, &|name| rate * stage.rates.of(name).unwrap_or(0.0));
+    let learner = optimizer.step(learner, &sum, &|name| rate * stage.learning_rates.of(name).unwrap_or(0.0));
     Ok((learner, measures))
 }

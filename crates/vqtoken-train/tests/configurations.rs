@@ -6,8 +6,9 @@ mod common;
 
 use common::Trial;
 
-const STAGE: &str = "[[stage]]\nname = \"a\"\nsteps = 2\nbatch = 2\nrates = { language_model = 1e-3 }\n";
-const ANSWERS: &str = "[stage.answers]\nreading = \"vqtoken\"\nframes = 2\n";
+const STAGE: &str =
+    "[[stage]]\nname = \"a\"\nsteps = 2\nbatch = 2\nlearning_rates = { language_model = 1e-3 }\n";
+const ANSWERS: &str = "[stage.answers]\nvisual_input = \"vqtoken\"\nframes = 2\n";
 
 #[test]
 fn what_is_wrong_is_named() {
@@ -17,7 +18,7 @@ fn what_is_wrong_is_named() {
     for (text, needle) in [
         (format!("{model}colour = 3\n{STAGE}{ANSWERS}"), "line 3: unknown field `colour`"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}speed = 1\n"), "unknown field `speed`"),
-        (format!("{model}{shapes}{STAGE}"), "one of patches, facts and answers"),
+        (format!("{model}{shapes}{STAGE}"), "one of patch_labels, object_labels and answers"),
         (format!("{model}{STAGE}{ANSWERS}"), "need [data.shapes] or [data.llava]"),
         (format!("{model}{shapes}"), "stage"),
         (format!("[model]\n{shapes}{STAGE}{ANSWERS}"), "neither start"),
@@ -25,32 +26,32 @@ fn what_is_wrong_is_named() {
         (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("{ language_model = 1e-3 }", "{}")), "nothing"),
         (format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("\"a\"", "\"../a\"")), "folder"),
         (
-            format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("batch = 2", "batch = 2\naccumulate = 3")),
-            "equal pieces",
+            format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("batch = 2", "batch = 2\nmicro_batches = 3")),
+            "equal micro-batches",
         ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}{STAGE}{ANSWERS}"), "another stage"),
         (format!("{model}[data.shapes]\nfps = 0.0\n{STAGE}{ANSWERS}"), "fps"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [0]\n"), "budgets"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}budgets = [300]\n"), "from 1 to 256"),
-        (format!("{model}{STAGE}[stage.facts]\nframes = 2\n"), "facts are known about [data.shapes]"),
-        (format!("{model}{shapes}{STAGE}[stage.facts]\nframes = 0\n"), "frames"),
+        (format!("{model}{STAGE}[stage.object_labels]\nframes = 2\n"), "object_labels needs [data.shapes]"),
+        (format!("{model}{shapes}{STAGE}[stage.object_labels]\nframes = 0\n"), "frames"),
         (
             format!(
-                "{model}{shapes}{}[stage.facts]\nframes = 2\n",
+                "{model}{shapes}{}[stage.object_labels]\nframes = 2\n",
                 STAGE.replace("language_model", "projector")
             ),
-            "kept codes",
+            "cached codes",
         ),
         (
-            format!("{model}{shapes}{STAGE}{ANSWERS}facts = {{ weight = -1.0, layer = 1 }}\n"),
-            "facts.weight is -1",
+            format!("{model}{shapes}{STAGE}{ANSWERS}object_labels = {{ weight = -1.0, layer = 1 }}\n"),
+            "object_labels.weight is -1",
         ),
-        (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "reading = \"pooled\""),
+        (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "visual_input = \"pooled\""),
         (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.0\n"), "keep is 0"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}objects_first = true\n"), "a keep below 1"),
         (
-            format!("{model}{shapes}{STAGE}{ANSWERS}paths = {{ weight = 1.0, layer = 1 }}\n"),
-            "paths are known about",
+            format!("{model}{shapes}{STAGE}{ANSWERS}trajectories = {{ weight = 1.0, layer = 1 }}\n"),
+            "visual_input = \"pooled\"",
         ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}price = nan\n"), "price is NaN"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}mixture = {{ open = 0.0, choice = 0.0 }}\n"), "mixture"),
@@ -86,7 +87,7 @@ fn malformed_conversations_are_named_with_their_row() {
     std::fs::write(trial.folder.path().join("here.mp4"), "").unwrap();
     let good = [turn("human", "<image>\\nWhat?"), turn("gpt", "A ball.")];
     for (rows, needle) in [
-        ("{}".to_owned(), "no list"),
+        ("{}".to_owned(), "not a list"),
         ("[]".to_owned(), "no conversations"),
         (format!("[{}, 3]", row("here.mp4", &good)), "row 2"),
         (format!("[{}]", row("here.mp4", &good[..1])), "row 1: 1 turns"),

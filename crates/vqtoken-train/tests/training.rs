@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Trial, values};
 use vqtoken_model::VideoLlm;
-use vqtoken_train::{Event, TrainError, run};
+use vqtoken_train::{EarlierRun, Event, TrainError, run};
 
 /// Ten clips of which eight are learnt from.
 fn answers(reading: &str, steps: usize, rest: &str) -> String {
@@ -34,7 +34,7 @@ fn answers(reading: &str, steps: usize, rest: &str) -> String {
         checkpoint_every = 5
         {rest}
         [stage.answers]
-        reading = "{reading}"
+        visual_input = "{reading}"
         frames = 8
         budgets = [6, 8]
         questions = 6
@@ -44,12 +44,12 @@ fn answers(reading: &str, steps: usize, rest: &str) -> String {
     )
 }
 
-const RATES: &str = "rates = { vq_attention = 4e-3, language_model = 4e-3 }";
+const RATES: &str = "learning_rates = { vq_attention = 4e-3, language_model = 4e-3 }";
 
 #[test]
 fn a_model_overfits_eight_clips_and_not_without_seeing_them() {
     let trial = Trial::new();
-    let rates = "rates = { vq_attention = 3e-3, language_model = 3e-3 }\naccumulate = 2\nfinal_factor = 0.1";
+    let rates = "learning_rates = { vq_attention = 3e-3, language_model = 3e-3 }\nmicro_batches = 2\nfinal_factor = 0.1";
     let last = |reading: &str| {
         let text = answers(reading, 360, rates).replace("batch = 4", "batch = 8").replace("[6, 8]", "[8]");
         let model = trial.run(&text, reading).unwrap();
@@ -80,7 +80,7 @@ fn every_reading_learns() {
 #[test]
 fn gradients_reach_the_tower_through_the_means_that_codes_are() {
     let trial = Trial::new();
-    let rates = "rates = { vision_tower = 1e-3, projector = 1e-3, vq_attention = 1e-3, language_model = 1e-3 }\naccumulate = 2";
+    let rates = "learning_rates = { vision_tower = 1e-3, projector = 1e-3, vq_attention = 1e-3, language_model = 1e-3 }\nmicro_batches = 2";
     let text = answers("vqtoken", 4, rates) + "commitment = 0.25\n";
     let model = trial.run(&text, "out").unwrap();
     let tower = |id: &str| id.rsplit('@').next().unwrap().to_owned();
@@ -97,7 +97,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_losses() {
     trial.run(&text, "whole").unwrap();
     let mut seen = 0;
     let killed = catch_unwind(AssertUnwindSafe(|| {
-        run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |event| {
+        run(&trial.config(&text).unwrap(), &trial.folders("killed"), EarlierRun::Refuse, &mut |event| {
             if let Event::Step { step, .. } = event {
                 seen = step;
                 assert!(step < 8, "killed");
@@ -107,7 +107,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_losses() {
     }));
     assert!(killed.is_err() && seen == 8);
     assert_eq!(trial.steps("killed", "answers").len(), 8, "what was logged is kept");
-    let again = run(&trial.config(&text).unwrap(), &trial.folders("killed"), false, &mut |_| {
+    let again = run(&trial.config(&text).unwrap(), &trial.folders("killed"), EarlierRun::Refuse, &mut |_| {
         ControlFlow::Continue(())
     });
     assert!(matches!(again, Err(TrainError::Exists { .. })));
@@ -129,7 +129,7 @@ fn a_watcher_may_stop_and_a_later_run_goes_on() {
     let trial = Trial::new();
     let text = answers("vqtoken", 9, RATES);
     let config = trial.config(&text).unwrap();
-    let stopped = run(&config, &trial.folders("out"), false, &mut |event| match event {
+    let stopped = run(&config, &trial.folders("out"), EarlierRun::Refuse, &mut |event| match event {
         Event::Step { step: 3, .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
@@ -151,15 +151,15 @@ fn the_tower_learns_from_labels_of_patches() {
         batch = 4
         warm_up = 5
         clip = 5.0
-        rates = { vision_tower = 3e-3, projector = 3e-3 }
+        learning_rates = { vision_tower = 3e-3, projector = 3e-3 }
         validate_every = 60
-        [stage.patches]
+        [stage.patch_labels]
         window = 4
         [[stage]]
         name = "whole"
         steps = 2
         batch = 2
-        rates = { projector = 1e-4 }
+        learning_rates = { projector = 1e-4 }
         patches = {}
     "#;
     trial.run(text, "out").unwrap();
@@ -169,34 +169,35 @@ fn the_tower_learns_from_labels_of_patches() {
 }
 
 #[test]
-fn the_vq_attention_learns_facts_and_features_are_computed_once() {
+fn the_vq_attention_learns_object_labels_and_features_are_computed_once() {
     let trial = Trial::new();
-    let text = answers("vqtoken", 60, "rates = { vq_attention = 3e-3 }");
-    let facts = text.split("reading").next().unwrap().replace("[stage.answers]", "[stage.facts]");
-    let facts = facts.replace(r#"name = "answers""#, r#"name = "facts""#)
+    let text = answers("vqtoken", 60, "learning_rates = { vq_attention = 3e-3 }");
+    let labels =
+        text.split("visual_input").next().unwrap().replace("[stage.answers]", "[stage.object_labels]");
+    let labels = labels.replace(r#"name = "answers""#, r#"name = "labels""#)
         + "frames = 8\nbudgets = [6, 8]\nvalidation_clips = 2";
-    trial.run(&facts, "out").unwrap();
-    let losses = values(&trial.steps("out", "facts"), "loss");
+    trial.run(&labels, "out").unwrap();
+    let losses = values(&trial.steps("out", "labels"), "loss");
     assert!(losses[50..].iter().sum::<f64>() < 0.7 * losses[..10].iter().sum::<f64>(), "{losses:?}");
 
     let computed = |text: &str, out: &str| {
         let mut computed = false;
-        run(&trial.config(text).unwrap(), &trial.folders(out), false, &mut |event| {
+        run(&trial.config(text).unwrap(), &trial.folders(out), EarlierRun::Refuse, &mut |event| {
             computed |= matches!(event, Event::Preparing { .. });
             ControlFlow::Continue(())
         })
         .unwrap();
         computed
     };
-    assert!(!computed(&answers("vqtoken", 2, RATES), "same"), "kept features were computed again");
+    assert!(!computed(&answers("vqtoken", 2, RATES), "same"), "cached features were computed again");
     assert!(computed(&answers("vqtoken", 2, RATES).replace("[6, 8]", "[5]"), "other"));
 }
 
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_and_loses_nothing() {
     let trial = Trial::new();
-    let wild = "rates = { vq_attention = 1e30, language_model = 1e30 }\nclip = 1e30";
+    let wild = "learning_rates = { vq_attention = 1e30, language_model = 1e30 }\nmax_gradient_norm = 1e30";
     let error = trial.run(&answers("vqtoken", 20, wild), "out").unwrap_err();
-    assert!(matches!(error, TrainError::NotANumber { .. }), "{error}");
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("answers") && !error.to_string().contains('\n'), "{error}");
 }

@@ -49,11 +49,11 @@ fn prepared(steps: usize) -> (TempDir, PathBuf) {
         name = "attention"
         steps = {steps}
         batch = 2
-        rates = {{ vq_attention = 3e-3, language_model = 3e-3 }}
+        learning_rates = {{ vq_attention = 3e-3, language_model = 3e-3 }}
         checkpoint_every = 2
         validate_every = {steps}
         [stage.answers]
-        reading = "vqtoken"
+        visual_input = "vqtoken"
         frames = 3
         budgets = [4, 6]
         questions = 2
@@ -61,9 +61,9 @@ fn prepared(steps: usize) -> (TempDir, PathBuf) {
         name = "all"
         steps = 3
         batch = 1
-        rates = {{ vision_tower = 1e-4, projector = 1e-3, vq_attention = 1e-3, language_model = 1e-3 }}
+        learning_rates = {{ vision_tower = 1e-4, projector = 1e-3, vq_attention = 1e-3, language_model = 1e-3 }}
         [stage.answers]
-        reading = "vqtoken"
+        visual_input = "vqtoken"
         frames = 2
         budgets = [4]
         questions = 2

@@ -40,11 +40,15 @@ impl Reducer for Bilinear {
     }
 }
 
-/// Where a pooled cell reads along one axis: two cells and the weight of the second.
-struct Tap {
-    first: usize,
-    second: usize,
-    weight: f32,
+/// What a pooled cell is along one axis: `(1 - weight) * first + weight * second`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PooledCell {
+    /// Index of a cell of the grid.
+    pub first: usize,
+    /// Index of the next one, or of the same at the end.
+    pub second: usize,
+    /// Weight of the second, in `[0, 1)`.
+    pub weight: f32,
 }
 
 /// Halves both sides of every frame's grid, rounding up, by bilinear interpolation with cell centres aligned
@@ -63,7 +67,7 @@ pub fn pool_bilinear(grid: &TokenGrid) -> Result<TokenGrid, GridError> {
 /// Every frame's grid at another, smaller size.
 fn interpolate(grid: &TokenGrid, shape: GridShape) -> Result<TokenGrid, GridError> {
     let GridShape { height, width, .. } = grid.shape();
-    let (rows, columns) = (taps(height, shape.height), taps(width, shape.width));
+    let (rows, columns) = (pooled_cells(height, shape.height), pooled_cells(width, shape.width));
     let dim = grid.dim();
     let mut data = vec![0.0; shape.frames * shape.height * shape.width * dim];
     data.par_chunks_mut(shape.height * shape.width * dim).enumerate().for_each(|(frame, pooled)| {
@@ -83,14 +87,17 @@ fn interpolate(grid: &TokenGrid, shape: GridShape) -> Result<TokenGrid, GridErro
     TokenGrid::new(shape, dim, data)
 }
 
-fn taps(cells: usize, pooled: usize) -> Vec<Tap> {
+/// The weights of bilinear interpolation along one axis, from `cells` cells to `pooled` (`align_corners = false`), `[pooled]`.
+///
+/// [`pool_bilinear`] applies them to slices; training applies the same to tensors with gradients.
+pub fn pooled_cells(cells: usize, pooled: usize) -> Vec<PooledCell> {
     let scale = cells as f32 / pooled as f32;
-    let tap = |i: usize| {
+    let cell = |i: usize| {
         let position = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
-        Tap { first, second: (first + 1).min(cells - 1), weight: position - first as f32 }
+        PooledCell { first, second: (first + 1).min(cells - 1), weight: position - first as f32 }
     };
-    (0..pooled).map(tap).collect()
+    (0..pooled).map(cell).collect()
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ use crate::quantize::check_tokens;
 
 pub use amount::{Amount, Target};
 pub use average::Average;
-pub use bilinear::{Bilinear, pool_bilinear};
+pub use bilinear::{Bilinear, PooledCell, pool_bilinear, pooled_cells};
 pub use dpc_knn::DpcKnn;
 pub use dycoke::DyCoke;
 pub use error::ReduceError;

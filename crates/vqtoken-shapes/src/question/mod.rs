@@ -1,8 +1,7 @@
-//! Questions about a scene, each with five options of which the script makes exactly one right.
+//! Questions about a scene, each with five options of which exactly one is right by the script.
 //!
-//! [`questions`] gives those from which [`crate::Balance`] chooses a data set's: one scene has no say over how often an
-//! answer occurs. Of what would come up too often, or is told by a single frame, there are few. [`all_questions`] gives
-//! every question that a scene allows, for training.
+//! [`questions`] gives those from which [`crate::Balance`] chooses the ones of a data set. It leaves out most of those that would
+//! occur too often or that a single frame answers. [`all_questions`] gives every question that a scene allows, for training.
 
 mod causal;
 mod descriptive;
@@ -16,9 +15,9 @@ use self::names::Names;
 use crate::Scene;
 use crate::geometry::Direction;
 use crate::random::Random;
-use crate::scene::State;
+use crate::scene::ObjectState;
 
-/// What is asked; one template has one set of answers.
+/// What is asked. All questions of a template have the same set of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Template {
@@ -34,7 +33,7 @@ pub enum Template {
     Direction,
     /// How fast an object moves, and whether that changes.
     Pace,
-    /// How an object moves with respect to another one.
+    /// How an object moves relative to another one.
     Relation,
     /// How many objects move.
     Movers,
@@ -119,9 +118,9 @@ pub struct Question {
     pub options: [String; 5],
     /// Which option is right, 0 to 4.
     pub answer: usize,
-    /// The answer's class within the template; data sets are balanced over these.
+    /// The index of the answer among the template's; data sets are balanced over these.
     pub class: usize,
-    /// Number of the object that the question names; none where the object is what must be found out.
+    /// The index of the object that the question names; `None` where it names none, or asks for it.
     pub subject: Option<usize>,
 }
 
@@ -141,7 +140,7 @@ impl Question {
         char::from(b'A' + self.answer.min(4) as u8)
     }
 
-    /// Multiple choice: the question, its options by letter, and what to answer with. Goes after the video; the answer is
+    /// The prompt for multiple choice, after the video: the question, its options by letter, and how to answer. The answer is
     /// [`Question::answer_letter`].
     pub fn choice_prompt(&self) -> String {
         let mut prompt = format!("{}\n", self.question);
@@ -151,104 +150,124 @@ impl Question {
         prompt + "Answer with the option's letter from the given choices directly."
     }
 
-    /// Open: the question, and what to answer with. Goes after the video; the answer is [`Question::answer_text`].
+    /// The prompt for an open answer, after the video: the question, and how to answer. The answer is [`Question::answer_text`].
     pub fn open_prompt(&self) -> String {
         format!("{}\nAnswer the question using a single word or phrase.", self.question)
     }
 }
 
-/// The questions of a scene from which a balanced data set is chosen, in random order (the same for the same scene). The
-/// objects in them are described without ambiguity and are seen well enough, and what is asked can be told from eight frames.
+/// The questions of a scene from which a balanced data set is chosen, in random order (the same for the same scene). They name
+/// objects without ambiguity, ask only about objects that are visible enough, and can be answered from eight frames.
 pub fn questions(scene: &Scene) -> Vec<Question> {
-    ask(Asker::new(scene, false))
+    ask(Builder::new(scene, Coverage::Sampled))
 }
 
-/// Every question that the scene allows, each in one wording, in random order (the same for the same scene): a superset of
-/// what [`questions`] asks about, with the same care. Answers are not balanced, and many can be told from one frame.
+/// Every question that a scene allows, each in one wording, in random order (the same for the same scene): a superset of what
+/// [`questions`] asks about, by the same rules. Answers are not balanced, and one frame answers many.
 pub fn all_questions(scene: &Scene) -> Vec<Question> {
     let mut seen = std::collections::BTreeSet::new();
-    let mut questions = ask(Asker::new(scene, true));
+    let mut questions = ask(Builder::new(scene, Coverage::All));
     questions.retain(|question| seen.insert(question.question.clone()));
     questions
 }
 
-/// The questions of [`Template::First`] and [`Template::Last`], by what is done.
+/// The questions of [`Template::First`] and [`Template::Last`].
 pub(crate) fn first_and_last(scene: &Scene) -> Vec<Question> {
-    let mut asker = Asker::new(scene, true);
-    temporal::first_and_last(&mut asker);
-    asker.questions
+    let mut builder = Builder::new(scene, Coverage::All);
+    temporal::first_and_last(&mut builder);
+    builder.questions
 }
 
-fn ask(mut asker: Asker<'_>) -> Vec<Question> {
-    descriptive::ask(&mut asker);
-    motion::ask(&mut asker);
-    temporal::ask(&mut asker);
-    causal::ask(&mut asker);
-    let Asker { mut questions, mut random, .. } = asker;
+fn ask(mut builder: Builder<'_>) -> Vec<Question> {
+    descriptive::ask(&mut builder);
+    motion::ask(&mut builder);
+    temporal::ask(&mut builder);
+    causal::ask(&mut builder);
+    let Builder { mut questions, mut random, .. } = builder;
     random.shuffle(&mut questions);
     questions
 }
 
-/// The part of an object that must be visible for it to count as seen.
+/// An object counts as seen if at least this share of it is visible.
 const SEEN: f32 = 0.6;
 
-/// A scene seen in eight frames, and the questions so far.
-struct Asker<'a> {
+/// Which of the questions that a scene allows are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coverage {
+    /// Fewer of those that would occur too often.
+    Sampled,
+    All,
+}
+
+/// One end of a clip.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Start,
+    End,
+}
+
+/// Both ends of a clip.
+const ENDS: [Moment; 2] = [Moment::Start, Moment::End];
+
+/// A scene, its states in eight frames, and the questions so far.
+struct Builder<'a> {
     scene: &'a Scene,
     names: Names<'a>,
     /// States in eight evenly spaced frames, `[8][objects]`.
-    samples: Vec<Vec<State>>,
-    /// Whether to leave nothing out.
-    everything: bool,
+    samples: Vec<Vec<ObjectState>>,
+    coverage: Coverage,
     random: Random,
     questions: Vec<Question>,
 }
 
-impl<'a> Asker<'a> {
-    fn new(scene: &'a Scene, everything: bool) -> Asker<'a> {
+impl<'a> Builder<'a> {
+    fn new(scene: &'a Scene, coverage: Coverage) -> Builder<'a> {
         const SAMPLES: usize = 8;
         let last = scene.frames.max(2) - 1;
         let samples = (0..SAMPLES).map(|step| scene.states(step * last / (SAMPLES - 1))).collect();
         let random = Random::derived(scene.seed, 4);
-        Asker { scene, names: Names::of(scene), samples, everything, random, questions: Vec::new() }
+        Builder { scene, names: Names::of(scene), samples, coverage, random, questions: Vec::new() }
     }
 
-    /// Whether to ask what is asked with this probability only.
-    fn also(&mut self, probability: f32) -> bool {
-        self.everything || self.random.chance(probability)
+    /// Whether to ask a question that is sampled with this probability.
+    fn samples(&mut self, probability: f32) -> bool {
+        self.coverage == Coverage::All || self.random.chance(probability)
     }
 
-    /// One of two, by chance, or both: `false` and `true`.
-    fn either(&mut self) -> &'static [bool] {
-        match (self.everything, self.random.chance(0.5)) {
-            (true, _) => &[false, true],
-            (false, false) => &[false],
-            (false, true) => &[true],
+    /// One of two choices at random, or both where all questions are asked.
+    fn one_or_both<T>(&mut self, choices: &'static [T; 2]) -> &'static [T] {
+        match (self.coverage, self.random.chance(0.5)) {
+            (Coverage::All, _) => choices,
+            (Coverage::Sampled, false) => &choices[..1],
+            (Coverage::Sampled, true) => &choices[1..],
         }
     }
 
     /// In how many of the eight frames the object is seen.
-    fn seen(&self, number: usize) -> usize {
-        self.samples.iter().filter(|states| states[number].visible >= SEEN).count()
+    fn seen(&self, index: usize) -> usize {
+        self.samples.iter().filter(|states| states[index].visible >= SEEN).count()
     }
 
-    fn always_seen(&self, number: usize) -> bool {
-        self.seen(number) == self.samples.len()
+    fn always_seen(&self, index: usize) -> bool {
+        self.seen(index) == self.samples.len()
     }
 
-    /// The object at the end, or at the start, of the clip, if it is seen there.
-    fn at(&self, number: usize, end: bool) -> Option<State> {
-        let states = if end { self.samples.last() } else { self.samples.first() };
-        states.map(|states| states[number]).filter(|state| state.visible >= SEEN)
+    /// The object at one end of the clip, if it is seen there.
+    fn at(&self, index: usize, moment: Moment) -> Option<ObjectState> {
+        let states = match moment {
+            Moment::Start => self.samples.first(),
+            Moment::End => self.samples.last(),
+        };
+        states.map(|states| states[index]).filter(|state| state.visible >= SEEN)
     }
 
-    fn numbers(&self) -> std::ops::Range<usize> {
+    fn objects(&self) -> std::ops::Range<usize> {
         0..self.scene.objects.len()
     }
 
-    /// Adds a question with the right option and at least four wrong ones, of which the first `must` are sure to be
-    /// taken. Nothing where there are too few.
-    fn add(&mut self, asked: Asked, right: String, must: usize, wrong: Vec<String>) {
+    /// Adds a question with the right option and four of `wrong`, of which the first `must` are sure to be taken. Adds none where
+    /// there are too few.
+    fn add(&mut self, draft: Draft, right: String, must: usize, wrong: Vec<String>) {
         let mut others: Vec<String> = Vec::new();
         for option in wrong {
             if option != right && !others.contains(&option) {
@@ -262,11 +281,11 @@ impl<'a> Asker<'a> {
         self.random.shuffle(&mut others);
         others.insert(answer.min(others.len()), right);
         let Ok(options) = <[String; 5]>::try_from(others) else { return };
-        let Asked { template, question, class, subject } = asked;
+        let Draft { template, question, class, subject } = draft;
         self.questions.push(Question { template, question, options, answer, class, subject });
     }
 
-    /// [`Asker::add`] for a template whose options are always the same five; the class is the place in the list.
+    /// [`Builder::add`] for a template whose options are always the same five; `class` is the index of the right one.
     fn add_of_five(
         &mut self,
         template: Template,
@@ -277,21 +296,22 @@ impl<'a> Asker<'a> {
     ) {
         let Some(right) = five.get(class) else { return };
         let wrong = five.iter().filter(|option| *option != right).map(ToString::to_string).collect();
-        self.add(Asked { template, question, class, subject }, (*right).to_string(), 4, wrong);
+        self.add(Draft { template, question, class, subject }, (*right).to_string(), 4, wrong);
     }
 }
 
 /// A question without its options.
-struct Asked {
+struct Draft {
     template: Template,
     question: String,
     class: usize,
     subject: Option<usize>,
 }
 
-/// The options for a course and the class of one of them.
+/// The options for a course; see [`course_class`].
 const COURSES: [&str; 5] = ["left", "right", "up", "down", "it does not move"];
 
+/// The index of a course in [`COURSES`]; `None` is rest.
 pub(crate) fn course_class(course: Option<Direction>) -> usize {
     course.map_or(4, |direction| direction as usize)
 }

@@ -1,35 +1,36 @@
 //! When things happen: before, after, while, first, last, how often.
 
-use super::{Asked, Asker, COURSES, Template, course_class};
+use super::{Builder, COURSES, Draft, Template, course_class};
 use crate::geometry::Place;
-use crate::object::Happening;
+use crate::object::EventKind;
 
-pub(super) fn ask(asker: &mut Asker<'_>) {
-    for number in asker.numbers() {
-        before_and_after(asker, number);
-        when(asker, number);
-        how_often(asker, number);
+pub(super) fn ask(builder: &mut Builder<'_>) {
+    for index in builder.objects() {
+        before_and_after(builder, index);
+        when(builder, index);
+        how_often(builder, index);
     }
-    first_and_last(asker);
+    first_and_last(builder);
 }
 
-/// Of what several objects do one after the other.
-pub(super) fn first_and_last(asker: &mut Asker<'_>) {
-    for doing in [Doing::ComesIn, Doing::ChangesColour, Doing::StartsToMove] {
-        order(asker, doing);
+/// The first and the last of several objects to do the same.
+pub(super) fn first_and_last(builder: &mut Builder<'_>) {
+    for action in [Action::ComesIn, Action::ChangesColour, Action::StartsToMove] {
+        order(builder, action);
     }
 }
 
-/// Around a change of colour at which the course changes, too.
-fn before_and_after(asker: &mut Asker<'_>, number: usize) {
-    let Some(name) = asker.names.by_shape(number).filter(|_| asker.always_seen(number)) else { return };
-    let object = &asker.scene.objects[number];
+/// Courses before and after a change of colour, where the course changes at the same time.
+fn before_and_after(builder: &mut Builder<'_>, index: usize) {
+    let Some(name) = builder.names.by_shape(index).filter(|_| builder.always_seen(index)) else { return };
+    let object = &builder.scene.objects[index];
     let [(time, _)] = object.recolours[..] else { return };
-    let mut legs = object.path.legs().map(|(_, leg)| leg.until);
-    if (legs.next(), legs.next(), legs.next()) != (Some(time), Some(1.0), None) {
+    let mut ends = object.trajectory.segments().map(|(_, segment)| segment.until);
+    if (ends.next(), ends.next(), ends.next()) != (Some(time), Some(1.0), None) {
         return;
     }
-    let (Some(before), Some(after)) = (object.path.course(0.5 * time), object.path.course(0.5 + 0.5 * time))
+    let (Some(before), Some(after)) =
+        (object.trajectory.course(0.5 * time), object.trajectory.course(0.5 + 0.5 * time))
     else {
         return;
     };
@@ -37,108 +38,112 @@ fn before_and_after(asker: &mut Asker<'_>, number: usize) {
         return;
     }
     let question = format!("Which way does {name} move before it changes colour?");
-    asker.add_of_five(Template::Before, question, course_class(before), Some(number), COURSES);
+    builder.add_of_five(Template::Before, question, course_class(before), Some(index), COURSES);
     let question = format!("Which way does {name} move after it changes colour?");
-    asker.add_of_five(Template::After, question, course_class(after), Some(number), COURSES);
+    builder.add_of_five(Template::After, question, course_class(after), Some(index), COURSES);
 }
 
-fn when(asker: &mut Asker<'_>, number: usize) {
-    /// Half a step between eight frames.
+fn when(builder: &mut Builder<'_>, index: usize) {
+    /// Half the time between two of eight frames.
     const NEAR: f32 = 0.07;
-    let Some(name) = asker.names.by_shape(number).filter(|_| asker.always_seen(number)) else { return };
-    let object = &asker.scene.objects[number];
+    let Some(name) = builder.names.by_shape(index).filter(|_| builder.always_seen(index)) else { return };
+    let object = &builder.scene.objects[index];
     let [(time, _)] = object.recolours[..] else { return };
-    if !object.path.moves() || !(0.15..=0.85).contains(&time) {
+    if !object.trajectory.moves() || !(0.15..=0.85).contains(&time) {
         return;
     }
-    let Some(place) = Place::of(object.path.at(time)) else { return };
-    let clear = [time - NEAR, time + NEAR]
+    let Some(place) = Place::of(object.trajectory.at(time)) else { return };
+    let is_clear = [time - NEAR, time + NEAR]
         .iter()
-        .all(|&near| Place::of(object.path.at(near)).is_none_or(|near| near == place));
-    if !clear {
+        .all(|&near| Place::of(object.trajectory.at(near)).is_none_or(|near| near == place));
+    if !is_clear {
         return;
     }
     let question = format!("Where is {name} when it changes colour?");
-    asker.add_of_five(Template::When, question, place as usize, Some(number), Place::ALL.map(Place::name));
+    builder.add_of_five(Template::When, question, place as usize, Some(index), Place::ALL.map(Place::name));
 }
 
-fn how_often(asker: &mut Asker<'_>, number: usize) {
-    let Some(name) = asker.names.by_shape(number).filter(|_| asker.always_seen(number)) else { return };
-    let times = asker.scene.objects[number].recolours.len();
-    if times == 0 && !asker.also(0.2) {
+fn how_often(builder: &mut Builder<'_>, index: usize) {
+    let Some(name) = builder.names.by_shape(index).filter(|_| builder.always_seen(index)) else { return };
+    let times = builder.scene.objects[index].recolours.len();
+    if times == 0 && !builder.samples(0.2) {
         return;
     }
-    let question = match asker.random.below(2) {
+    let question = match builder.random.below(2) {
         0 => format!("How often does {name} change colour?"),
         _ => format!("How many times does the colour of {name} change?"),
     };
     let five = ["never", "once", "twice", "three times", "four times"];
-    asker.add_of_five(Template::HowOften, question, times, Some(number), five);
+    builder.add_of_five(Template::HowOften, question, times, Some(index), five);
 }
 
 /// What several objects may do one after the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum Action {
     ComesIn,
     ChangesColour,
     StartsToMove,
 }
 
-impl Doing {
-    fn is(self, happening: Happening) -> bool {
+impl Action {
+    fn is(self, kind: EventKind) -> bool {
         match self {
-            Doing::ComesIn => matches!(happening, Happening::Enters { .. }),
-            Doing::ChangesColour => matches!(happening, Happening::Recolours { .. }),
-            Doing::StartsToMove => matches!(happening, Happening::Starts | Happening::Pushed { .. }),
+            Action::ComesIn => matches!(kind, EventKind::Enters { .. }),
+            Action::ChangesColour => matches!(kind, EventKind::Recolours { .. }),
+            Action::StartsToMove => matches!(kind, EventKind::Starts | EventKind::Pushed { .. }),
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Doing::ComesIn => "comes in",
-            Doing::ChangesColour => "changes colour",
-            Doing::StartsToMove => "starts to move",
+            Action::ComesIn => "comes in",
+            Action::ChangesColour => "changes colour",
+            Action::StartsToMove => "starts to move",
         }
     }
 }
 
-/// Which of at least three is the first and which the last, more than one step between eight frames apart.
-fn order(asker: &mut Asker<'_>, doing: Doing) {
+/// Which of at least three objects is the first and which the last, if the next one is more than the time between two of eight
+/// frames apart.
+fn order(builder: &mut Builder<'_>, action: Action) {
     const APART: f32 = 0.22;
-    let scene = asker.scene;
-    let doers: Vec<(f32, usize)> = scene
+    let scene = builder.scene;
+    let actors: Vec<(f32, usize)> = scene
         .events
         .iter()
-        .filter(|event| doing.is(event.happening))
+        .filter(|event| action.is(event.kind))
         .map(|event| (event.time, event.object))
         .collect();
-    let count = doers.len();
+    let count = actors.len();
     if count < 3 {
         return;
     }
-    let times = |number: usize| {
-        scene.events.iter().filter(|event| event.object == number && doing.is(event.happening)).count()
+    let times = |index: usize| {
+        scene.events.iter().filter(|event| event.object == index && action.is(event.kind)).count()
     };
-    // Who does it twice is first and last at once; who moves from the start on has not started to.
-    let doubtful = asker.numbers().any(|number| {
-        times(number) > 1
-            || (doing == Doing::StartsToMove && times(number) == 0 && scene.objects[number].path.moves())
+    // An object that does it twice could be first and last; one that moves from the start has not started to move.
+    let unclear = builder.objects().any(|index| {
+        times(index) > 1
+            || (action == Action::StartsToMove
+                && times(index) == 0
+                && scene.objects[index].trajectory.moves())
     });
-    if doubtful {
+    if unclear {
         return;
     }
-    for (template, word, clear, number) in [
-        (Template::First, "first", doers[1].0 - doers[0].0 >= APART, doers[0].1),
-        (Template::Last, "last", doers[count - 1].0 - doers[count - 2].0 >= APART, doers[count - 1].1),
+    for (template, word, clear, index) in [
+        (Template::First, "first", actors[1].0 - actors[0].0 >= APART, actors[0].1),
+        (Template::Last, "last", actors[count - 1].0 - actors[count - 2].0 >= APART, actors[count - 1].1),
     ] {
-        let by_shape = doing == Doing::ChangesColour;
-        let name = if by_shape { asker.names.by_shape(number) } else { asker.names.full(number) };
-        let Some(name) = name.filter(|_| clear && asker.seen(number) >= 1) else { continue };
-        let wrong = if by_shape { asker.names.wrong_shapes(&[number]) } else { asker.names.wrong(&[number]) };
-        let question = format!("Which object {} {word}?", doing.words());
-        let class = scene.objects[number].look.shape as usize;
-        let asked = Asked { template, question, class, subject: None };
-        // All that are in the scene are wrong options before any that are not.
-        asker.add(asked, name, scene.objects.len() - 1, wrong);
+        let by_shape = action == Action::ChangesColour;
+        let name = if by_shape { builder.names.by_shape(index) } else { builder.names.full(index) };
+        let Some(name) = name.filter(|_| clear && builder.seen(index) >= 1) else { continue };
+        let wrong =
+            if by_shape { builder.names.wrong_shapes(&[index]) } else { builder.names.wrong(&[index]) };
+        let question = format!("Which object {} {word}?", action.words());
+        let class = scene.objects[index].appearance.shape as usize;
+        let draft = Draft { template, question, class, subject: None };
+        // Objects of the scene are wrong options before absent ones.
+        builder.add(draft, name, scene.objects.len() - 1, wrong);
     }
 }

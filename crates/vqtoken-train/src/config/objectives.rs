@@ -1,109 +1,147 @@
-//! What a stage minimises, as its configuration names it.
+//! What stages minimise.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rates, TrainConfig};
+use super::stage::at_least_one;
+use super::{DataConfig, LearningRates, StageError, TrainConfig};
 
 /// Single frames of moving shapes, rendered anew for every step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PatchesConfig {
-    /// Side of the picture in patches: fewer than the tower's grid show the scene smaller, within a window of the grid.
+#[non_exhaustive]
+pub struct PatchLabelsConfig {
+    /// Side of the picture in patches. Fewer than the tower's grid show the scene smaller, somewhere within the grid.
     pub picture: Option<usize>,
-    /// Side of the windows that pictures are cut into, in patches; whole pictures without it.
+    /// Side of the windows that pictures are cut into, in patches; without it pictures stay whole.
     pub window: Option<usize>,
-    /// A patch belongs to an object that covers at least this share of it.
-    pub cover: f32,
-    /// Weight of the place in the loss.
-    pub place: f64,
+    /// A patch shows an object that covers at least this share of it.
+    #[serde(alias = "cover")]
+    pub min_coverage: f32,
+    /// Weight of the positions' squared error in the loss.
+    #[serde(alias = "place")]
+    pub position_weight: f64,
 }
 
-impl Default for PatchesConfig {
+impl Default for PatchLabelsConfig {
     fn default() -> Self {
-        Self { picture: None, window: None, cover: 0.3, place: 0.1 }
+        Self { picture: None, window: None, min_coverage: 0.3, position_weight: 0.1 }
     }
 }
 
-/// What the renderer knows about the object of each code, read off the code's token behind the VQ-attention.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// Labels of the object of each code, predicted from the code's token after the VQ-attention.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct FactsConfig {
+#[non_exhaustive]
+pub struct ObjectLabelsConfig {
     /// Frames of a clip.
     pub frames: usize,
-    /// Numbers of codes; every step draws one of them.
+    /// Numbers of codes; every micro-batch draws one of them.
     #[serde(default = "default_budgets")]
     pub budgets: Vec<usize>,
-    /// Validation clips.
+    /// Clips of a validation.
     #[serde(default = "default_validation_clips")]
     pub validation_clips: usize,
 }
 
 /// How a video reaches the language model, and what it is asked.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AnswersConfig {
-    /// What stands for the video.
-    pub reading: Reading,
+    /// What the language model reads in place of a video.
+    pub visual_input: VisualInput,
     /// Frames of a clip.
     pub frames: usize,
-    /// Numbers of codes; every step draws one of them.
-    #[serde(default = "default_budgets")]
-    pub budgets: Vec<usize>,
-    /// The share of pooled tokens that a step reads, drawn at random; each keeps its position. Validation reads all.
-    #[serde(default = "all")]
-    pub keep: f64,
-    /// Whether tokens that show an object are kept before all others, so that none of it is lost.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub objects_first: bool,
-    /// Questions of a clip in a step.
-    #[serde(default = "default_questions")]
+    /// Questions about each clip of a step.
     pub questions: usize,
-    /// Relative frequencies of what is asked of moving shapes.
-    #[serde(default)]
+    /// Relative frequencies of what is asked about moving shapes.
     pub mixture: Mixture,
-    /// Weight of the pull between tokens and their codes, where the projector learns.
-    #[serde(default)]
-    pub commitment: f64,
-    /// Price of a code in the loss: drawn budgets weigh their answers by it.
-    #[serde(default)]
-    pub price: f64,
-    /// Facts that are to be read off the visual tokens on their way through the language model.
-    pub facts: Option<TokensTerm>,
-    /// The way of its object up to its own frame, read off every token of a pooled grid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paths: Option<TokensTerm>,
-    /// Validation clips.
-    #[serde(default = "default_validation_clips")]
+    /// A further term of the loss: object labels, predicted from the visual tokens' hidden states.
+    pub object_labels: Option<AuxiliaryLoss>,
+    /// Clips of a validation.
     pub validation_clips: usize,
 }
 
-/// A further term of the loss: what the renderer knows about the object of each visual token.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokensTerm {
-    /// Its weight.
-    pub weight: f64,
-    /// How many layers of the language model the visual tokens have gone through.
-    pub layer: usize,
-}
-
-/// What stands for a video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// Codes through the VQ-attention.
-    Vqtoken,
+/// What the language model reads in place of a video.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum VisualInput {
+    /// Codes after the VQ-attention.
+    VqToken(CodesConfig),
     /// Bare codes.
-    Codebook,
-    /// Every frame's grid pooled to half its sides, as LLaVA-OneVision does.
-    Pooled,
+    Codebook(CodesConfig),
+    /// Every frame's grid, pooled to half its sides as LLaVA-OneVision does.
+    Pooled(PooledConfig),
     /// Nothing: the question alone.
     Blind,
+}
+
+/// How videos become codes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CodesConfig {
+    /// Numbers of codes; every micro-batch draws one of them.
+    pub budgets: Budgets,
+    /// Weight of the commitment loss, which counts where tower or projector learn.
+    pub commitment: f64,
+}
+
+/// Numbers of codes and how likely each is drawn.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Budgets {
+    /// The numbers of codes.
+    pub sizes: Vec<usize>,
+    /// The price `p` of a code: `K` codes are drawn in proportion to `exp(-p K)`.
+    pub price: f64,
+}
+
+/// How pooled grids are read.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PooledConfig {
+    /// The share of the tokens that a training step reads; without it, all. Validation reads all.
+    pub keep: Option<KeptTokens>,
+    /// A further term of the loss: how the object of each token has moved, predicted from the token's hidden states.
+    pub trajectories: Option<AuxiliaryLoss>,
+    /// Codes of these numbers are cached beside the pooled grids, for runs over codes that share the cache.
+    pub cached_budgets: Vec<usize>,
+}
+
+/// A random subset of the tokens. Each keeps its position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KeptTokens {
+    /// The share that is kept, in `(0, 1)`.
+    pub share: f64,
+    /// Which are kept first.
+    pub first: KeepFirst,
+}
+
+/// Which tokens are kept before all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeepFirst {
+    /// None: every token is as likely, and all clips of a micro-batch keep the same ones.
+    Any,
+    /// Those that show an object of their clip.
+    Objects,
+}
+
+/// A further term of the loss over visual tokens' hidden states.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AuxiliaryLoss {
+    /// Its weight.
+    pub weight: f64,
+    /// Layers of the language model that the tokens have gone through: 0 is before the first.
+    pub layer: usize,
 }
 
 /// Relative frequencies of the kinds of text about a clip of moving shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct Mixture {
     /// Descriptions.
     pub caption: f64,
@@ -111,9 +149,8 @@ pub struct Mixture {
     pub open: f64,
     /// Questions with options.
     pub choice: f64,
-    /// The share of free questions that is drawn from those balanced against guessing, as a data set asks them; the others
-    /// come from all that a scene allows, most of which are easy.
-    #[serde(skip_serializing_if = "is_none")]
+    /// The share of free questions that is drawn from those that a data set balances against guessing. The others come from all
+    /// that a scene allows, most of which are easy.
     pub balanced: f64,
 }
 
@@ -123,106 +160,130 @@ impl Default for Mixture {
     }
 }
 
-// What is not chosen is left out of what a checkpoint is compared by, so that one of before there was a choice still fits.
-
-fn is_none(share: &f64) -> bool {
-    *share == 0.0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn default_budgets() -> Vec<usize> {
+pub(super) fn default_budgets() -> Vec<usize> {
     vec![32]
 }
 
-const fn all() -> f64 {
-    1.0
-}
-
-const fn default_questions() -> usize {
-    6
-}
-
-const fn default_validation_clips() -> usize {
+pub(super) const fn default_validation_clips() -> usize {
     64
 }
 
-impl FactsConfig {
-    pub(super) fn check(&self, config: &TrainConfig, rates: &Rates) -> Result<(), String> {
-        if config.data.shapes.is_none() {
-            return Err("facts are known about [data.shapes] alone".to_owned());
+impl VisualInput {
+    /// How videos become codes, where codes are read.
+    pub(crate) fn codes(&self) -> Option<&CodesConfig> {
+        match self {
+            Self::VqToken(codes) | Self::Codebook(codes) => Some(codes),
+            Self::Pooled(_) | Self::Blind => None,
         }
-        if !rates.freeze_grid() {
-            return Err(
-                "facts are read off kept codes: the tower and the projector have no rate here".to_owned()
-            );
+    }
+
+    /// How pooled grids are read, where they are.
+    pub(crate) fn pooled(&self) -> Option<&PooledConfig> {
+        match self {
+            Self::Pooled(pooled) => Some(pooled),
+            Self::VqToken(_) | Self::Codebook(_) | Self::Blind => None,
         }
-        check_codes(self.frames, &self.budgets)
+    }
+
+    /// The numbers of codes whose features are cached.
+    pub(crate) fn cached_budgets(&self) -> &[usize] {
+        match self {
+            Self::VqToken(codes) | Self::Codebook(codes) => &codes.budgets.sizes,
+            Self::Pooled(pooled) => &pooled.cached_budgets,
+            Self::Blind => &[],
+        }
     }
 }
 
-/// Kept index maps have a byte a cell.
-fn check_codes(frames: usize, budgets: &[usize]) -> Result<(), String> {
-    if frames == 0 {
-        return Err("frames has to be at least 1".to_owned());
+impl ObjectLabelsConfig {
+    pub(super) fn check(&self, run: &TrainConfig, rates: &LearningRates) -> Result<(), StageError> {
+        if run.shapes().is_none() {
+            return Err(StageError::NeedsShapes { key: "object_labels" });
+        }
+        if !rates.freeze_grid() {
+            return Err(StageError::GridNotFrozen);
+        }
+        at_least_one("frames", self.frames)?;
+        check_budgets(&self.budgets)
     }
-    if budgets.is_empty() || budgets.iter().any(|codes| !(1..=256).contains(codes)) {
-        return Err("budgets lists numbers of codes, at least one number and each from 1 to 256".to_owned());
+}
+
+/// Cached index maps have a byte per cell.
+fn check_budgets(budgets: &[usize]) -> Result<(), StageError> {
+    match budgets.is_empty() || budgets.iter().any(|codes| !(1..=256).contains(codes)) {
+        true => Err(StageError::Budgets),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn at_least_zero(key: &'static str, value: f64) -> Result<(), StageError> {
+    match value.is_finite() && value >= 0.0 {
+        true => Ok(()),
+        false => Err(StageError::OutOfRange { key, value, range: "at least 0" }),
+    }
 }
 
 impl AnswersConfig {
-    pub(super) fn check(&self, config: &TrainConfig) -> Result<(), String> {
-        if config.data.shapes.is_none() && config.data.llava.is_none() {
-            return Err("answers need [data.shapes] or [data.llava] to learn from".to_owned());
-        }
-        if self.questions == 0 {
-            return Err("questions has to be at least 1".to_owned());
-        }
-        check_codes(self.frames, &self.budgets)?;
-        if self.facts.is_some() && (config.data.shapes.is_none() || self.reading == Reading::Blind) {
-            return Err("facts are known about [data.shapes] alone, and only where it is seen".to_owned());
-        }
-        if !(self.keep > 0.0 && self.keep <= 1.0) {
-            return Err(format!("keep is {}; it has to be above 0 and at most 1", self.keep));
-        }
-        if self.objects_first && (self.keep == 1.0 || config.data.shapes.is_none()) {
-            return Err("objects_first goes with a keep below 1 and [data.shapes]".to_owned());
-        }
-        if self.keep < 1.0 && self.reading != Reading::Pooled {
-            return Err(
-                "keep leaves out tokens of a grid: it goes with reading = \"pooled\" alone".to_owned()
-            );
-        }
-        if self.paths.is_some() && (config.data.shapes.is_none() || self.reading != Reading::Pooled) {
-            return Err(
-                "paths are known about [data.shapes] alone, and read off reading = \"pooled\"".to_owned()
-            );
-        }
-        let of = |term: Option<TokensTerm>| term.map_or(0.0, |term| term.weight);
-        let weights = [
-            ("commitment", self.commitment),
-            ("price", self.price),
-            ("facts.weight", of(self.facts)),
-            ("paths.weight", of(self.paths)),
-        ];
-        for (name, value) in weights {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(format!("{name} is {value}; it has to be at least 0"));
+    pub(super) fn check(&self, run: &TrainConfig) -> Result<(), StageError> {
+        let shapes = match &run.data {
+            Some(DataConfig::Shapes(_)) => true,
+            Some(DataConfig::Llava(_)) => false,
+            None => return Err(StageError::NoData),
+        };
+        let needs_shapes = |key: &'static str, given: bool| match given && !shapes {
+            true => Err(StageError::NeedsShapes { key }),
+            false => Ok(()),
+        };
+        at_least_one("questions", self.questions)?;
+        at_least_one("frames", self.frames)?;
+        needs_shapes("object_labels", self.object_labels.is_some())?;
+        if let Some(term) = self.object_labels {
+            at_least_zero("object_labels.weight", term.weight)?;
+            if self.visual_input == VisualInput::Blind {
+                let visual_input = "\"vqtoken\", \"codebook\" or \"pooled\"";
+                return Err(StageError::VisualInputKey { key: "object_labels", visual_input });
             }
         }
-        let Mixture { caption, open, choice, balanced } = self.mixture;
+        if let Some(codes) = self.visual_input.codes() {
+            check_budgets(&codes.budgets.sizes)?;
+            at_least_zero("commitment", codes.commitment)?;
+            at_least_zero("price", codes.budgets.price)?;
+        }
+        if let Some(pooled) = self.visual_input.pooled() {
+            if !pooled.cached_budgets.is_empty() {
+                check_budgets(&pooled.cached_budgets)?;
+            }
+            if let Some(KeptTokens { share, first }) = pooled.keep {
+                if !(share > 0.0 && share < 1.0) {
+                    return Err(StageError::OutOfRange {
+                        key: "keep",
+                        value: share,
+                        range: "above 0 and at most 1",
+                    });
+                }
+                needs_shapes("objects_first", first == KeepFirst::Objects)?;
+            }
+            needs_shapes("trajectories", pooled.trajectories.is_some())?;
+            if let Some(term) = pooled.trajectories {
+                at_least_zero("trajectories.weight", term.weight)?;
+            }
+        }
+        self.mixture.check()
+    }
+}
+
+impl Mixture {
+    fn check(&self) -> Result<(), StageError> {
+        let Self { caption, open, choice, balanced } = *self;
         let weights = [caption, open, choice];
         if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) || weights == [0.0; 3] {
-            return Err("mixture needs weights of at least 0, one of them above".to_owned());
+            return Err(StageError::Mixture);
         }
-        if !(0.0..=1.0).contains(&balanced) {
-            return Err(format!("mixture.balanced is {balanced}; it has to be 0 to 1"));
+        match (0.0..=1.0).contains(&balanced) {
+            true => Ok(()),
+            false => {
+                Err(StageError::OutOfRange { key: "mixture.balanced", value: balanced, range: "0 to 1" })
+            }
         }
-        Ok(())
     }
 }

@@ -6,8 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use vqtoken_train::config::TrainConfig;
-use vqtoken_train::{Event, Folders, TrainError, metrics, run};
+use vqtoken_train::{EarlierRun, Event, RunFolders, TrainConfig, TrainError, read_metrics, run};
 
 /// A `config.json` of the public layout: 8 x 8 patches a frame.
 pub(crate) const MODEL: &str = r#"{
@@ -40,20 +39,20 @@ impl Trial {
         TrainConfig::parse(&self.folder.path().join("run.toml"), text)
     }
 
-    pub(crate) fn folders(&self, out: &str) -> Folders {
-        Folders { out: self.folder.path().join(out), features: self.folder.path().join("features") }
+    pub(crate) fn folders(&self, out: &str) -> RunFolders {
+        RunFolders::new(self.folder.path().join(out), self.folder.path().join("features"))
     }
 
     /// Runs to the end.
     pub(crate) fn run(&self, text: &str, out: &str) -> Result<PathBuf, TrainError> {
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
-        Ok(run(&self.config(text)?, &self.folders(out), true, go_on)?.unwrap())
+        Ok(run(&self.config(text)?, &self.folders(out), EarlierRun::Resume, go_on)?.unwrap())
     }
 
     /// The lines of a stage's log that are steps.
     pub(crate) fn steps(&self, out: &str, stage: &str) -> Vec<Map<String, Value>> {
         let log = self.folder.path().join(out).join(stage).join("metrics.jsonl");
-        let lines = metrics::read_lines(Path::new(&log)).unwrap();
+        let lines = read_metrics(Path::new(&log)).unwrap();
         lines.into_iter().filter(|line| !line.contains_key("validation")).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use vqtoken_train::{Event, Folders, METRICS, TrainConfig, plot, run};
+use vqtoken_train::{EarlierRun, Event, METRICS, RunFolders, TrainConfig, plot_metrics, run};
 
 use super::output;
 
@@ -37,15 +37,16 @@ pub(crate) fn run_command(arguments: &TrainArguments, json: bool) -> anyhow::Res
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let features = arguments.features.clone().unwrap_or_else(|| out.with_file_name("features"));
     fs::create_dir_all(&out).map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", out.display()))?;
-    let folders = Folders { out: out.clone(), features };
+    let folders = RunFolders::new(out.clone(), features);
+    let earlier = if arguments.resume { EarlierRun::Resume } else { EarlierRun::Refuse };
     let mut screen = Screen { bar: None, json };
-    let model = run(&config, &folders, arguments.resume, &mut |event| {
+    let model = run(&config, &folders, earlier, &mut |event| {
         screen.show(&event);
         ControlFlow::Continue(())
     })?;
     for stage in &config.stages {
         let folder = out.join(&stage.name);
-        plot::write(&folder.join(METRICS), &folder.join("metrics.svg"), &stage.name)?;
+        plot_metrics(&folder.join(METRICS), &folder.join("metrics.svg"), &stage.name)?;
     }
     let Some(model) = model else { return Ok(()) };
     match json {
@@ -102,6 +103,7 @@ impl Screen {
                     }
                 }
             }
+            _ => {}
         }
     }
 

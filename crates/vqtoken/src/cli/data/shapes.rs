@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::figures;
-use vqtoken_shapes::{Difficulty, Part, Report, Settings, Written, clips, write_data_set};
+use vqtoken_shapes::{BaselineReport, DataSetSummary, Difficulty, Settings, Split, clips, write_data_set};
 
 use crate::cli::{UsageError, at_least_one, output};
 
@@ -94,7 +94,7 @@ fn write(settings: &Settings, folder: &Path, json: bool) -> anyhow::Result<()> {
 
 fn report(settings: &Settings, json: bool) -> anyhow::Result<()> {
     let spinner = output::spinner("questions");
-    let report = clips(settings).map(|clips| Report::of(&clips));
+    let report = clips(settings).map(|clips| BaselineReport::of(&clips));
     spinner.finish_and_clear();
     let report = report?;
     match json {
@@ -104,10 +104,10 @@ fn report(settings: &Settings, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn record(folder: &Path, written: &Written) -> serde_json::Result<Value> {
-    let questions: serde_json::Map<String, Value> = Part::ALL
+fn record(folder: &Path, written: &DataSetSummary) -> serde_json::Result<Value> {
+    let questions: serde_json::Map<String, Value> = Split::ALL
         .into_iter()
-        .map(|part| (part.name().to_owned(), written.questions[part as usize].into()))
+        .map(|split| (split.name().to_owned(), written.questions[split as usize].into()))
         .collect();
     Ok(json!({
         "output": folder,
@@ -119,7 +119,7 @@ fn record(folder: &Path, written: &Written) -> serde_json::Result<Value> {
 }
 
 /// A line for each thing in the folder.
-fn summary(settings: &Settings, folder: &Path, written: &Written) -> String {
+fn summary(settings: &Settings, folder: &Path, written: &DataSetSummary) -> String {
     let mut lines = vec![format!(
         "{}: {} clips of {} frames, {} of them were there already",
         folder.join("videos").display(),
@@ -127,12 +127,12 @@ fn summary(settings: &Settings, folder: &Path, written: &Written) -> String {
         settings.frames(),
         figures::grouped(written.kept),
     )];
-    for part in Part::ALL {
-        let name = part.name();
+    for split in Split::ALL {
+        let name = split.name();
         lines.push(format!(
             "{}: {} questions; the same in {name}.json and {name}_open.json, captions in {name}_captions.json",
             folder.join(name).with_extension("csv").display(),
-            figures::grouped(written.questions[part as usize]),
+            figures::grouped(written.questions[split as usize]),
         ));
     }
     let all = &written.report.all;

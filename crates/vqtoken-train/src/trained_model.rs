@@ -1,0 +1,175 @@
+//! The model that is trained, with its tokenizer and all else that is saved with it: how a run gets it, and how it is written.
+
+use std::path::Path;
+
+use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, is_unused_by_design};
+use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
+use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
+use vqtoken_video::PixelSpec;
+
+use crate::config::{DataConfig, InitialModel, LoadedModel, NewModel, Part, TrainConfig};
+use crate::error::TrainError;
+use crate::init;
+use crate::tensors::training_device;
+use crate::tokenized_conversation::ConversationTokenizer;
+use crate::train_tokenizer::{MESSAGE_END, train_tokenizer};
+
+/// A model with everything that belongs to it, its parameters unpacked and on a device with gradients.
+#[derive(Debug)]
+pub(crate) struct TrainedModel {
+    /// Its shape.
+    pub(crate) config: OneVisionConfig,
+    /// Its parameters.
+    pub(crate) model: OneVision,
+    tokenizer: Tokenizer,
+    tokenizer_json: Vec<u8>,
+    template: ChatTemplate,
+    /// How frames become pixels.
+    pub(crate) pixel_spec: PixelSpec,
+}
+
+impl TrainedModel {
+    /// Initialises or loads the model that a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or damaged, or files do not belong together.
+    pub(crate) fn initial(run: &TrainConfig) -> Result<Self, TrainError> {
+        match &run.model {
+            InitialModel::New(new) => Self::new(new, run.seed, run.data.as_ref()),
+            InitialModel::Loaded(loaded) => {
+                let config = loaded.config.as_deref().map(read_config).transpose()?;
+                let (vq_attention, reinitialize) = (loaded.vq_attention.clone(), loaded.reinitialize.clone());
+                let load = Load { config, vq_attention, reinitialize, seed: run.seed };
+                let model = load.directory(&loaded.directory)?;
+                match loaded.reinitialize.contains(&Part::LanguageModel) {
+                    true => model.with_new_words(loaded, run.data.as_ref()),
+                    false => Ok(model),
+                }
+            }
+        }
+    }
+
+    fn new(new: &NewModel, seed: u64, data: Option<&DataConfig>) -> Result<Self, TrainError> {
+        let device = training_device();
+        let mut config = read_config(&new.config)?;
+        let (tokenizer, tokenizer_json) =
+            new_tokenizer(new.tokenizer.as_deref(), data, config.text.vocabulary)?;
+        config.text.end_tokens = tokenizer.id(MESSAGE_END).into_iter().collect();
+        let model = init::seeded(seed, &device, || OneVision::new(&config, &device));
+        Ok(Self {
+            model: init::with_structure(model, &config.text),
+            tokenizer,
+            tokenizer_json,
+            template: ChatTemplate::ChatMl,
+            pixel_spec: PixelSpec { size: config.vision.image_size, ..PixelSpec::default() },
+            config,
+        })
+    }
+
+    /// The same with the tokenizer of a language model that is initialised anew.
+    fn with_new_words(mut self, loaded: &LoadedModel, data: Option<&DataConfig>) -> Result<Self, TrainError> {
+        (self.tokenizer, self.tokenizer_json) =
+            new_tokenizer(loaded.tokenizer.as_deref(), data, self.config.text.vocabulary)?;
+        self.config.text.end_tokens = self.tokenizer.id(MESSAGE_END).into_iter().collect();
+        self.template = ChatTemplate::ChatMl;
+        if let Some(file) = &loaded.prototypes {
+            let embeddings = init::prototypes(file, &self.tokenizer, self.config.text.hidden_size)?;
+            self.model = init::with_embeddings(self.model, &embeddings);
+        }
+        Ok(self)
+    }
+
+    /// The same with the parameters that an earlier stage has written.
+    ///
+    /// # Errors
+    ///
+    /// If that model is damaged or has another shape.
+    pub(crate) fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
+        let load = Load { config: Some(self.config), vq_attention: None, reinitialize: Vec::new(), seed: 0 };
+        load.directory(directory)
+    }
+
+    /// Writes the model as a directory in the `transformers` layout.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub(crate) fn save(&self, directory: &Path) -> Result<(), TrainError> {
+        Ok(vqtoken_model::checkpoint::save(directory, &self.config, &self.model, &self.tokenizer_json)?)
+    }
+
+    /// How conversations become ids.
+    pub(crate) fn conversation_tokenizer(&self) -> ConversationTokenizer {
+        ConversationTokenizer { tokenizer: self.tokenizer.clone(), template: self.template.clone() }
+    }
+}
+
+/// How a stored model is loaded.
+struct Load {
+    /// The shape that it gets; without it, its own.
+    config: Option<OneVisionConfig>,
+    /// The VQ-attention that it gets; without it, that of its shape.
+    vq_attention: Option<VqAttentionConfig>,
+    /// Parts that are initialised anew.
+    reinitialize: Vec<Part>,
+    /// Seed of their parameters.
+    seed: u64,
+}
+
+impl Load {
+    fn directory(self, directory: &Path) -> Result<TrainedModel, TrainError> {
+        let device = training_device();
+        let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
+        let config_file = directory.join("config.json").display().to_string();
+        let stored = OneVisionConfig::parse(&config_file, &files.config)?;
+        let mut config = self.config.unwrap_or_else(|| stored.clone());
+        if self.vq_attention.is_some() {
+            config.vq_attention = self.vq_attention;
+        }
+        config.text.end_tokens.clone_from(&stored.text.end_tokens);
+        let mut new_parts = self.reinitialize;
+        if config.vq_attention != stored.vq_attention {
+            new_parts.push(Part::VqAttention);
+        }
+        let prefixes: Vec<&str> = new_parts.iter().flat_map(|part| part.prefixes()).copied().collect();
+        let mut filler = Filler::new(&weights);
+        filler.skip(&prefixes);
+        let new = init::seeded(self.seed, &device, || OneVision::new(&config, &device));
+        let model = filler.fill(init::with_structure(new, &config.text));
+        filler.finish(|name| {
+            is_unused_by_design(name, &config) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+        })?;
+        let tokenizer_file = directory.join("tokenizer.json");
+        Ok(TrainedModel {
+            tokenizer: Tokenizer::from_bytes(&tokenizer_file, &files.tokenizer, config.text.vocabulary)?,
+            template: files.template.clone(),
+            pixel_spec: files.pixel_spec(config.vision.image_size)?,
+            tokenizer_json: files.tokenizer,
+            model,
+            config,
+        })
+    }
+}
+
+/// The tokenizer in a file, or one trained on the data, and the bytes of its `tokenizer.json`.
+fn new_tokenizer(
+    file: Option<&Path>,
+    data: Option<&DataConfig>,
+    vocabulary: usize,
+) -> Result<(Tokenizer, Vec<u8>), TrainError> {
+    let (file, json) = match file {
+        Some(file) => {
+            let read = std::fs::read(file);
+            (file, read.map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?)
+        }
+        None => (Path::new("the trained tokenizer"), train_tokenizer(data, vocabulary)?),
+    };
+    Ok((Tokenizer::from_bytes(file, &json, vocabulary)?, json))
+}
+
+fn read_config(file: &Path) -> Result<OneVisionConfig, TrainError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
+    Ok(OneVisionConfig::parse(&file.display().to_string(), &text)?)
+}
