@@ -49,7 +49,6 @@ pub(super) fn commitment_loss(unit: Tensor<2>, codes: Tensor<2>, labels: &[u32])
 mod tests {
     use burn::tensor::Device;
     use vqtoken_core::{GridShape, IndexMap};
-    use vqtoken_model::VqAttention;
     use vqtoken_model::config::VqAttentionConfig;
 
     use super::*;
@@ -144,7 +143,7 @@ mod tests {
             VqAttentionConfig::Released { heads: 2, patches: 16, feed_forward: 24 },
         ] {
             device.seed(5);
-            let attention = VqAttention::new(&kind, D, &device);
+            let attention = kind.init(D, &device);
             check(&format!("{kind:?}"), |tokens| {
                 let codes = code_means(unit_rows(tokens), map.labels(), CODES);
                 weighted(attention.forward(codes, &map).unwrap())
