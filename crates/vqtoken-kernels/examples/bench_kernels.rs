@@ -87,7 +87,7 @@ fn linear(
         ("linear int8", PackedLinear::int8(kernels, &weights, outputs, inputs)?),
     ] {
         let layer = layer.with_bias(&bias)?;
-        let fused = Fused { activation: Activation::GeluTanh, residual: None };
+        let fused = Fused { activation: Some(Activation::GeluTanh), residual: None };
         layer.forward(&x, &mut y, fused)?;
         time(kernels, name, &shape, operations, layer.bytes() as f64, || {
             let _ = layer.forward(&x, &mut y, fused);

@@ -7,30 +7,31 @@ use crate::math::{normal_density, normal_distribution, sigmoid};
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, ShapeError};
 
-/// An activation function, applied to each output of a linear layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// An activation function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// No activation.
-    #[default]
-    Identity,
     /// GELU with the cumulative distribution function of the normal distribution: `x Phi(x)`.
     Gelu,
     /// The tanh approximation of GELU: `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (SigLIP).
     GeluTanh,
     /// SiLU: `x / (1 + e^-x)` (Qwen2).
     Silu,
+    /// `max(x, 0)`.
+    Relu,
 }
 
-/// An elementwise function and its derivative, on vectors.
+/// An elementwise function on vectors.
 pub(crate) trait Function {
     fn value<S: Simd>(s: S, x: S::F) -> S::F;
-    fn derivative<S: Simd>(s: S, x: S::F) -> S::F;
+    /// `dy` times the derivative at `x`.
+    fn gradient<S: Simd>(s: S, x: S::F, dy: S::F) -> S::F;
 }
 
 pub(crate) struct Identity;
 pub(crate) struct Gelu;
 pub(crate) struct GeluTanh;
 pub(crate) struct Silu;
+pub(crate) struct Relu;
 
 impl Function for Identity {
     #[inline(always)]
@@ -38,8 +39,8 @@ impl Function for Identity {
         x
     }
     #[inline(always)]
-    fn derivative<S: Simd>(s: S, _: S::F) -> S::F {
-        s.splat(1.0)
+    fn gradient<S: Simd>(_: S, _: S::F, dy: S::F) -> S::F {
+        dy
     }
 }
 
@@ -49,8 +50,8 @@ impl Function for Gelu {
         s.mul(x, normal_distribution(s, x))
     }
     #[inline(always)]
-    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
-        s.fma(x, normal_density(s, x), normal_distribution(s, x))
+    fn gradient<S: Simd>(s: S, x: S::F, dy: S::F) -> S::F {
+        s.mul(dy, s.fma(x, normal_density(s, x), normal_distribution(s, x)))
     }
 }
 
@@ -65,13 +66,13 @@ impl Function for GeluTanh {
         s.mul(x, sigmoid(s, s.mul(x, inner)))
     }
     #[inline(always)]
-    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
+    fn gradient<S: Simd>(s: S, x: S::F, dy: S::F) -> S::F {
         let square = s.mul(x, x);
         let inner = s.fma(square, s.splat(TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
         let gate = sigmoid(s, s.mul(x, inner));
         let inner_derivative = s.fma(square, s.splat(3.0 * TWICE_ROOT * CUBIC), s.splat(TWICE_ROOT));
         let rest = s.mul(s.mul(gate, s.sub(s.splat(1.0), gate)), s.mul(x, inner_derivative));
-        s.add(gate, rest)
+        s.mul(dy, s.add(gate, rest))
     }
 }
 
@@ -81,9 +82,22 @@ impl Function for Silu {
         s.mul(x, sigmoid(s, x))
     }
     #[inline(always)]
-    fn derivative<S: Simd>(s: S, x: S::F) -> S::F {
+    fn gradient<S: Simd>(s: S, x: S::F, dy: S::F) -> S::F {
         let gate = sigmoid(s, x);
-        s.mul(gate, s.fma(x, s.sub(s.splat(1.0), gate), s.splat(1.0)))
+        s.mul(dy, s.mul(gate, s.fma(x, s.sub(s.splat(1.0), gate), s.splat(1.0))))
+    }
+}
+
+impl Function for Relu {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        // Adding zero turns -0 into 0; NaN passes through.
+        s.select_gt(s.splat(0.0), x, s.splat(0.0), s.add(x, s.splat(0.0)))
+    }
+    #[inline(always)]
+    fn gradient<S: Simd>(s: S, x: S::F, dy: S::F) -> S::F {
+        // Not a product, which would turn some zeros into -0.
+        s.select_gt(x, s.splat(0.0), dy, Self::value(s, x))
     }
 }
 
@@ -96,10 +110,9 @@ fn apply<S: Simd, A: Function>(s: S, x: &mut [f32]) {
 }
 
 #[inline(always)]
-fn multiply_by_derivative<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
+fn apply_gradient<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32]) {
     for (x, dy) in x.chunks(S::LANES).zip(dy.chunks_mut(S::LANES)) {
-        let derivative = A::derivative(s, s.load_or(x, 0.0));
-        let dx = s.mul(s.load_or(dy, 0.0), derivative);
+        let dx = A::gradient(s, s.load_or(x, 0.0), s.load_or(dy, 0.0));
         s.store_some(dy, dx);
     }
 }
@@ -107,20 +120,20 @@ fn multiply_by_derivative<S: Simd, A: Function>(s: S, x: &[f32], dy: &mut [f32])
 #[inline(always)]
 fn forward<S: Simd>(s: S, activation: Activation, x: &mut [f32]) {
     match activation {
-        Activation::Identity => {}
         Activation::Gelu => apply::<S, Gelu>(s, x),
         Activation::GeluTanh => apply::<S, GeluTanh>(s, x),
         Activation::Silu => apply::<S, Silu>(s, x),
+        Activation::Relu => apply::<S, Relu>(s, x),
     }
 }
 
 #[inline(always)]
 fn backward<S: Simd>(s: S, activation: Activation, x: &[f32], dy: &mut [f32]) {
     match activation {
-        Activation::Identity => {}
-        Activation::Gelu => multiply_by_derivative::<S, Gelu>(s, x, dy),
-        Activation::GeluTanh => multiply_by_derivative::<S, GeluTanh>(s, x, dy),
-        Activation::Silu => multiply_by_derivative::<S, Silu>(s, x, dy),
+        Activation::Gelu => apply_gradient::<S, Gelu>(s, x, dy),
+        Activation::GeluTanh => apply_gradient::<S, GeluTanh>(s, x, dy),
+        Activation::Silu => apply_gradient::<S, Silu>(s, x, dy),
+        Activation::Relu => apply_gradient::<S, Relu>(s, x, dy),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Silu};
+use crate::activation::{Activation, Function, Gelu, GeluTanh, Identity, Relu, Silu};
 use crate::shared_rows::{SharedRows, prefetch};
 use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
 
@@ -16,7 +16,7 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) add_output: bool,
     /// `[columns]`
     pub(crate) bias: Option<&'a [f32]>,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Option<Activation>,
     /// `[rows, columns]`
     pub(crate) residual: Option<&'a [f32]>,
 }
@@ -161,10 +161,11 @@ impl OutputTile<'_> {
 #[inline(always)]
 fn finish_any<S: Simd>(s: S, tile: &[f32], stride: usize, output: &OutputTile<'_>, epilogue: &Epilogue<'_>) {
     match (output.last, epilogue.activation) {
-        (false, _) | (true, Activation::Identity) => finish::<S, Identity>(s, tile, stride, output, epilogue),
-        (true, Activation::Gelu) => finish::<S, Gelu>(s, tile, stride, output, epilogue),
-        (true, Activation::GeluTanh) => finish::<S, GeluTanh>(s, tile, stride, output, epilogue),
-        (true, Activation::Silu) => finish::<S, Silu>(s, tile, stride, output, epilogue),
+        (false, _) | (true, None) => finish::<S, Identity>(s, tile, stride, output, epilogue),
+        (true, Some(Activation::Gelu)) => finish::<S, Gelu>(s, tile, stride, output, epilogue),
+        (true, Some(Activation::GeluTanh)) => finish::<S, GeluTanh>(s, tile, stride, output, epilogue),
+        (true, Some(Activation::Silu)) => finish::<S, Silu>(s, tile, stride, output, epilogue),
+        (true, Some(Activation::Relu)) => finish::<S, Relu>(s, tile, stride, output, epilogue),
     }
 }
 
@@ -184,12 +185,11 @@ fn multiply_and_finish_generic<S: Simd>(
         return finish_any(s, tile, S::NR, output, epilogue);
     }
     match (output.last, epilogue.activation) {
-        (false, _) | (true, Activation::Identity) => {
-            full_tile::<S, Identity>(s, left, right, output, epilogue)
-        }
-        (true, Activation::Gelu) => full_tile::<S, Gelu>(s, left, right, output, epilogue),
-        (true, Activation::GeluTanh) => full_tile::<S, GeluTanh>(s, left, right, output, epilogue),
-        (true, Activation::Silu) => full_tile::<S, Silu>(s, left, right, output, epilogue),
+        (false, _) | (true, None) => full_tile::<S, Identity>(s, left, right, output, epilogue),
+        (true, Some(Activation::Gelu)) => full_tile::<S, Gelu>(s, left, right, output, epilogue),
+        (true, Some(Activation::GeluTanh)) => full_tile::<S, GeluTanh>(s, left, right, output, epilogue),
+        (true, Some(Activation::Silu)) => full_tile::<S, Silu>(s, left, right, output, epilogue),
+        (true, Some(Activation::Relu)) => full_tile::<S, Relu>(s, left, right, output, epilogue),
     }
 }
 

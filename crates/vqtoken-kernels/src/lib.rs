@@ -12,7 +12,7 @@
 //! let kernels = Kernels::from_env()?;
 //! let layer = PackedLinear::f32(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2)?.with_bias(&[0.5, -20.0])?;
 //! let mut y = [0.0; 2];
-//! layer.forward(&[1.0, 1.0], &mut y, Fused { activation: Activation::Gelu, residual: Some(&[0.0, 1.0]) })?;
+//! layer.forward(&[1.0, 1.0], &mut y, Fused { activation: Some(Activation::Gelu), residual: Some(&[0.0, 1.0]) })?;
 //! assert!((y[0] - 3.5).abs() < 1e-3 && y[1] == 1.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

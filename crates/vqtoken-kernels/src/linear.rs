@@ -45,7 +45,7 @@ enum Weights {
 #[derive(Clone, Copy, Default)]
 pub struct Fused<'a> {
     /// Applied after the bias.
-    pub activation: Activation,
+    pub activation: Option<Activation>,
     /// Added last, `[M, outputs]`.
     pub residual: Option<&'a [f32]>,
 }

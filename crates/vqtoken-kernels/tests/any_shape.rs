@@ -6,7 +6,7 @@ mod common;
 use common::{Unaligned, all_kernels, assert_close, values};
 use half::bf16;
 use proptest::prelude::*;
-use vqtoken_kernels::{Activation, AttentionShape, Causality, Fused, Layout, Matrix, PackedLinear};
+use vqtoken_kernels::{AttentionShape, Causality, Fused, Layout, Matrix, PackedLinear};
 
 /// `x [M, K]` times the transpose of `w [N, K]`.
 fn product(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f64> {
@@ -37,7 +37,7 @@ proptest! {
         for kernels in all_kernels() {
             let layer = PackedLinear::f32(kernels, &w, outputs, inputs).unwrap().with_bias(&bias).unwrap();
             let mut y = Unaligned::poisoned(rows * outputs, offset);
-            let fused = Fused { activation: Activation::Identity, residual: Some(residual.get()) };
+            let fused = Fused { activation: None, residual: Some(residual.get()) };
             layer.forward(x.get(), y.get_mut(), fused).unwrap();
             y.assert_untouched();
             assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);

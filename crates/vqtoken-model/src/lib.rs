@@ -32,4 +32,4 @@ pub use vq_attention::{
     AttentionError, HashVqAttention, HashVqAttentionConfig, PaperVqAttention, PaperVqAttentionConfig,
     ReleasedVqAttention, ReleasedVqAttentionConfig, VqAttention,
 };
-pub use vqtoken_nn::Precision;
+pub use vqtoken_nn::{Precision, PrecisionError};

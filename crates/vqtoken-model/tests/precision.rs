@@ -83,8 +83,8 @@ fn auto_is_what_the_checkpoint_is_stored_in() {
     let folder = tempfile::tempdir().unwrap();
     let directory = small::write(folder.path(), "model", &config());
     let auto = VideoLlm::load(&directory).unwrap().precision();
-    assert_eq!(auto, Precision::Auto.resolve(false));
-    assert_eq!(Precision::Auto.resolve(true), Precision::Bf16);
+    assert_eq!(auto, Precision::Auto.resolve(Precision::F32));
+    assert_eq!(Precision::Auto.resolve(Precision::Bf16), Precision::Bf16);
 }
 
 #[test]

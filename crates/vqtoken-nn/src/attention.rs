@@ -2,14 +2,13 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, assert_shape};
 
-use crate::kernel_ops::both;
 use crate::kv_cache::KvCache;
 use crate::linear::{Linear, LinearConfig};
-use crate::ops;
-use crate::pack_layers;
 use crate::rotary::RotaryAngles;
+use crate::thread_pool::join_for_single_row;
+use crate::{Causality, ops, pack_layers};
 
 /// Configuration of a [`MultiHeadAttention`] layer.
 #[derive(Config, Debug)]
@@ -18,14 +17,14 @@ pub struct MultiHeadAttentionConfig {
     pub d_model: usize,
     /// Query heads.
     pub heads: usize,
-    /// Key and value heads; fewer than `heads` makes it grouped-query attention.
-    pub key_heads: usize,
-    /// Features of a head.
-    pub head_dim: usize,
-    /// Whether queries, keys and values have a bias.
+    /// Key and value heads, by default `heads`; fewer make it grouped-query attention.
+    pub kv_heads: Option<usize>,
+    /// Features of a head, by default `d_model / heads`.
+    pub head_dim: Option<usize>,
+    /// Whether the query, key and value projections have a bias.
     #[config(default = true)]
     pub input_bias: bool,
-    /// Whether the output has a bias.
+    /// Whether the output projection has a bias.
     #[config(default = true)]
     pub output_bias: bool,
 }
@@ -35,9 +34,9 @@ pub struct MultiHeadAttentionConfig {
 pub struct MultiHeadAttention {
     /// `d_model` to `heads * head_dim`.
     pub q_proj: Linear,
-    /// `d_model` to `key_heads * head_dim`.
+    /// `d_model` to `kv_heads * head_dim`.
     pub k_proj: Linear,
-    /// `d_model` to `key_heads * head_dim`.
+    /// `d_model` to `kv_heads * head_dim`.
     pub v_proj: Linear,
     /// `heads * head_dim` to `d_model`.
     pub out_proj: Linear,
@@ -46,38 +45,36 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttentionConfig {
-    /// As many key heads as query heads, which share the features evenly.
-    pub fn even(d_model: usize, heads: usize) -> Self {
-        Self::new(d_model, heads, heads, d_model / heads)
-    }
-
-    /// A layer with parameters drawn as in [`LinearConfig::init`].
+    /// A layer with parameters initialized as in [`LinearConfig::init`].
     pub fn init(&self, device: &Device) -> MultiHeadAttention {
+        let head_dim = self.head_dim.unwrap_or(self.d_model / self.heads.max(1));
+        let d_query = self.heads * head_dim;
+        let d_key = self.kv_heads.unwrap_or(self.heads) * head_dim;
         let linear =
             |d_input, d_output, bias| LinearConfig::new(d_input, d_output).with_bias(bias).init(device);
-        let (inner, key_inner) = (self.heads * self.head_dim, self.key_heads * self.head_dim);
         MultiHeadAttention {
-            q_proj: linear(self.d_model, inner, self.input_bias),
-            k_proj: linear(self.d_model, key_inner, self.input_bias),
-            v_proj: linear(self.d_model, key_inner, self.input_bias),
-            out_proj: linear(inner, self.d_model, self.output_bias),
-            head_dim: self.head_dim,
+            q_proj: linear(self.d_model, d_query, self.input_bias),
+            k_proj: linear(self.d_model, d_key, self.input_bias),
+            v_proj: linear(self.d_model, d_key, self.input_bias),
+            out_proj: linear(d_query, self.d_model, self.output_bias),
+            head_dim,
         }
     }
 }
 
 impl MultiHeadAttention {
-    /// Every token attends to every token of the same batch entry; the output is added to `residual`.
+    /// Self-attention: every token attends to every token of its sequence. The output is added to `residual`.
     ///
     /// # Shapes
     ///
     /// - x, residual, output: `[batch, n, d_model]`
     pub fn forward_added(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        let attended = self.attend(x.clone(), x);
-        self.out_proj.forward_added(attended, residual)
+        assert_shape!(residual, [.., self.q_proj.d_input()]);
+        let attended = self.attend(x.clone(), x); // [batch, n, heads * head_dim]
+        self.out_proj.forward_added(attended, residual) // [batch, n, d_model]
     }
 
-    /// Every token attends to every token of the same batch entry.
+    /// Self-attention: every token attends to every token of its sequence.
     ///
     /// # Shapes
     ///
@@ -86,18 +83,19 @@ impl MultiHeadAttention {
         self.forward_cross(x.clone(), x)
     }
 
-    /// Tokens of `x` attend to those of `memory`.
+    /// Cross-attention: tokens of `x` attend to those of `memory`.
     ///
     /// # Shapes
     ///
     /// - x, output: `[batch, n, d_model]`
     /// - memory: `[batch, m, d_model]`
     pub fn forward_cross(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-        self.out_proj.forward(self.attend(x, memory))
+        let attended = self.attend(x, memory); // [batch, n, heads * head_dim]
+        self.out_proj.forward(attended) // [batch, n, d_model]
     }
 
-    /// Tokens attend to those before them: the ones in `cache`, which this call extends, and the ones in `x`. The output
-    /// is added to `residual`.
+    /// Causal self-attention: tokens attend to the ones in `cache`, to those of `x` before them and to themselves. The keys
+    /// and values of `x` are added to `cache`, the output to `residual`.
     ///
     /// # Shapes
     ///
@@ -109,33 +107,40 @@ impl MultiHeadAttention {
         angles: &RotaryAngles,
         cache: &mut KvCache,
     ) -> Tensor<3> {
-        let project = |projection: &Linear, x: &Tensor<3>| self.split(projection.forward(x.clone()));
-        let (query, (key, value)) = both(
-            x.dims()[1],
-            || angles.rotate(project(&self.q_proj, &x)),
-            || (angles.rotate(project(&self.k_proj, &x)), project(&self.v_proj, &x)),
+        let [batch, n, _] = x.dims();
+        assert_shape!(x, [batch, n, self.q_proj.d_input()]);
+        assert_shape!(residual, [batch, n, self.q_proj.d_input()]);
+        let project = |projection: &Linear, x: &Tensor<3>| self.split_heads(projection.forward(x.clone()));
+        let (query, (key, value)) = join_for_single_row(
+            n,
+            || angles.rotate(project(&self.q_proj, &x)), // [batch, n, heads, head_dim]
+            || (angles.rotate(project(&self.k_proj, &x)), project(&self.v_proj, &x)), // [batch, n, kv_heads, head_dim]
         );
-        let (keys, values) = cache.extend(key, value);
-        self.out_proj.forward_added(merge(ops::attention(query, keys, values, true)), residual)
+        let (keys, values) = cache.extend(key, value); // [batch, cached + n, kv_heads, head_dim]
+        let attended = ops::attention(query, keys, values, Causality::Causal); // [batch, n, heads, head_dim]
+        self.out_proj.forward_added(merge_heads(attended), residual) // [batch, n, d_model]
     }
 
-    /// What the heads gather, side by side: `[batch, n, heads * head_dim]`.
+    /// Attention without the output projection, `[batch, n, heads * head_dim]`.
     fn attend(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-        let query = self.split(self.q_proj.forward(x));
-        let key = self.split(self.k_proj.forward(memory.clone()));
-        let value = self.split(self.v_proj.forward(memory));
-        merge(ops::attention(query, key, value, false))
+        let ([batch, n, _], [_, m, _]) = (x.dims(), memory.dims());
+        assert_shape!(x, [batch, n, self.q_proj.d_input()]);
+        assert_shape!(memory, [batch, m, self.k_proj.d_input()]);
+        let query = self.split_heads(self.q_proj.forward(x)); // [batch, n, heads, head_dim]
+        let key = self.split_heads(self.k_proj.forward(memory.clone())); // [batch, m, kv_heads, head_dim]
+        let value = self.split_heads(self.v_proj.forward(memory)); // [batch, m, kv_heads, head_dim]
+        merge_heads(ops::attention(query, key, value, Causality::Bidirectional))
     }
 
     /// `[batch, n, heads * head_dim]` to `[batch, n, heads, head_dim]`.
-    fn split(&self, x: Tensor<3>) -> Tensor<4> {
-        let [batch, n, inner] = x.dims();
-        x.reshape([batch, n, inner / self.head_dim, self.head_dim])
+    fn split_heads(&self, x: Tensor<3>) -> Tensor<4> {
+        let [batch, n, features] = x.dims();
+        x.reshape([batch, n, features / self.head_dim, self.head_dim])
     }
 }
 
 /// `[batch, n, heads, head_dim]` to `[batch, n, heads * head_dim]`.
-fn merge(x: Tensor<4>) -> Tensor<3> {
+fn merge_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, n, heads, head_dim] = x.dims();
     x.reshape([batch, n, heads * head_dim])
 }
@@ -145,16 +150,17 @@ pack_layers!(MultiHeadAttention { q_proj, k_proj, v_proj, out_proj });
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotary::Rotary;
-    use crate::testing::{assert_close, numbers};
+    use crate::rotary::RotaryConfig;
+    use crate::testing::{assert_close, values};
 
     #[test]
-    fn a_step_with_the_cache_equals_the_whole_prompt() {
+    fn steps_with_the_cache_equal_one_pass_over_the_prompt() {
         let device = Device::flex();
-        let layer = MultiHeadAttentionConfig::new(12, 6, 2, 4).init(&device);
-        let rotary = Rotary::new(4, 1e4);
+        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
+        let layer = config.init(&device);
+        let rotary = RotaryConfig::new(4).init();
         let (n, d) = (7, 12);
-        let x = Tensor::<1>::from_floats(numbers(n * d, 5).as_slice(), &device).reshape([1, n, d]);
+        let x = Tensor::<1>::from_floats(values(n * d, 5).as_slice(), &device).reshape([1, n, d]);
 
         let positions: Vec<usize> = (0..n).collect();
         let angles = rotary.angles(&positions);

@@ -1,59 +1,76 @@
-//! A table of learnt vectors: words or positions.
+//! A table of learned vectors, for tokens or positions.
 
+use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 
 use crate::ops;
 use crate::packed::{Pack, PackLayers, Packed};
 
-/// Rows looked up by number.
+/// Configuration of an [`Embedding`].
+#[derive(Config, Debug)]
+pub struct EmbeddingConfig {
+    /// Number of vectors.
+    pub n_embedding: usize,
+    /// Features of a vector.
+    pub d_model: usize,
+}
+
+/// A table of vectors, looked up by index.
 #[derive(Module, Debug)]
 pub struct Embedding {
-    /// `[rows, d]`, drawn from N(0, 0.02).
+    /// `[n_embedding, d_model]`, initialized from N(0, 0.02).
     pub weight: Param<Tensor<2>>,
-    /// Stands for the weight, which then is never drawn, in models that only infer.
+    /// Replaces the weight, which is then never initialized. For inference only.
     #[module(skip)]
     packed: Option<Packed>,
 }
 
-impl Embedding {
-    /// A table of `rows` vectors of `d` features.
-    pub fn new(rows: usize, d: usize, device: &Device) -> Self {
-        Self { weight: Initializer::Normal { mean: 0.0, std: 0.02 }.init([rows, d], device), packed: None }
+impl EmbeddingConfig {
+    /// A table that is initialized on first use.
+    pub fn init(&self, device: &Device) -> Embedding {
+        let normal = Initializer::Normal { mean: 0.0, std: 0.02 };
+        Embedding { weight: normal.init([self.n_embedding, self.d_model], device), packed: None }
     }
+}
 
-    /// The rows `ids`, in their order.
+impl Embedding {
+    /// The vectors of `ids`, in their order.
     ///
     /// # Shapes
     ///
-    /// - output: `[ids, d]`
+    /// - output: `[ids.len(), d_model]`
     ///
     /// # Panics
     ///
-    /// Panics if an id is not a row of the table.
+    /// Panics if an id is not below `n_embedding`.
     pub fn forward(&self, ids: &[u32]) -> Tensor<2> {
+        let [n_embedding, d_model] = self.shape();
+        assert!(
+            ids.iter().all(|&id| (id as usize) < n_embedding),
+            "embedding: ids must be below {n_embedding}"
+        );
         if let Some(packed) = &self.packed {
             let rows: Vec<f32> = ids.iter().flat_map(|&id| packed.row(id as usize)).collect();
-            let shape = [ids.len(), packed.inputs()];
-            return Tensor::from_data(TensorData::new(rows, shape), &self.weight.lazy_device());
+            let data = TensorData::new(rows, [ids.len(), d_model]);
+            return Tensor::from_data(data, &self.weight.lazy_device());
         }
         let weight = self.weight.val();
-        let [rows, _] = weight.dims();
-        assert!(ids.iter().all(|&id| (id as usize) < rows), "embedding: an id is not below {rows}");
-        let ids: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-        let count = ids.len();
-        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [count]), &weight.device());
-        weight.select(0, ids)
+        let indices: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [ids.len()]), &weight.device());
+        weight.select(0, indices)
     }
 
-    /// The dot product of every row with every input: the output layer of models that tie it to the table.
+    /// The dot products of the inputs with every vector: the output layer of models with tied embeddings.
     ///
     /// # Shapes
     ///
-    /// - x: `[n, d]`
-    /// - output: `[n, rows]`
+    /// - x: `[n, d_model]`
+    /// - output: `[n, n_embedding]`
     pub fn scores(&self, x: Tensor<2>) -> Tensor<2> {
+        let [_, d_model] = self.shape();
+        assert_shape!(x, [_, d_model]);
         match &self.packed {
             Some(packed) => ops::packed_linear(x, packed, None, None),
             None => ops::linear(x, self.weight.val(), None),

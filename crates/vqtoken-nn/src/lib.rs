@@ -1,24 +1,26 @@
 #![doc = include_str!("../README.md")]
 
-pub mod attention;
-pub mod embedding;
-pub mod feed_forward;
-pub mod kernel_ops;
-pub mod kv_cache;
-pub mod linear;
-pub mod norm;
+mod attention;
+mod embedding;
+mod feed_forward;
+mod kernel_ops;
+mod kv_cache;
+mod linear;
+mod norm;
 pub mod ops;
-pub mod packed;
-pub mod rotary;
+mod packed;
+mod rotary;
 #[cfg(test)]
 mod testing;
+mod thread_pool;
 
 pub use attention::{MultiHeadAttention, MultiHeadAttentionConfig};
-pub use embedding::Embedding;
-pub use feed_forward::{FeedForward, GatedFeedForward};
+pub use embedding::{Embedding, EmbeddingConfig};
+pub use feed_forward::{FeedForward, FeedForwardConfig, GatedFeedForward, GatedFeedForwardConfig};
 pub use kv_cache::KvCache;
 pub use linear::{Linear, LinearConfig};
-pub use norm::{LayerNorm, RmsNorm};
-pub use ops::Activation;
-pub use packed::{Pack, PackLayers, Packed, Precision};
-pub use rotary::{Rotary, RotaryAngles};
+pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
+pub use packed::{Pack, PackLayers, Packed, Precision, PrecisionError};
+pub use rotary::{Rotary, RotaryAngles, RotaryConfig};
+pub use thread_pool::in_thread_pool;
+pub use vqtoken_kernels::{Activation, Causality};

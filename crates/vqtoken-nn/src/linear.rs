@@ -1,12 +1,12 @@
-//! A linear layer whose weight has the shape of the public checkpoints.
+//! The linear layer. Its weight has the shape that public checkpoints use.
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, assert_shape};
 
-use crate::ops::{self, Activation};
 use crate::packed::{Pack, PackLayers, Packed};
+use crate::{Activation, ops};
 
 /// Configuration of a [`Linear`] layer.
 #[derive(Config, Debug)]
@@ -23,17 +23,17 @@ pub struct LinearConfig {
 /// `y = x @ weight^T + bias`.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[d_output, d_input]`, drawn from `U(-k, k)` with `k = sqrt(1 / d_input)`.
+    /// `[d_output, d_input]`, initialized from `U(-k, k)` with `k = sqrt(1 / d_input)`.
     pub weight: Param<Tensor<2>>,
-    /// `[d_output]`, drawn likewise.
+    /// `[d_output]`, initialized in the same way.
     pub bias: Option<Param<Tensor<1>>>,
-    /// Stands for weight and bias, which then are never drawn, in models that only infer.
+    /// Replaces weight and bias, which are then never initialized. For inference only.
     #[module(skip)]
     packed: Option<Packed>,
 }
 
 impl LinearConfig {
-    /// A layer whose parameters are drawn when they are first read.
+    /// A layer whose parameters are initialized on first use.
     pub fn init(&self, device: &Device) -> Linear {
         let bound = (1.0 / self.d_input.max(1) as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
@@ -46,6 +46,11 @@ impl LinearConfig {
 }
 
 impl Linear {
+    /// Features of the input.
+    pub(crate) fn d_input(&self) -> usize {
+        self.shape()[1]
+    }
+
     /// # Shapes
     ///
     /// - x: `[.., d_input]`
@@ -54,7 +59,7 @@ impl Linear {
         self.apply(x, None, None)
     }
 
-    /// The layer and a non-linearity behind it.
+    /// The layer followed by an activation.
     ///
     /// # Shapes
     ///
@@ -80,12 +85,19 @@ impl Linear {
         activation: Option<Activation>,
         residual: Option<Tensor<D>>,
     ) -> Tensor<D> {
+        let [d_output, d_input] = self.shape();
+        assert_shape!(x, [.., d_input]);
+        if let Some(residual) = &residual {
+            let mut expected = x.dims();
+            expected[D - 1] = d_output;
+            assert_eq!(residual.dims(), expected, "linear: shape of the residual");
+        }
         if let Some(packed) = &self.packed {
             return ops::packed_linear(x, packed, activation, residual);
         }
         let mut y = ops::linear(x, self.weight.val(), self.bias.as_ref().map(|bias| bias.val()));
         if let Some(activation) = activation {
-            y = activation.forward(y);
+            y = ops::activate(y, activation);
         }
         match residual {
             Some(residual) => residual + y,

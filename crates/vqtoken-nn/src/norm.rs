@@ -1,61 +1,90 @@
 //! The two normalizations: SigLIP's layer norm and Qwen2's RMS norm.
 
+use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::ops;
+
+/// Configuration of a [`LayerNorm`].
+#[derive(Config, Debug)]
+pub struct LayerNormConfig {
+    /// Features of a token.
+    pub d_model: usize,
+    /// Added to the variance.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+}
 
 /// Layer normalization over the last axis.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
-    /// `[d]`, ones at first.
+    /// `[d_model]`, initialized to ones.
     pub weight: Param<Tensor<1>>,
-    /// `[d]`, zeros at first.
+    /// `[d_model]`, initialized to zeros.
     pub bias: Param<Tensor<1>>,
-    /// Added to the variance.
     #[module(skip)]
-    pub epsilon: f64,
+    epsilon: f64,
+}
+
+impl LayerNormConfig {
+    /// A layer with initial parameters.
+    pub fn init(&self, device: &Device) -> LayerNorm {
+        LayerNorm {
+            weight: Initializer::Ones.init([self.d_model], device),
+            bias: Initializer::Zeros.init([self.d_model], device),
+            epsilon: self.epsilon,
+        }
+    }
 }
 
 impl LayerNorm {
-    /// A layer over `d` features.
-    pub fn new(d: usize, epsilon: f64, device: &Device) -> Self {
-        Self {
-            weight: Initializer::Ones.init([d], device),
-            bias: Initializer::Zeros.init([d], device),
-            epsilon,
-        }
-    }
-
     /// # Shapes
     ///
-    /// - x, output: `[.., d]`
+    /// - x, output: `[.., d_model]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        ops::layer_norm(x, self.weight.val(), self.bias.val(), self.epsilon)
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let [d_model] = weight.dims();
+        assert_shape!(x, [.., d_model]);
+        ops::layer_norm(x, weight, bias, self.epsilon)
     }
+}
+
+/// Configuration of an [`RmsNorm`].
+#[derive(Config, Debug)]
+pub struct RmsNormConfig {
+    /// Features of a token.
+    pub d_model: usize,
+    /// Added to the mean square.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
 }
 
 /// Root-mean-square normalization over the last axis.
 #[derive(Module, Debug)]
 pub struct RmsNorm {
-    /// `[d]`, ones at first.
+    /// `[d_model]`, initialized to ones.
     pub weight: Param<Tensor<1>>,
-    /// Added to the mean square.
     #[module(skip)]
-    pub epsilon: f64,
+    epsilon: f64,
+}
+
+impl RmsNormConfig {
+    /// A layer with initial parameters.
+    pub fn init(&self, device: &Device) -> RmsNorm {
+        RmsNorm { weight: Initializer::Ones.init([self.d_model], device), epsilon: self.epsilon }
+    }
 }
 
 impl RmsNorm {
-    /// A layer over `d` features.
-    pub fn new(d: usize, epsilon: f64, device: &Device) -> Self {
-        Self { weight: Initializer::Ones.init([d], device), epsilon }
-    }
-
     /// # Shapes
     ///
-    /// - x, output: `[.., d]`
+    /// - x, output: `[.., d_model]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        ops::rms_norm(x, self.weight.val(), self.epsilon)
+        let weight = self.weight.val();
+        let [d_model] = weight.dims();
+        assert_shape!(x, [.., d_model]);
+        ops::rms_norm(x, weight, self.epsilon)
     }
 }

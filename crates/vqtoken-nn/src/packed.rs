@@ -1,34 +1,42 @@
-//! Weights of linear layers packed for the kernels, and the precision that they are kept in.
+//! Packed weights of linear layers, and the precision that they are stored in.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use vqtoken_kernels::PackedLinear;
+use vqtoken_kernels::{Kernels, PackedLinear, WeightKind};
 
-use crate::kernel_ops::kernels;
-
-/// How the weights of linear layers are kept, and multiplied, for inference.
+/// The precision in which inference stores and multiplies the weights of linear layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
-    /// bf16 where the CPU multiplies it natively or where the checkpoint is bf16 already, else `f32`.
+    /// bf16 if the CPU multiplies it natively or the checkpoint is stored in bf16, else `f32`.
     #[default]
     Auto,
     /// Four bytes a weight.
     F32,
-    /// Two bytes a weight; activations are rounded to bf16 too where the CPU multiplies bf16 natively.
+    /// Two bytes a weight; activations are rounded to bf16 too if the CPU multiplies it natively.
     Bf16,
-    /// One byte a weight, one scale an output channel; activations are rounded to int8 with one scale a token.
+    /// One byte a weight and one scale an output channel; activations are quantized to int8 with one scale a token.
     Int8,
 }
 
 impl Precision {
-    /// What is meant for weights that are stored as bf16 (`stored_bf16`) or as something wider: never `Auto`.
-    pub fn resolve(self, stored_bf16: bool) -> Self {
+    /// Replaces `Auto` by the precision to use for weights that a checkpoint stores as `stored`; never returns `Auto`.
+    pub fn resolve(self, stored: Self) -> Self {
         match self {
-            Self::Auto if stored_bf16 || kernels().multiplies_bf16() => Self::Bf16,
+            Self::Auto if stored == Self::Bf16 || Kernels::global().multiplies_bf16() => Self::Bf16,
             Self::Auto => Self::F32,
             other => other,
+        }
+    }
+
+    /// The type of packed weights; `f32` for an unresolved `Auto`.
+    pub fn weight_kind(self) -> WeightKind {
+        match self {
+            Self::Auto | Self::F32 => WeightKind::F32,
+            Self::Bf16 => WeightKind::Bf16,
+            Self::Int8 => WeightKind::Int8,
         }
     }
 }
@@ -45,25 +53,34 @@ impl fmt::Display for Precision {
 }
 
 impl FromStr for Precision {
-    type Err = String;
+    type Err = PrecisionError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, PrecisionError> {
         match text {
             "auto" => Ok(Self::Auto),
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
             "int8" => Ok(Self::Int8),
-            _ => Err(format!("{text:?} is no precision: give auto, f32, bf16 or int8")),
+            _ => Err(PrecisionError { text: text.to_owned() }),
         }
     }
 }
 
-/// The packed weights, and bias, of a linear layer; shared by clones of the model.
+/// The text is not the name of a precision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid precision {text:?}: expected auto, f32, bf16 or int8")]
+#[non_exhaustive]
+pub struct PrecisionError {
+    /// The text given.
+    pub text: String,
+}
+
+/// The packed weights and the bias of a linear layer. Clones share them.
 #[derive(Clone)]
 pub struct Packed(Arc<PackedLinear>);
 
 impl Packed {
-    /// Takes weights that have been packed.
+    /// Wraps packed weights.
     pub fn new(weights: PackedLinear) -> Self {
         Self(Arc::new(weights))
     }
@@ -78,16 +95,16 @@ impl Packed {
         self.0.outputs()
     }
 
-    /// Bytes that the weights take.
+    /// Bytes of the weights.
     pub fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
-    /// The weights of one output, `[d_input]`, as they are kept.
+    /// The weights of one output, `[d_input]`, as they are stored.
     ///
     /// # Panics
     ///
-    /// Panics if there is no such output.
+    /// Panics if `output` is not below the number of outputs.
     pub fn row(&self, output: usize) -> Vec<f32> {
         self.0.row(output)
     }
@@ -102,19 +119,19 @@ pub trait Pack {
     /// `[d_output, d_input]`
     fn shape(&self) -> [usize; 2];
 
-    /// Whether the packed weights are to hold a bias.
+    /// Whether the layer has a bias.
     fn has_bias(&self) -> bool;
 
-    /// Bytes of its packed weights, 0 if it has none.
+    /// Bytes of its packed weights; 0 if it is not packed.
     fn packed_bytes(&self) -> usize;
 
-    /// Puts packed weights, of the layer's shape, in the place of its parameters.
+    /// Replaces the parameters by packed weights of the same shape.
     fn set_packed(&mut self, packed: Packed);
 }
 
-/// A module that has such layers somewhere inside.
+/// A module that contains layers whose weights can be packed.
 pub trait PackLayers {
-    /// Calls `visit` with each of them and with its path, as checkpoints name it.
+    /// Calls `visit` with the path of each such layer, as checkpoints name it, and the layer.
     fn for_each_packable(&mut self, path: &str, visit: &mut dyn FnMut(&str, &mut dyn Pack));
 }
 
@@ -134,7 +151,7 @@ impl<T: PackLayers> PackLayers for Vec<T> {
     }
 }
 
-/// Implements [`PackLayers`] for a module by naming the fields that have layers to pack.
+/// Implements [`PackLayers`] for a module, given the fields that contain such layers.
 #[macro_export]
 macro_rules! pack_layers {
     ($module:ty { $($field:ident),+ $(,)? }) => {

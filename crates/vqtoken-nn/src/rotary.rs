@@ -1,36 +1,54 @@
-//! Rotary position embedding (Su et al., 2021) in the half-split form of Qwen2 and Llama.
+//! Rotary position embedding (Su et al., 2021) in the half-split layout of Qwen2 and Llama.
 
+use burn::config::Config;
 use burn::tensor::Tensor;
 
 use crate::kernel_ops::Angles;
 use crate::ops;
 
-/// Turns pairs of features `(i, i + head_dim / 2)` by an angle that grows with the position.
+/// Configuration of a [`Rotary`] embedding.
+#[derive(Config, Debug)]
+pub struct RotaryConfig {
+    /// Features of a head, an even number.
+    pub head_dim: usize,
+    /// The base of the wavelengths; Qwen2 uses 1e6.
+    #[config(default = 1e4)]
+    pub theta: f32,
+}
+
+/// Rotates pairs of features `(i, i + head_dim / 2)` by an angle proportional to the position.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotary {
     head_dim: usize,
     theta: f32,
 }
 
-/// Cosines and sines of some positions, shared by all layers of a forward pass.
+/// Cosines and sines of the angles of some positions, shared by all layers of a forward pass.
 #[derive(Clone, Debug)]
 pub struct RotaryAngles(Angles);
 
-impl Rotary {
-    /// `head_dim` is even; `theta` is the base of the wavelengths (1e6 for Qwen2).
-    pub fn new(head_dim: usize, theta: f32) -> Self {
-        Self { head_dim, theta }
+impl RotaryConfig {
+    /// The embedding; it has no parameters.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `head_dim` is odd.
+    pub fn init(&self) -> Rotary {
+        assert!(self.head_dim.is_multiple_of(2), "rotary: head_dim {} must be even", self.head_dim);
+        Rotary { head_dim: self.head_dim, theta: self.theta }
     }
+}
 
-    /// Angles of positions, computed in f32 as the public implementations do: `[n]` of them for all texts of a batch, or
-    /// `[batch * n]` if each has its own.
+impl Rotary {
+    /// The angles of positions, computed in f32 as the public implementations do: `[n]` positions that all sequences of a
+    /// batch share, or `[batch * n]` if each has its own.
     pub fn angles(&self, positions: &[usize]) -> RotaryAngles {
         let half = self.head_dim / 2;
         let frequencies: Vec<f32> =
             (0..half).map(|i| 1.0 / self.theta.powf(2.0 * i as f32 / self.head_dim as f32)).collect();
         let table = |function: fn(f32) -> f32| {
-            let of = |&position: &usize| frequencies.iter().map(move |f| function(position as f32 * f));
-            positions.iter().flat_map(of).collect()
+            let row = |&position: &usize| frequencies.iter().map(move |f| function(position as f32 * f));
+            positions.iter().flat_map(row).collect()
         };
         RotaryAngles(Angles { cos: table(f32::cos), sin: table(f32::sin) })
     }
@@ -39,29 +57,33 @@ impl Rotary {
 impl RotaryAngles {
     /// # Shapes
     ///
-    /// - x, output: `[batch, count, heads, head_dim]`
+    /// - x, output: `[batch, n, heads, head_dim]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if these are not the angles of `n` or of `batch * n` positions.
     pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, count, heads, head_dim] = x.dims();
-        if self.0.cos.len() == count * head_dim / 2 {
+        let [batch, n, heads, head_dim] = x.dims();
+        if self.0.cos.len() == n * head_dim / 2 {
             return ops::rotate(x, &self.0);
         }
-        let flat = x.reshape([1, batch * count, heads, head_dim]);
-        ops::rotate(flat, &self.0).reshape([batch, count, heads, head_dim])
+        let flat = x.reshape([1, batch * n, heads, head_dim]); // [1, batch * n, heads, head_dim]
+        ops::rotate(flat, &self.0).reshape([batch, n, heads, head_dim])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, numbers};
+    use crate::testing::{assert_close, values};
     use burn::tensor::Device;
 
     #[test]
-    fn rotation_depends_on_the_distance_alone() {
+    fn products_depend_only_on_the_distance_of_positions() {
         let device = Device::flex();
-        let rotary = Rotary::new(8, 1e4);
+        let rotary = RotaryConfig::new(8).init();
         let at = |seed, position| {
-            let x = Tensor::<1>::from_floats(numbers(8, seed).as_slice(), &device).reshape([1, 1, 1, 8]);
+            let x = Tensor::<1>::from_floats(values(8, seed).as_slice(), &device).reshape([1, 1, 1, 8]);
             rotary.angles(&[position]).rotate(x)
         };
         let near = (at(1, 3) * at(2, 5)).sum();
@@ -70,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn position_zero_stays() {
+    fn position_zero_is_not_rotated() {
         let device = Device::flex();
-        let x = numbers(2 * 6, 4);
+        let x = values(2 * 6, 4);
         let tensor = Tensor::<1>::from_floats(x.as_slice(), &device).reshape([1, 1, 2, 6]);
-        assert_close(Rotary::new(6, 1e6).angles(&[0]).rotate(tensor), &x, 0.0);
+        assert_close(RotaryConfig::new(6).with_theta(1e6).init().angles(&[0]).rotate(tensor), &x, 0.0);
     }
 }

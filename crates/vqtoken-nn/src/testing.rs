@@ -1,9 +1,9 @@
-//! What the tests of this crate share.
+//! Helpers for the tests of this crate.
 
 use burn::tensor::Tensor;
 
-/// `n` reproducible numbers in (-1, 1).
-pub(crate) fn numbers(n: usize, seed: u32) -> Vec<f32> {
+/// `n` reproducible values in (-1, 1).
+pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     (0..n)
         .map(|_| {
@@ -13,7 +13,7 @@ pub(crate) fn numbers(n: usize, seed: u32) -> Vec<f32> {
         .collect()
 }
 
-/// Fails unless every element of `actual` lies within `tolerance` of `expected`.
+/// Asserts that every element of `actual` is within `tolerance` of `expected`.
 pub(crate) fn assert_close<const D: usize>(actual: Tensor<D>, expected: &[f32], tolerance: f32) {
     let actual: Vec<f32> = actual.into_data().try_to_vec().expect("f32 data");
     assert_eq!(actual.len(), expected.len());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vqtoken_model::{Precision, VisionSide};
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use crate::clips::llava::LlavaClips;
 use crate::clips::shapes::ShapesClips;
@@ -80,7 +80,7 @@ pub fn run(
         return Err(TrainError::Exists { path: folders.out.clone() });
     }
     // Kernels called from outside the pool would put this thread to sleep and wake it for each of them.
-    in_pool(|| run_stages(config, folders, observe))
+    in_thread_pool(|| run_stages(config, folders, observe))
 }
 
 fn run_stages(

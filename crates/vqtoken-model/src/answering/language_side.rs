@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{Codebook, IndexMap, Reducer, TokenGrid, VideoTokens, pool_bilinear};
 use vqtoken_nn::Precision;
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use super::prompt::PromptEmbeddings;
 use super::visual_tokens::VisualTokens;
@@ -153,7 +153,7 @@ impl LanguageSide {
             return Err(ModelError::PromptTooLong { tokens, limit });
         }
         let codes = self.tensor(codebook.data(), codebook.dim())?;
-        Ok(VisualTokens::new(in_pool(|| self.modules.visual_tokens(codes, index_map))?))
+        Ok(VisualTokens::new(in_thread_pool(|| self.modules.visual_tokens(codes, index_map))?))
     }
 
     /// Visual tokens of a token grid by any reducer, at the positions that it keeps; codes, where it gives some, go through the
@@ -216,7 +216,7 @@ impl LanguageSide {
         after: &[u32],
     ) -> Result<Vec<f32>, ModelError> {
         let prompt = self.prompt(before, visual, after)?;
-        in_pool(|| to_vec(self.modules.logits(self.read(prompt, &mut self.new_cache()))))
+        in_thread_pool(|| to_vec(self.modules.logits(self.read(prompt, &mut self.new_cache()))))
     }
 
     /// Token ids of a conversation before and after its video; without one all of them are before it.
@@ -273,7 +273,7 @@ impl LanguageSide {
         prompt: PromptEmbeddings,
         cache: &mut LanguageCache,
     ) -> Result<Vec<f32>, ModelError> {
-        in_pool(|| {
+        in_thread_pool(|| {
             let hidden = self.read(prompt, cache);
             let [count, d] = hidden.dims();
             to_vec(self.modules.logits(hidden.slice([count - 1..count, 0..d])))

@@ -1,6 +1,6 @@
 //! A video read once for many questions.
 
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use super::language_side::LanguageSide;
 use super::visual_tokens::VisualTokens;
@@ -31,7 +31,7 @@ impl LanguageSide {
             let (before, _) = self.chat_ids(&Chat::new("?"), prefilled.video)?;
             let prompt = self.prompt(&before, visual, &[])?;
             prefilled.tokens = prompt.count();
-            in_pool(|| self.read(prompt, &mut prefilled.cache));
+            in_thread_pool(|| self.read(prompt, &mut prefilled.cache));
         }
         Ok(prefilled)
     }

@@ -1,7 +1,7 @@
 //! How likely given answers are: for questions with options, without asking the model to write.
 
 use burn::tensor::Tensor;
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use super::language_side::LanguageSide;
 use super::prefill::PrefilledVideo;
@@ -80,7 +80,7 @@ impl LanguageSide {
         let padded =
             texts.iter().flat_map(|ids| ids.iter().copied().chain(std::iter::repeat(0)).take(length));
         let padded: Vec<u32> = padded.collect();
-        in_pool(|| {
+        in_thread_pool(|| {
             let mut cache = cache.select(&vec![0; texts.len()]);
             let embedded: Tensor<2> = self.modules().embed(&padded);
             let [_, d] = embedded.dims();

@@ -88,7 +88,7 @@ impl Checkpoint {
 
     /// The precision that weights get where `wanted` leaves it open; never [`Precision::Auto`].
     pub(crate) fn precision(&self, wanted: Precision) -> Precision {
-        wanted.resolve(self.weights.are_bf16())
+        wanted.resolve(self.weights.stored_precision())
     }
 
     /// Packs and fills the modules of one side; tensors of the other are not read.

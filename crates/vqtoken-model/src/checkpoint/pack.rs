@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vqtoken_kernels::{PackedLinear, WeightKind};
-use vqtoken_nn::kernel_ops::kernels;
+use vqtoken_kernels::{Kernels, PackedLinear};
 use vqtoken_nn::{PackLayers, Packed, Precision};
 
 use super::weights::{StoredTensor, Weights};
@@ -25,12 +24,7 @@ pub(super) fn pack_rows(
     bias: Option<&[f32]>,
     rows: impl Fn(Range<usize>, &mut [f32]) + Sync,
 ) -> Result<Packed, ModelError> {
-    let kind = match precision {
-        Precision::Int8 => WeightKind::Int8,
-        Precision::Bf16 => WeightKind::Bf16,
-        Precision::F32 | Precision::Auto => WeightKind::F32,
-    };
-    let mut packed = PackedLinear::pack(kernels(), kind, [outputs, inputs], rows)?;
+    let mut packed = PackedLinear::pack(Kernels::global(), precision.weight_kind(), [outputs, inputs], rows)?;
     if let Some(bias) = bias {
         packed = packed.with_bias(bias)?;
     }

@@ -66,7 +66,7 @@ pub(crate) fn random_id(name: &str, seed: u64) -> String {
 /// The precision of random weights: bf16 loses nothing where there was nothing.
 pub(crate) fn random_precision(wanted: Precision) -> Result<Precision, ModelError> {
     Kernels::from_env()?;
-    Ok(wanted.resolve(true))
+    Ok(wanted.resolve(Precision::Bf16))
 }
 
 fn draw(seed: u64, name: &str, row: usize, out: &mut [f32]) {

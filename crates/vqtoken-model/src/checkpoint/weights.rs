@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use vqtoken_kernels::MappedFile;
+use vqtoken_nn::Precision;
 
 use super::layout::{Part, canonical_names};
 use crate::error::ModelError;
@@ -159,10 +160,13 @@ impl Weights {
         self.entries.values().map(|entry| entry.bytes as u64).sum()
     }
 
-    /// Whether the tensors are stored as bf16, going by the largest one.
-    pub fn are_bf16(&self) -> bool {
+    /// bf16 if the largest tensor is stored as bf16, else f32.
+    pub fn stored_precision(&self) -> Precision {
         let largest = self.entries.values().max_by_key(|entry| entry.bytes);
-        largest.is_some_and(|entry| entry.dtype == Dtype::BF16)
+        match largest.is_some_and(|entry| entry.dtype == Dtype::BF16) {
+            true => Precision::Bf16,
+            false => Precision::F32,
+        }
     }
 
     /// A tensor's numbers where they lie, `None` if there is no tensor of that name.

@@ -7,7 +7,7 @@ use vqtoken_core::{
     Budget, CodeOrder, GridShape, Quantization, QuantizerConfig, Source, TokenGrid, VideoTokens,
 };
 use vqtoken_nn::Precision;
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
@@ -149,7 +149,7 @@ impl VisionSide {
     pub fn hidden_states(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
         let shape = [pixels.frames, 3, pixels.size, pixels.size];
         let pixels = Tensor::from_data(TensorData::new(pixels.data.clone(), shape), &self.device);
-        in_pool(|| to_vec(self.modules.hidden_states(pixels)))
+        in_thread_pool(|| to_vec(self.modules.hidden_states(pixels)))
     }
 
     /// Tokens of pixels `[T, 3, S, S]`: `[T * H * W, D]`, part of a [token grid](Self::token_grid).
@@ -163,7 +163,7 @@ impl VisionSide {
         for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
             let shape = [chunk.len() / (3 * size * size), 3, size, size];
             let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
-            tokens.extend(in_pool(|| to_vec(self.modules.tokens(chunk)))?);
+            tokens.extend(in_thread_pool(|| to_vec(self.modules.tokens(chunk)))?);
         }
         Ok(tokens)
     }

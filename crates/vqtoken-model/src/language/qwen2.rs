@@ -5,8 +5,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_nn::{
-    Embedding, GatedFeedForward, KvCache, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
-    RmsNorm, Rotary, RotaryAngles, pack_layers,
+    Embedding, EmbeddingConfig, GatedFeedForward, GatedFeedForwardConfig, KvCache, Linear, LinearConfig,
+    MultiHeadAttention, MultiHeadAttentionConfig, RmsNorm, RmsNormConfig, Rotary, RotaryAngles, RotaryConfig,
+    pack_layers,
 };
 
 use crate::config::TextConfig;
@@ -51,10 +52,10 @@ impl TextConfig {
     /// A language model of this shape; parameters are initialised when they are first read.
     pub fn init(&self, device: &Device) -> LanguageModel {
         LanguageModel {
-            embed_tokens: Embedding::new(self.vocabulary, self.hidden_size, device),
+            embed_tokens: EmbeddingConfig::new(self.vocabulary, self.hidden_size).init(device),
             layers: (0..self.layers).map(|_| DecoderLayer::new(self, device)).collect(),
-            norm: RmsNorm::new(self.hidden_size, self.rms_norm_epsilon, device),
-            rotary: Rotary::new(self.head_dim, self.rope_theta),
+            norm: rms_norm(self, device),
+            rotary: RotaryConfig::new(self.head_dim).with_theta(self.rope_theta).init(),
         }
     }
 }
@@ -162,6 +163,10 @@ pub(super) fn output_layer(config: &TextConfig, device: &Device) -> Linear {
     LinearConfig::new(config.hidden_size, config.vocabulary).with_bias(false).init(device)
 }
 
+fn rms_norm(config: &TextConfig, device: &Device) -> RmsNorm {
+    RmsNormConfig::new(config.hidden_size).with_epsilon(config.rms_norm_epsilon).init(device)
+}
+
 /// A pre-norm transformer layer with grouped-query attention and a gated feed-forward block.
 #[derive(Module, Debug)]
 struct DecoderLayer {
@@ -173,23 +178,20 @@ struct DecoderLayer {
 
 impl DecoderLayer {
     fn new(config: &TextConfig, device: &Device) -> Self {
-        let attention = MultiHeadAttentionConfig::new(
-            config.hidden_size,
-            config.heads,
-            config.key_heads,
-            config.head_dim,
-        )
-        .with_output_bias(false);
+        let attention = MultiHeadAttentionConfig::new(config.hidden_size, config.heads)
+            .with_kv_heads(Some(config.key_heads))
+            .with_head_dim(Some(config.head_dim))
+            .with_output_bias(false);
+        let feed_forward = GatedFeedForwardConfig {
+            d_model: config.hidden_size,
+            d_inner: config.intermediate_size,
+            activation: config.activation,
+        };
         Self {
-            input_layernorm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
+            input_layernorm: rms_norm(config, device),
             self_attn: attention.init(device),
-            post_attention_layernorm: RmsNorm::new(config.hidden_size, config.rms_norm_epsilon, device),
-            mlp: GatedFeedForward::new(
-                config.hidden_size,
-                config.intermediate_size,
-                config.activation,
-                device,
-            ),
+            post_attention_layernorm: rms_norm(config, device),
+            mlp: feed_forward.init(device),
         }
     }
 

@@ -7,7 +7,8 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, assert_shape};
 use vqtoken_nn::{
-    Embedding, FeedForward, LayerNorm, MultiHeadAttention, MultiHeadAttentionConfig, ops, pack_layers,
+    Embedding, EmbeddingConfig, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig,
+    MultiHeadAttention, MultiHeadAttentionConfig, ops, pack_layers,
 };
 
 use crate::config::VisionConfig;
@@ -37,7 +38,7 @@ impl VisionConfig {
         VisionTower {
             embeddings: Embeddings {
                 patch_embedding: PatchEmbedding::new(self.patch_size, self.hidden_size, device),
-                position_embedding: Embedding::new(side * side, self.hidden_size, device),
+                position_embedding: EmbeddingConfig::new(side * side, self.hidden_size).init(device),
             },
             encoder: Encoder { layers: (0..self.layers).map(|_| EncoderLayer::new(self, device)).collect() },
         }
@@ -141,11 +142,18 @@ struct EncoderLayer {
 impl EncoderLayer {
     fn new(config: &VisionConfig, device: &Device) -> Self {
         let hidden = config.hidden_size;
+        let norm = LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_epsilon);
+        let feed_forward = FeedForwardConfig {
+            d_input: hidden,
+            d_inner: config.intermediate_size,
+            d_output: hidden,
+            activation: config.activation,
+        };
         Self {
-            layer_norm1: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
-            self_attn: MultiHeadAttentionConfig::even(hidden, config.heads).init(device),
-            layer_norm2: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
-            mlp: FeedForward::new([hidden, config.intermediate_size, hidden], config.activation, device),
+            layer_norm1: norm.init(device),
+            self_attn: MultiHeadAttentionConfig::new(hidden, config.heads).init(device),
+            layer_norm2: norm.init(device),
+            mlp: feed_forward.init(device),
         }
     }
 

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use vqtoken_core::{GridShape, IndexMap};
 use vqtoken_nn::ops::{PositionAttention, position_attention};
 use vqtoken_nn::{
-    Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
+    Activation, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig,
+    MultiHeadAttention, MultiHeadAttentionConfig,
 };
 
 use super::path_features::{PATH_FEATURES, path_features};
@@ -62,14 +63,17 @@ impl HashVqAttentionConfig {
     pub fn init(&self, device: &Device) -> HashVqAttention {
         let Self { d_model, heads, frequencies, bins, feed_forward } = *self;
         let attended = heads * AXES * coordinate_features(frequencies);
-        let block = |d_input| FeedForward::new([d_input, feed_forward, d_model], Activation::Gelu, device);
-        let norm = || LayerNorm::new(d_model, LAYER_NORM_EPSILON, device);
+        let block = |d_input| {
+            let activation = Activation::Gelu;
+            FeedForwardConfig { d_input, d_inner: feed_forward, d_output: d_model, activation }.init(device)
+        };
+        let norm = || LayerNormConfig::new(d_model).with_epsilon(LAYER_NORM_EPSILON).init(device);
         HashVqAttention {
             q_proj: LinearConfig::new(d_model, attended).init(device),
             out_proj: LinearConfig::new(attended, d_model).init(device),
             path: block(bins * PATH_FEATURES),
             norm1: norm(),
-            self_attn: MultiHeadAttentionConfig::even(d_model, heads).init(device),
+            self_attn: MultiHeadAttentionConfig::new(d_model, heads).init(device),
             norm2: norm(),
             feed_forward: block(d_model),
             heads,

@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, assert_shape};
 use vqtoken_core::IndexMap;
-use vqtoken_nn::{Activation, FeedForward, Linear, LinearConfig, ops};
+use vqtoken_nn::{Activation, Causality, FeedForward, FeedForwardConfig, Linear, LinearConfig, ops};
 
 use super::AttentionError;
 
@@ -38,10 +38,16 @@ impl PaperVqAttentionConfig {
     pub fn init(&self, device: &Device) -> PaperVqAttention {
         let Self { d_model, positions } = *self;
         let square = || LinearConfig::new(d_model, d_model).init(device);
+        let map_mlp = FeedForwardConfig {
+            d_input: positions,
+            d_inner: d_model,
+            d_output: d_model,
+            activation: MAP_ACTIVATION,
+        };
         PaperVqAttention {
             q_proj: square(),
             k_proj: square(),
-            map_mlp: FeedForward::new([positions, d_model, d_model], MAP_ACTIVATION, device),
+            map_mlp: map_mlp.init(device),
             v_proj: square(),
         }
     }
@@ -67,7 +73,7 @@ impl PaperVqAttention {
         let query = one_head(self.q_proj.forward(codebook.clone()));
         let key = one_head(self.k_proj.forward(codebook));
         let value = one_head(self.v_proj.forward(self.map_values(index_map)));
-        let attended = ops::attention(query, key, value, false); // [1, K, 1, D]
+        let attended = ops::attention(query, key, value, Causality::Bidirectional); // [1, K, 1, D]
         Ok(attended.squeeze_dim::<3>(2).squeeze_dim::<2>(0))
     }
 
@@ -85,7 +91,7 @@ impl PaperVqAttention {
             Some(bias) => sums + bias.val().unsqueeze(), // [K, D]
             None => sums,
         };
-        self.map_mlp.fc2.forward(MAP_ACTIVATION.forward(sums)) // [K, D]
+        self.map_mlp.fc2.forward(ops::activate(sums, MAP_ACTIVATION)) // [K, D]
     }
 }
 

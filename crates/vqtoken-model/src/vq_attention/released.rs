@@ -5,7 +5,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use vqtoken_core::IndexMap;
 use vqtoken_nn::{
-    Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, MultiHeadAttentionConfig,
+    Activation, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig,
+    MultiHeadAttention, MultiHeadAttentionConfig,
 };
 
 use super::AttentionError;
@@ -44,15 +45,21 @@ impl ReleasedVqAttentionConfig {
     /// A module with parameters drawn when they are first read.
     pub fn init(&self, device: &Device) -> ReleasedVqAttention {
         let Self { d_model, heads, patches, feed_forward } = *self;
-        let attention = || MultiHeadAttentionConfig::even(d_model, heads).init(device);
-        let norm = || LayerNorm::new(d_model, LAYER_NORM_EPSILON, device);
+        let attention = || MultiHeadAttentionConfig::new(d_model, heads).init(device);
+        let norm = || LayerNormConfig::new(d_model).with_epsilon(LAYER_NORM_EPSILON).init(device);
+        let feed_forward = FeedForwardConfig {
+            d_input: d_model,
+            d_inner: feed_forward,
+            d_output: d_model,
+            activation: Activation::Relu,
+        };
         ReleasedVqAttention {
             to_q_proj: LinearConfig::new(patches, d_model).init(device),
             self_attn: attention(),
             norm1: norm(),
             multihead_attn: attention(),
             norm2: norm(),
-            feed_forward: FeedForward::new([d_model, feed_forward, d_model], Activation::Relu, device),
+            feed_forward: feed_forward.init(device),
             norm3: norm(),
         }
     }

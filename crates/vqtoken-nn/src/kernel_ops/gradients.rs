@@ -10,33 +10,33 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use vqtoken_kernels::{
-    Activation, AttentionForward, AttentionGradients, Matrix, NormGradients, PackedLinear, RotaryDirection,
-    ShapeError,
+    Activation, AttentionForward, AttentionGradients, Causality, Kernels, NormGradients, PackedLinear,
+    RotaryDirection,
 };
 
 use super::{
-    Angles, KernelOps, Maybe, NormSettings, Numbers, attend, attention_shape, dense, fitting, kernels,
-    matrix_dims, norm_of, rows, slice, tensor, turned,
+    Angles, FlexTensor, KernelOps, NormSettings, OptionalTensor, attend, attention_shape, dense,
+    expect_valid, matrix, matrix_dims, norm_of, rotate, rows, slice, tensor,
 };
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
-    fn kernel_linear(x: Tracked<C>, weight: Tracked<C>, bias: Maybe<Self>) -> Tracked<C> {
+    fn kernel_linear(x: Tracked<C>, weight: Tracked<C>, bias: OptionalTensor<Self>) -> Tracked<C> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (x, weight) = (dense(x), dense(weight));
         let state = (x.clone(), weight.clone());
-        match bias.option().map(|bias| bias.into_parts()) {
+        match bias.into_option().map(|bias| bias.into_parts()) {
             None => {
-                let output = Flex::kernel_linear(x, weight, Maybe::Missing);
+                let output = Flex::kernel_linear(x, weight, OptionalTensor::None);
                 match LinearGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
                 }
             }
             Some((bias, bias_node)) => {
-                let output = Flex::kernel_linear(x, weight, Maybe::Given(bias));
+                let output = Flex::kernel_linear(x, weight, OptionalTensor::Some(bias));
                 match LinearGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful()
                 {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
@@ -49,13 +49,13 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     fn kernel_packed_linear(
         x: Tracked<C>,
         weights: Arc<PackedLinear>,
-        activation: Activation,
-        residual: Maybe<Self>,
+        activation: Option<Activation>,
+        residual: OptionalTensor<Self>,
     ) -> Tracked<C> {
         let node = x.node();
         let residual = match residual {
-            Maybe::Given(residual) => Maybe::Given(residual.into_primitive()),
-            Maybe::Missing => Maybe::Missing,
+            OptionalTensor::Some(residual) => OptionalTensor::Some(residual.into_primitive()),
+            OptionalTensor::None => OptionalTensor::None,
         };
         let output = Flex::kernel_packed_linear(x.into_primitive(), weights, activation, residual);
         match NoGradient.prepare::<C>([node]).compute_bound().stateful() {
@@ -67,23 +67,23 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     fn kernel_norm(
         x: Tracked<C>,
         weight: Tracked<C>,
-        bias: Maybe<Self>,
+        bias: OptionalTensor<Self>,
         settings: NormSettings,
     ) -> Tracked<C> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (x, weight) = (dense(x), dense(weight));
         let state = (x.clone(), weight.clone(), settings);
-        match bias.option().map(|bias| bias.into_parts()) {
+        match bias.into_option().map(|bias| bias.into_parts()) {
             None => {
-                let output = Flex::kernel_norm(x, weight, Maybe::Missing, settings);
+                let output = Flex::kernel_norm(x, weight, OptionalTensor::None, settings);
                 match NormGradient.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
                 }
             }
             Some((bias, bias_node)) => {
-                let output = Flex::kernel_norm(x, weight, Maybe::Given(bias), settings);
+                let output = Flex::kernel_norm(x, weight, OptionalTensor::Some(bias), settings);
                 match NormGradient.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish(state, output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -92,17 +92,22 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
     }
 
-    fn kernel_attention(query: Tracked<C>, key: Tracked<C>, value: Tracked<C>, causal: bool) -> Tracked<C> {
+    fn kernel_attention(
+        query: Tracked<C>,
+        key: Tracked<C>,
+        value: Tracked<C>,
+        causality: Causality,
+    ) -> Tracked<C> {
         let nodes = [query.node(), key.node(), value.node()];
         let primitives = [query, key, value].map(|x| dense(x.into_primitive()));
         let [query, key, value] = &primitives;
         match AttentionGradient.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let mut log_sums = Vec::new();
-                let output = attend(query, key, value, causal, Some(&mut log_sums));
-                prepared.finish((primitives, output.clone(), log_sums, causal), output)
+                let output = attend(query, key, value, causality, Some(&mut log_sums));
+                prepared.finish((primitives, output.clone(), log_sums, causality), output)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(attend(query, key, value, causal, None)),
+            OpsKind::UnTracked(prepared) => prepared.finish(attend(query, key, value, causality, None)),
         }
     }
 
@@ -134,8 +139,8 @@ struct LinearGradient;
 
 impl LinearGradient {
     fn of_x_and_weight(
-        (x, weight): (Numbers, Numbers),
-        dy: &Numbers,
+        (x, weight): (FlexTensor, FlexTensor),
+        dy: &FlexTensor,
         [x_node, weight_node]: [Option<NodeId>; 2],
         grads: &mut Gradients,
     ) {
@@ -143,19 +148,21 @@ impl LinearGradient {
         let rows = rows(&x);
         if let Some(node) = x_node {
             let mut dx = vec![0.0; rows * inputs];
-            fitting(product((slice(dy), rows, outputs), (slice(&weight), outputs, inputs), false, &mut dx));
+            let (dy, weight) = (matrix(dy, rows, outputs), matrix(&weight, outputs, inputs));
+            expect_valid(Kernels::global().matmul(dy, weight, &mut dx));
             grads.register::<Flex>(node, tensor(dx, x.layout().shape().clone()));
         }
         if let Some(node) = weight_node {
             let mut dweight = vec![0.0; outputs * inputs];
-            fitting(product((slice(dy), rows, outputs), (slice(&x), rows, inputs), true, &mut dweight));
+            let (dy, x) = (matrix(dy, rows, outputs), matrix(&x, rows, inputs));
+            expect_valid(Kernels::global().matmul(dy.transposed(), x, &mut dweight));
             grads.register::<Flex>(node, tensor(dweight, weight.layout().shape().clone()));
         }
     }
 }
 
 impl Backward<Flex, 2> for LinearGradient {
-    type State = (Numbers, Numbers);
+    type State = (FlexTensor, FlexTensor);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = dense(grads.consume::<Flex>(&ops.node));
@@ -165,7 +172,7 @@ impl Backward<Flex, 2> for LinearGradient {
 }
 
 impl Backward<Flex, 3> for LinearGradient {
-    type State = (Numbers, Numbers);
+    type State = (FlexTensor, FlexTensor);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = dense(grads.consume::<Flex>(&ops.node));
@@ -174,25 +181,13 @@ impl Backward<Flex, 3> for LinearGradient {
         Self::of_x_and_weight(ops.state, &dy, [x, weight], grads);
         if let Some(node) = bias {
             let mut dbias = vec![0.0; outputs];
-            fitting(kernels().sum_rows(slice(&dy), outputs, &mut dbias));
+            expect_valid(Kernels::global().sum_rows(slice(&dy), outputs, &mut dbias));
             grads.register::<Flex>(node, tensor(dbias, [outputs].into()));
         }
     }
 }
 
-/// The product of two matrices, the first one transposed or not.
-fn product(
-    left: (&[f32], usize, usize),
-    right: (&[f32], usize, usize),
-    transposed: bool,
-    out: &mut [f32],
-) -> Result<(), ShapeError> {
-    let matrix = |(data, rows, columns)| Matrix::new(data, rows, columns);
-    let left = if transposed { matrix(left)?.transposed() } else { matrix(left)? };
-    kernels().matmul(left, matrix(right)?, out)
-}
-
-/// Packed weights are for inference: nothing in front of them can learn.
+/// Packed weights are for inference only.
 #[derive(Debug)]
 struct NoGradient;
 
@@ -200,7 +195,7 @@ impl Backward<Flex, 1> for NoGradient {
     type State = ();
 
     fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
-        unreachable!("gradients do not pass through packed weights: train a model that was not packed");
+        unreachable!("packed weights have no gradient: train a model that is not packed");
     }
 }
 
@@ -208,10 +203,10 @@ impl Backward<Flex, 1> for NoGradient {
 struct NormGradient;
 
 impl NormGradient {
-    /// Registers the gradients of the input and the weight, and returns that of a bias, of which nothing else knows.
+    /// Registers the gradients of the input and the weight, and returns that of the bias.
     fn of_x_and_weight(
-        (x, weight, settings): (Numbers, Numbers, NormSettings),
-        dy: Numbers,
+        (x, weight, settings): (FlexTensor, FlexTensor, NormSettings),
+        dy: FlexTensor,
         [x_node, weight_node]: [Option<NodeId>; 2],
         grads: &mut Gradients,
     ) -> Vec<f32> {
@@ -221,7 +216,7 @@ impl NormGradient {
         let mut dbias = vec![0.0; width];
         let gradients = NormGradients { dx: &mut dx, dweight: &mut dweight, dbias: Some(&mut dbias) };
         let norm = norm_of(&weight, None, settings);
-        fitting(kernels().norm_backward(&norm, slice(&x), slice(&dy), gradients));
+        expect_valid(Kernels::global().norm_backward(&norm, slice(&x), slice(&dy), gradients));
         if let Some(node) = x_node {
             grads.register::<Flex>(node, tensor(dx, x.layout().shape().clone()));
         }
@@ -233,7 +228,7 @@ impl NormGradient {
 }
 
 impl Backward<Flex, 2> for NormGradient {
-    type State = (Numbers, Numbers, NormSettings);
+    type State = (FlexTensor, FlexTensor, NormSettings);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node);
@@ -243,7 +238,7 @@ impl Backward<Flex, 2> for NormGradient {
 }
 
 impl Backward<Flex, 3> for NormGradient {
-    type State = (Numbers, Numbers, NormSettings);
+    type State = (FlexTensor, FlexTensor, NormSettings);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node);
@@ -260,14 +255,14 @@ impl Backward<Flex, 3> for NormGradient {
 struct AttentionGradient;
 
 impl Backward<Flex, 3> for AttentionGradient {
-    /// Queries, keys and values; the output; the logarithms of the sums; whether it was causal.
-    type State = ([Numbers; 3], Numbers, Vec<f32>, bool);
+    /// Queries, keys and values; the output; the log sums; the causality.
+    type State = ([FlexTensor; 3], FlexTensor, Vec<f32>, Causality);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dout = dense(grads.consume::<Flex>(&ops.node));
-        let (inputs, output, log_sums, causal) = ops.state;
+        let (inputs, output, log_sums, causality) = ops.state;
         let [query, key, value] = &inputs;
-        let shape = attention_shape(query, key, causal);
+        let shape = attention_shape(query, key, causality);
         let mut gradients = [query, key, value].map(|x| vec![0.0; slice(x).len()]);
         let [dq, dk, dv] = &mut gradients;
         let forward = AttentionForward {
@@ -278,7 +273,7 @@ impl Backward<Flex, 3> for AttentionGradient {
             log_sums: &log_sums,
         };
         let targets = AttentionGradients { dq, dk, dv };
-        fitting(kernels().attention_backward(&shape, forward, slice(&dout), targets));
+        expect_valid(Kernels::global().attention_backward(&shape, forward, slice(&dout), targets));
         for ((node, gradient), input) in ops.parents.into_iter().zip(gradients).zip(&inputs) {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, tensor(gradient, input.layout().shape().clone()));
@@ -291,14 +286,14 @@ impl Backward<Flex, 3> for AttentionGradient {
 struct ActivationGradient;
 
 impl Backward<Flex, 1> for ActivationGradient {
-    type State = (Numbers, Activation);
+    type State = (FlexTensor, Activation);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (x, activation) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
             let shape = dy.layout().shape().clone();
             let mut dx = slice(&dense(dy)).to_vec();
-            fitting(kernels().activate_backward(activation, slice(&x), &mut dx));
+            expect_valid(Kernels::global().activate_backward(activation, slice(&x), &mut dx));
             tensor(dx, shape)
         });
     }
@@ -312,6 +307,6 @@ impl Backward<Flex, 1> for RotationGradient {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let angles = ops.state;
-        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| turned(dy, &angles, RotaryDirection::Backward));
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| rotate(dy, &angles, RotaryDirection::Backward));
     }
 }

@@ -6,13 +6,13 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
-use vqtoken_kernels::PositionAttention;
+use vqtoken_kernels::{Kernels, PositionAttention};
 
-use super::{Numbers, dense, fitting, kernels, slice, tensor};
+use super::{FlexTensor, dense, expect_valid, slice, tensor};
 
 /// The operation over positions, apart from [`super::KernelOps`] since it reads labels besides tensors.
 #[backend_extension(Flex, Autodiff)]
-pub trait PositionOps: Backend {
+pub(crate) trait PositionOps: Backend {
     /// Means of position features, `[clips, codes, heads * 3 * features]` like the queries.
     fn kernel_position_attention(
         query: FloatTensor<Self>,
@@ -21,10 +21,10 @@ pub trait PositionOps: Backend {
 }
 
 impl PositionOps for Flex {
-    fn kernel_position_attention(query: Numbers, attention: &PositionAttention<'_>) -> Numbers {
+    fn kernel_position_attention(query: FlexTensor, attention: &PositionAttention<'_>) -> FlexTensor {
         let query = dense(query);
         let mut means = vec![0.0; slice(&query).len()];
-        fitting(kernels().position_attention(attention, slice(&query), &mut means));
+        expect_valid(Kernels::global().position_attention(attention, slice(&query), &mut means));
         tensor(means, query.layout().shape().clone())
     }
 }
@@ -62,7 +62,7 @@ impl Kept {
         Self { labels, shape, codes, heads, features, tables: tables.map(<[f32]>::to_vec) }
     }
 
-    fn backward(&self, query: &Numbers, dout: &Numbers) -> Numbers {
+    fn backward(&self, query: &FlexTensor, dout: &FlexTensor) -> FlexTensor {
         let labels: Vec<&[u32]> = self.labels.iter().map(Vec::as_slice).collect();
         let attention = PositionAttention {
             labels: &labels,
@@ -73,7 +73,12 @@ impl Kept {
             tables: self.tables.each_ref().map(Vec::as_slice),
         };
         let mut dquery = vec![0.0; slice(query).len()];
-        fitting(kernels().position_attention_backward(&attention, slice(query), slice(dout), &mut dquery));
+        expect_valid(Kernels::global().position_attention_backward(
+            &attention,
+            slice(query),
+            slice(dout),
+            &mut dquery,
+        ));
         tensor(dquery, query.layout().shape().clone())
     }
 }
@@ -82,7 +87,7 @@ impl Kept {
 struct PositionGradient;
 
 impl Backward<Flex, 1> for PositionGradient {
-    type State = (Numbers, Kept);
+    type State = (FlexTensor, Kept);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (query, attention) = ops.state;

@@ -95,7 +95,7 @@ fn position_features(attention: &PositionAttention<'_>) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::numbers;
+    use crate::testing::values;
     use burn::tensor::Device;
 
     const HEADS: usize = 3;
@@ -110,7 +110,7 @@ mod tests {
         let shape = [attention.labels.len(), attention.codes, HEADS * 3 * FEATURES];
         let count = shape.iter().product();
         let tensor =
-            |seed: u32| Tensor::<1>::from_floats(numbers(count, seed).as_slice(), &device).reshape(shape);
+            |seed: u32| Tensor::<1>::from_floats(values(count, seed).as_slice(), &device).reshape(shape);
         let query = (tensor(1) * 3.0).require_grad();
         let output = form(query.clone(), attention);
         let gradients = (output.clone() * tensor(2)).sum().backward();
@@ -124,12 +124,12 @@ mod tests {
         {
             let positions = shape.iter().product::<usize>();
             let draw = |clip: usize| -> Vec<u32> {
-                let drawn = numbers(positions, 7 + clip as u32);
+                let drawn = values(positions, 7 + clip as u32);
                 drawn.iter().map(|x| ((x.abs() * 1e4) as usize % codes) as u32).collect()
             };
             let labels: Vec<Vec<u32>> = (0..clips).map(draw).collect();
             let labels: Vec<&[u32]> = labels.iter().map(Vec::as_slice).collect();
-            let tables = [0, 1, 2].map(|axis| numbers(shape[axis] * FEATURES, axis as u32 + 3));
+            let tables = [0, 1, 2].map(|axis| values(shape[axis] * FEATURES, axis as u32 + 3));
             let attention = PositionAttention {
                 labels: &labels,
                 shape,

@@ -6,7 +6,7 @@ use vqtoken::{Codebook, IndexMap};
 use vqtoken_core::{CodebookError, IndexMapError};
 use vqtoken_model::VqAttention;
 use vqtoken_model::config::OneVisionConfig;
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use super::random::Random;
 
@@ -42,7 +42,7 @@ impl UntrainedAttention {
     pub(super) fn forward(&self, codebook: &Codebook, index_map: &IndexMap) -> anyhow::Result<Vec<f32>> {
         let shape = [codebook.codes(), codebook.dim()];
         let codes = Tensor::from_data(TensorData::new(codebook.data().to_vec(), shape), &self.device);
-        let tokens = in_pool(|| self.module.forward(codes, index_map))?;
+        let tokens = in_thread_pool(|| self.module.forward(codes, index_map))?;
         tokens
             .into_data()
             .try_to_vec()

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::{GenerationOptions, LanguageSide, figures};
-use vqtoken_nn::kernel_ops::kernels;
+use vqtoken_kernels::Kernels;
 
 use super::record::Runs;
 use super::subject::{Subject, describe};
@@ -30,7 +30,7 @@ pub(crate) struct LanguageArguments {
 pub(crate) fn run(arguments: &LanguageArguments, json: bool) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let language = arguments.subject.load_language(&mut Stages::default())?;
-    let bandwidth = kernels().measure_bandwidth();
+    let bandwidth = Kernels::global().measure_bandwidth();
     for &positions in &arguments.prompt {
         measure(&language, arguments, positions, bandwidth, json)?;
     }

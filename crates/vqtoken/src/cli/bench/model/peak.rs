@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use vqtoken::{Precision, figures};
-use vqtoken_nn::kernel_ops::kernels;
+use vqtoken_kernels::Kernels;
 
 use super::record::peak;
 use super::subject::set_threads;
@@ -18,7 +18,7 @@ pub(crate) struct PeakArguments {
 
 pub(crate) fn run(arguments: &PeakArguments, json: bool) -> anyhow::Result<()> {
     set_threads(arguments.threads)?;
-    let kernels = kernels();
+    let kernels = Kernels::global();
     let [f32, bf16, int8] = [Precision::F32, Precision::Bf16, Precision::Int8].map(peak);
     let bandwidth = kernels.measure_bandwidth();
     if json {

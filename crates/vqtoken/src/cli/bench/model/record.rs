@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use vqtoken::Precision;
-use vqtoken_kernels::WeightKind;
-use vqtoken_nn::kernel_ops::kernels;
+use vqtoken_kernels::Kernels;
 
 use crate::cli::stages::peak_memory;
 
@@ -54,7 +53,7 @@ impl Runs {
         let mut record = Map::new();
         let mut put = |key: &str, value: Value| record.insert(key.to_owned(), value);
         put("bench", json!(bench));
-        put("isa", json!(kernels().isa().to_string()));
+        put("isa", json!(Kernels::global().isa().to_string()));
         put("threads", json!(rayon::current_num_threads()));
         put("seconds", json!(seconds));
         put("runs", json!(self.0));
@@ -68,10 +67,6 @@ impl Runs {
 
 /// Operations a second that the machine reaches at most in a precision: the best of several measurements.
 pub(super) fn peak(precision: Precision) -> f64 {
-    let kind = match precision {
-        Precision::Int8 => WeightKind::Int8,
-        Precision::Bf16 => WeightKind::Bf16,
-        Precision::F32 | Precision::Auto => WeightKind::F32,
-    };
-    (0..5).map(|_| kernels().measure_peak(kind)).fold(0.0, f64::max)
+    let kind = precision.weight_kind();
+    (0..5).map(|_| Kernels::global().measure_peak(kind)).fold(0.0, f64::max)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::Precision;
 use vqtoken_model::config::VisionConfig;
-use vqtoken_nn::kernel_ops::in_pool;
+use vqtoken_nn::in_thread_pool;
 
 use super::record::Runs;
 use super::subject::set_threads;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &TrainArguments, json: bool) -> anyhow::Result<()> 
     let data: Vec<f32> = (0..frames * 3 * size * size).map(|i| (i % 511) as f32 / 255.0 - 1.0).collect();
     let pixels = Tensor::<4>::from_data(TensorData::new(data, [frames, 3, size, size]), &device);
     let runs = Runs::measure(arguments.repeat, || {
-        in_pool(|| {
+        in_thread_pool(|| {
             let loss = tower.forward(pixels.clone()).powi_scalar(2).mean();
             let gradients = GradientsParams::from_grads(loss.backward(), &tower);
             tower = optimizer.step(LEARNING_RATE, tower.clone(), gradients);
