@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::quantize::rule::Rule;
+use crate::quantize::rule::{Rule, RuleError};
 
 /// How many codes: K given, or chosen for each clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl Budget {
         match *self {
             Self::Fixed(0) | Self::Adaptive { min: 0, .. } => Err(BudgetError::NoCodes),
             Self::Adaptive { min, max, .. } if min > max => Err(BudgetError::Reversed { min, max }),
-            Self::Adaptive { rule, .. } => rule.check(),
+            Self::Adaptive { rule, .. } => Ok(rule.check()?),
             Self::Fixed(_) => Ok(()),
         }
     }
@@ -92,26 +92,9 @@ pub enum BudgetError {
         /// What was written.
         text: String,
     },
-    /// No rule can be read from the text.
-    #[error(
-        "{text:?} is no rule for choosing the number of codes: write elbow, silhouette, distortion=0.9 or bits=0.02"
-    )]
-    Rule {
-        /// What was written.
-        text: String,
-    },
-    /// A share of the variance that cannot be kept.
-    #[error("distortion={share} is no share of the variance to keep: write a number above 0, at most 1")]
-    Share {
-        /// What was asked.
-        share: f64,
-    },
-    /// A price that decides nothing.
-    #[error("bits={price} is no price of a code: write a number above 0, such as 0.02")]
-    Price {
-        /// What was asked.
-        price: f64,
-    },
+    /// The rule of an adaptive budget is invalid.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
 }
 
 /// `32`, or in full `adaptive:elbow:12-32`, so that a written budget means the same when the defaults change.
@@ -166,12 +149,24 @@ mod tests {
         }
         assert_eq!("0".parse::<Budget>(), Err(BudgetError::NoCodes));
         assert_eq!("adaptive:elbow:9-2".parse::<Budget>(), Err(BudgetError::Reversed { min: 9, max: 2 }));
-        assert_eq!("adaptive:knee".parse::<Budget>(), Err(BudgetError::Rule { text: "knee".into() }));
+        assert_eq!(
+            "adaptive:knee".parse::<Budget>(),
+            Err(BudgetError::Rule(RuleError::Unknown { text: "knee".into() }))
+        );
         let share = "adaptive:distortion=1.5".parse::<Budget>();
-        assert_eq!(share, Err(BudgetError::Share { share: 1.5 }));
-        assert_eq!("adaptive:bits=0".parse::<Budget>(), Err(BudgetError::Price { price: 0.0 }));
-        assert!(matches!("adaptive:bits=NaN".parse::<Budget>(), Err(BudgetError::Price { .. })));
-        assert_eq!("adaptive:bits".parse::<Budget>(), Err(BudgetError::Rule { text: "bits".into() }));
+        assert_eq!(share, Err(BudgetError::Rule(RuleError::Share { share: 1.5 })));
+        assert_eq!(
+            "adaptive:bits=0".parse::<Budget>(),
+            Err(BudgetError::Rule(RuleError::Price { price: 0.0 }))
+        );
+        assert!(matches!(
+            "adaptive:bits=NaN".parse::<Budget>(),
+            Err(BudgetError::Rule(RuleError::Price { .. }))
+        ));
+        assert_eq!(
+            "adaptive:bits".parse::<Budget>(),
+            Err(BudgetError::Rule(RuleError::Unknown { text: "bits".into() }))
+        );
         for text in ["", "-1", "many", "adaptive:elbow:2", "adaptive:elbow:2-", "adaptive:elbow:2-3:4", "3.5"]
         {
             assert!(matches!(text.parse::<Budget>(), Err(BudgetError::Text { .. })), "{text}");

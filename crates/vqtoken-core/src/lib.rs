@@ -28,6 +28,7 @@ mod index_map;
 mod map_coding;
 mod path;
 mod products;
+mod quality;
 mod quantize;
 mod random;
 mod reduce;
@@ -45,10 +46,11 @@ pub use grid::{GridError, GridShape, Position, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use map_coding::MapCodingError;
 pub use path::PathPoint;
+pub use quality::{Quality, QualityError};
 pub use quantize::assign::assign;
 pub use quantize::elbow::elbow;
 pub use quantize::kmeans::{EmptyCode, Iteration, LloydFit, lloyd};
-pub use quantize::rule::Rule;
+pub use quantize::rule::{Rule, RuleError};
 pub use quantize::silhouette::silhouette;
 pub use quantize::{
     CodeOrder, CurvePoint, Procedure, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, quantize,
@@ -64,4 +66,4 @@ pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;
 pub use unit_tokens::{UnitTokens, normalize};
 pub use video_tokens::{Source, VideoTokens, Windows};
-pub use vqt::{Quality, QualityError, VqtError, VqtFormatError};
+pub use vqt::{VqtError, VqtFormatError};

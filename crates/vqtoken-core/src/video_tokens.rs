@@ -1,11 +1,9 @@
 //! Video tokens: a codebook, an index map, and what is needed to read them again without the video.
 
-use std::path::Path;
-
 use crate::budget::Budget;
 use crate::codebook::Codebook;
 use crate::index_map::IndexMap;
-use crate::vqt::{self, Quality, VqtError, VqtFormatError};
+use crate::quality::Quality;
 
 /// A clip as the language model needs it, and as a `.vqt` file keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,38 +51,4 @@ pub struct Source {
     pub bytes: u64,
     /// Frames in the whole video.
     pub frames: usize,
-}
-
-impl VideoTokens {
-    /// Writes a `.vqt` file: beside its final name first, so that no half-written file can be found under it.
-    ///
-    /// # Errors
-    /// If the parts do not fit together ([`VideoTokens::to_bytes`]) or the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), VqtError> {
-        vqt::save(self, path.as_ref())
-    }
-
-    /// Reads a `.vqt` file and checks all of it.
-    ///
-    /// # Errors
-    /// If it cannot be read, is no `.vqt` file, is of a newer version, or is damaged anywhere. Each error names the file.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, VqtError> {
-        vqt::load(path.as_ref())
-    }
-
-    /// The bytes of a `.vqt` file; the same tokens always give the same bytes.
-    ///
-    /// # Errors
-    /// If codebook, index map and timestamps do not belong together, or a number is not finite.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, VqtFormatError> {
-        vqt::to_bytes(self)
-    }
-
-    /// Reads the bytes of a `.vqt` file and checks all of them.
-    ///
-    /// # Errors
-    /// As [`VideoTokens::load`], without the file's name.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VqtFormatError> {
-        vqt::from_bytes(bytes)
-    }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::grid;
 use vqtoken_core::{
-    Budget, BudgetError, Procedure, QuantizeError, QuantizerConfig, Rule, TokenGrid, quantize,
+    Budget, BudgetError, Procedure, QuantizeError, QuantizerConfig, Rule, RuleError, TokenGrid, quantize,
 };
 
 /// As many codes as asked, or as there are tokens.
@@ -99,7 +99,7 @@ fn budgets_without_codes_are_refused() {
     assert_eq!(of(adaptive(4, 3)), QuantizeError::Budget(BudgetError::Reversed { min: 4, max: 3 }));
     assert!(of(Budget::Fixed(0)).to_string().contains("at least 1"));
     let rule = Rule::Distortion(-0.5);
-    let share = BudgetError::Share { share: -0.5 };
+    let share = BudgetError::Rule(RuleError::Share { share: -0.5 });
     assert_eq!(of(Budget::Adaptive { min: 1, max: 1, rule }), QuantizeError::Budget(share));
 }
 

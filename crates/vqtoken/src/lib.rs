@@ -36,13 +36,13 @@ pub use vqtoken_core::{
     Amount, Budget, BudgetError, CodeOrder, Codebook, CodebookError, CurvePoint, GridError, GridShape,
     IndexMap, IndexMapError, Iteration, MapCodingError, PathPoint, Position, Procedure, Quality,
     QualityError, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, QuantizerStream, REDUCERS,
-    ReduceError, Reducer, ReducerInfo, Reduction, Rule, Source, TokenGrid, TokenHash, VideoTokens, VqtError,
-    VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
+    ReduceError, Reducer, ReducerInfo, Reduction, Rule, RuleError, Source, TokenGrid, TokenHash, VideoTokens,
+    VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
 };
 pub use vqtoken_model::{
     Answer, Chat, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions, LanguageSide,
-    ModelError, Precision, PrefilledVideo, Ranking, SamplingOptions, Tokens, VideoLlm, VisionSeconds,
-    VisionSide, VisualTokens,
+    ModelError, Precision, PrecisionError, PrefilledVideo, Ranking, SamplingOptions, Tokens, VideoLlm,
+    VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{

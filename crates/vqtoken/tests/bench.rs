@@ -204,7 +204,7 @@ fn bad_usage_is_exit_code_2() {
     refused(&["bench"], 2, &["quantize"]);
     refused(&["bench", "everything"], 2, &["everything"]);
     refused(&["bench", "quantize", "--case", "fast"], 2, &["fast", "stream-"]);
-    refused(&["bench", "quantize", "--case", "adaptive-bits=0"], 2, &["no price"]);
+    refused(&["bench", "quantize", "--case", "adaptive-bits=0"], 2, &["price of a code must be"]);
     refused(&["bench", "quantize", "--k", "0"], 2, &["at least one"]);
     refused(&["bench", "quantize", "--min", "9", "--max", "3"], 2, &["smaller number first"]);
     refused(&["bench", "quantize", "--made-up", "9"], 2, &["N,D"]);

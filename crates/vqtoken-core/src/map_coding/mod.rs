@@ -16,7 +16,7 @@ mod range_coder;
 
 use crate::grid::{GridError, GridShape};
 use crate::index_map::{IndexMap, IndexMapError};
-use range_coder::{Decoder, Encoder};
+use range_coder::{Decoder, Encoder, Fault};
 
 /// No coded map has more labels than this for each of its bytes.
 pub(crate) const MAX_LABELS_PER_BYTE: usize = 1 << 13;
@@ -54,15 +54,6 @@ impl IndexMap {
             None => Err(MapCodingError::Damaged),
         }
     }
-}
-
-/// Why decoding stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// There are no more bytes.
-    Short,
-    /// No encoder writes this.
-    Impossible,
 }
 
 /// Why bytes are not a coded index map.

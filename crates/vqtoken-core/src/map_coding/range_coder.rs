@@ -5,14 +5,21 @@
 
 use std::convert::Infallible;
 
-use super::Fault;
-
 /// Probabilities are 12-bit numbers: this one is certainty.
 pub(super) const ONE: u32 = 1 << 12;
 /// No decision is taken to be likelier than 1023 in 1024, so that each costs at least 0.0014 bits.
 const LEAST: u32 = 4;
 /// Below this the interval is widened by a byte.
 const NARROW: u32 = 1 << 24;
+
+/// Why decoding stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// There are no more bytes.
+    Short,
+    /// No encoder writes this.
+    Impossible,
+}
 
 /// What both directions share, so that labels are walked through by one function.
 pub(super) trait Coder {

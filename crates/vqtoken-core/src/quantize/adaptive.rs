@@ -8,13 +8,14 @@ use crate::budget::Budget;
 use crate::codebook::CodebookError;
 use crate::products::products;
 use crate::quantize::assign::assign;
+use crate::quantize::config::QuantizerConfig;
 use crate::quantize::kmeans::{EmptyCode, LloydFit, lloyd};
 use crate::quantize::means::ClusterSums;
 use crate::quantize::merge_tree::{Cluster, MergeTree};
+use crate::quantize::result::CurvePoint;
 use crate::quantize::rule::Rule;
 use crate::quantize::silhouette::score;
 use crate::quantize::start::{draws, start};
-use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
 use crate::unit_tokens::UnitTokens;
 

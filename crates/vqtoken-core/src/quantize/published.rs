@@ -6,12 +6,13 @@
 use crate::budget::Budget;
 use crate::codebook::{Codebook, CodebookError};
 use crate::quantize::assign::assign;
+use crate::quantize::config::QuantizerConfig;
 use crate::quantize::kmeans::{Iteration, LloydFit};
 use crate::quantize::means::ClusterSums;
+use crate::quantize::result::CurvePoint;
 use crate::quantize::rule::Rule;
 use crate::quantize::seeding::seed_plainly;
 use crate::quantize::silhouette::silhouette;
-use crate::quantize::{CurvePoint, QuantizerConfig};
 use crate::random::Random;
 use crate::unit_tokens::{UnitTokens, normalize};
 

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use super::PREFIX;
+use super::error::{VqtError, VqtFormatError};
+use super::layout::PREFIX;
 use super::read::{check_prefix, from_bytes};
 use super::write::to_bytes;
 use crate::video_tokens::VideoTokens;
-use crate::vqt::{VqtError, VqtFormatError};
 
-pub(crate) fn load(path: &Path) -> Result<VideoTokens, VqtError> {
+pub(super) fn load(path: &Path) -> Result<VideoTokens, VqtError> {
     let unreadable = |cause| VqtError::Read { path: path.to_owned(), cause };
     let wrong = |cause: VqtFormatError| VqtError::Content { path: path.to_owned(), cause };
     let about = fs::metadata(path).map_err(unreadable)?;
@@ -26,7 +26,7 @@ pub(crate) fn load(path: &Path) -> Result<VideoTokens, VqtError> {
     from_bytes(&bytes).map_err(wrong)
 }
 
-pub(crate) fn save(tokens: &VideoTokens, path: &Path) -> Result<(), VqtError> {
+pub(super) fn save(tokens: &VideoTokens, path: &Path) -> Result<(), VqtError> {
     let bytes = to_bytes(tokens).map_err(|cause| VqtError::Content { path: path.to_owned(), cause })?;
     Ok(vqtoken_files::write(path, bytes)?)
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
-use super::{CHECKSUM_DIGITS, FORMAT, VERSION, VqtFormatError};
+use super::error::VqtFormatError;
+use super::layout::{CHECKSUM_DIGITS, FORMAT, VERSION};
 use crate::grid::GridShape;
 use crate::video_tokens::{Source, VideoTokens, Windows};
 

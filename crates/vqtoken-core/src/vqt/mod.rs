@@ -27,76 +27,53 @@
 //! Version 1 had only F32 codebooks, uncoded index maps and F64 timestamps, no windows, and `source.width`, `source.height`,
 //! `source.duration`, `source.bytes` and `source.frames` apart. It is still read.
 
+mod check;
 mod error;
 mod file;
+mod layout;
 mod metadata;
-mod quality;
 mod read;
+mod rounding;
 mod tensors;
 mod ticks;
 mod write;
 
 pub use error::{VqtError, VqtFormatError};
-pub(crate) use file::{load, save};
-pub use quality::{Quality, QualityError};
-pub(crate) use read::from_bytes;
-pub(crate) use write::to_bytes;
 
-use crate::budget::Budget;
-use crate::video_tokens::{VideoTokens, Windows};
+use std::path::Path;
 
-const FORMAT: &str = "vqtoken";
-const VERSION: u64 = 2;
-/// The bytes that hold the header's length.
-const PREFIX: usize = 8;
-/// Far more than a header needs, and little enough to read before anything is known of the file.
-const MAX_HEADER: usize = 1 << 20;
-/// What stands before the checksum's digits. JSON strings escape their quotes, so no value can look like it.
-const CHECKSUM_KEY: &str = "\"checksum\":\"";
-const CHECKSUM_DIGITS: usize = 8;
+use crate::video_tokens::VideoTokens;
 
-/// Where the checksum's digits are: the first place after its key. `None` if there are no 8 such bytes.
-fn find_checksum(header: &[u8]) -> Option<usize> {
-    let key = CHECKSUM_KEY.as_bytes();
-    let at = header.windows(key.len()).position(|window| window == key)? + key.len();
-    (at + CHECKSUM_DIGITS <= header.len()).then_some(at)
-}
-
-/// The checksum of a file whose digits begin at `digits`.
-fn checksum(file: &[u8], digits: usize) -> String {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&file[..digits]);
-    crc.update(&[b'0'; CHECKSUM_DIGITS]);
-    crc.update(&file[digits + CHECKSUM_DIGITS..]);
-    format!("{:08x}", crc.finalize())
-}
-
-/// What holds for any video tokens, written or read.
-fn check(tokens: &VideoTokens) -> Result<(), VqtFormatError> {
-    let (codes, labelled) = (tokens.codebook.codes(), tokens.index_map.codes());
-    if codes != labelled {
-        return Err(VqtFormatError::Codes { codes, labelled });
+impl VideoTokens {
+    /// Writes a `.vqt` file: beside its final name first, so that no half-written file can be found under it.
+    ///
+    /// # Errors
+    /// If the parts do not fit together ([`VideoTokens::to_bytes`]) or the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), VqtError> {
+        file::save(self, path.as_ref())
     }
-    let (frames, timestamps) = (tokens.index_map.shape().frames, tokens.timestamps.len());
-    if frames != timestamps {
-        return Err(VqtFormatError::Timestamps { frames, timestamps });
+
+    /// Reads a `.vqt` file and checks all of it.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no `.vqt` file, is of a newer version, or is damaged anywhere. Each error names the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, VqtError> {
+        file::load(path.as_ref())
     }
-    let not_finite = |tensor, place: Option<usize>| match place {
-        Some(place) => Err(VqtFormatError::NotFinite { tensor, place }),
-        None => Ok(()),
-    };
-    not_finite("codebook", tokens.codebook.data().iter().position(|value| !value.is_finite()))?;
-    not_finite("timestamps", tokens.timestamps.iter().position(|seconds| !seconds.is_finite()))?;
-    if let Some(source) = tokens.source.as_ref().filter(|source| !source.duration.is_finite()) {
-        let value = source.duration.to_string();
-        return Err(VqtFormatError::Metadata { key: "source.duration", value, expected: "seconds" });
+
+    /// The bytes of a `.vqt` file; the same tokens always give the same bytes.
+    ///
+    /// # Errors
+    /// If codebook, index map and timestamps do not belong together, or a number is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, VqtFormatError> {
+        write::to_bytes(self)
     }
-    if let Some(Windows { seconds, total }) = &tokens.windows {
-        if !(seconds.is_finite() && *seconds > 0.0) {
-            let (key, expected) = ("window.seconds", "seconds above 0");
-            return Err(VqtFormatError::Metadata { key, value: seconds.to_string(), expected });
-        }
-        total.iter().try_for_each(Budget::check)?;
+
+    /// Reads the bytes of a `.vqt` file and checks all of them.
+    ///
+    /// # Errors
+    /// As [`VideoTokens::load`], without the file's name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, VqtFormatError> {
+        read::from_bytes(bytes)
     }
-    tokens.budget.check().map_err(VqtFormatError::from)
 }

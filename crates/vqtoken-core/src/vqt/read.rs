@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use safetensors::tensor::SafeTensorError;
 
+use super::check::check;
+use super::error::VqtFormatError;
+use super::layout::{CHECKSUM_DIGITS, FORMAT, MAX_HEADER, PREFIX, VERSION, checksum, find_checksum};
 use super::metadata::Entries;
-use super::quality::Quality;
 use super::tensors::Tensors;
-use super::{CHECKSUM_DIGITS, FORMAT, MAX_HEADER, PREFIX, VERSION, check, checksum, find_checksum};
+use crate::quality::Quality;
 use crate::video_tokens::VideoTokens;
-use crate::vqt::VqtFormatError;
 
-pub(crate) fn from_bytes(bytes: &[u8]) -> Result<VideoTokens, VqtFormatError> {
+pub(super) fn from_bytes(bytes: &[u8]) -> Result<VideoTokens, VqtFormatError> {
     let header = check_prefix(bytes, bytes.len() as u64)?;
     let (_, structure) = SafeTensors::read_metadata(bytes).map_err(|error| match error {
         SafeTensorError::MetadataIncompleteBuffer => VqtFormatError::Length { found: bytes.len() },
@@ -29,7 +30,7 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<VideoTokens, VqtFormatError> {
 }
 
 /// The length of the header, from the first bytes of a file of `file` bytes.
-pub(crate) fn check_prefix(bytes: &[u8], file: u64) -> Result<usize, VqtFormatError> {
+pub(super) fn check_prefix(bytes: &[u8], file: u64) -> Result<usize, VqtFormatError> {
     let Some(length) = bytes.first_chunk::<PREFIX>() else {
         return Err(not_vqt("it is shorter than 8 bytes"));
     };

@@ -6,13 +6,14 @@ use half::bf16;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::VqtFormatError;
+use super::error::VqtFormatError;
 use super::metadata::Entries;
-use super::quality::{Quality, from_int8};
+use super::rounding::from_int8;
 use super::ticks::Tick;
 use crate::codebook::Codebook;
 use crate::grid::GridShape;
 use crate::index_map::IndexMap;
+use crate::quality::Quality;
 
 /// The tensors of a file, each of which must be taken once.
 pub(super) struct Tensors<'a> {

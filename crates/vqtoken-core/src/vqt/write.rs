@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use half::bf16;
 use serde::Serialize;
 
+use super::check::check;
+use super::error::VqtFormatError;
+use super::layout::{CHECKSUM_DIGITS, MAX_HEADER, PREFIX, checksum, find_checksum};
 use super::metadata::{grid_text, metadata};
-use super::quality::{Quality, to_bf16, to_int8};
+use super::rounding::{to_bf16, to_int8};
 use super::ticks::{Tick, ticks};
-use super::{CHECKSUM_DIGITS, MAX_HEADER, PREFIX, check, checksum, find_checksum};
 use crate::codebook::Codebook;
+use crate::quality::Quality;
 use crate::video_tokens::VideoTokens;
-use crate::vqt::VqtFormatError;
 
 /// Maps are sorted, so that the same tokens give the same bytes.
 #[derive(Serialize)]
@@ -32,7 +34,7 @@ struct Tensor {
 /// A tensor's name, type, bytes a value, shape and bytes.
 type Part = (&'static str, &'static str, usize, Vec<usize>, Vec<u8>);
 
-pub(crate) fn to_bytes(tokens: &VideoTokens) -> Result<Vec<u8>, VqtFormatError> {
+pub(super) fn to_bytes(tokens: &VideoTokens) -> Result<Vec<u8>, VqtFormatError> {
     check(tokens)?;
     let mut metadata = metadata(tokens);
     let mut parts = codebook(&tokens.codebook, tokens.quality);

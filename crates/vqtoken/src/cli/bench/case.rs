@@ -92,7 +92,7 @@ impl FromStr for Case {
         )?;
         rule.parse()
             .map(|rule| Self { way, rule: Some(rule) })
-            .map_err(|error: vqtoken_core::BudgetError| error.to_string())
+            .map_err(|error: vqtoken_core::RuleError| error.to_string())
     }
 }
 
