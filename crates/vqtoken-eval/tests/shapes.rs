@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use vqtoken_eval::{Annotations, Expected, Item, Task, VideoFolder};
-use vqtoken_shapes::{CAPTION_PROMPT, Clip, Part, Question, Settings, caption, clips, write_data_set};
+use vqtoken_shapes::{CAPTION_PROMPT, Clip, Question, Settings, Split, caption, clips, write_data_set};
 
 fn settings() -> Settings {
     Settings { clips: 16, seed: 9, size: 32, validation: 0.3, test: 0.3, ..Settings::default() }
@@ -33,10 +33,10 @@ fn every_file_reads_back_with_its_videos() {
     write_data_set(&settings(), folder, |_, _| ()).unwrap();
     let planned = clips(&settings()).unwrap();
     let mut asked = 0;
-    for part in Part::ALL {
-        let of_part = || planned.iter().filter(move |clip| clip.part == part);
-        let questions: Vec<&Question> = of_part().flat_map(|clip| &clip.questions).collect();
-        let name = part.name();
+    for split in Split::ALL {
+        let of_split = || planned.iter().filter(move |clip| clip.split == split);
+        let questions: Vec<&Question> = of_split().flat_map(|clip| &clip.questions).collect();
+        let name = split.name();
 
         let csv = Task::Shapes.find(folder, name).unwrap();
         assert_eq!(csv.questions, folder.join(format!("{name}.csv")));
@@ -70,7 +70,7 @@ fn every_file_reads_back_with_its_videos() {
         let told: Vec<(&str, String)> =
             items.iter().map(|item| (item.question.as_str(), item.target())).collect();
         let of_clip = |clip: &Clip| (CAPTION_PROMPT, caption(&clip.scene));
-        assert_eq!(told, of_part().map(of_clip).collect::<Vec<_>>());
+        assert_eq!(told, of_split().map(of_clip).collect::<Vec<_>>());
         asked += questions.len();
     }
     assert!(asked > 30, "{asked}");

@@ -22,7 +22,7 @@ pub enum TrainError {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
-        source: ConfigError,
+        source: Box<ConfigError>,
     },
     /// A stage cannot be run as it is configured.
     #[error("stage {stage:?}: {source}")]

@@ -97,14 +97,22 @@ fn a_resumed_run_has_the_samples_of_an_uninterrupted_one() {
 fn several_readings_in_one_pass_equal_runs_alone() {
     let folder = tempfile::tempdir().unwrap();
     let all = folder.path().join("all.jsonl");
-    let readings =
-        ["vqtoken", "pooled", "codebook", "tome:4", "tome:4@renumbered", "random-map", "pooled+norm:5"];
+    let readings = [
+        "vqtoken",
+        "pooled",
+        "codebook",
+        "tome:4",
+        "tome:4@renumbered",
+        "tome:9",
+        "random-map",
+        "pooled+norm:5",
+    ];
     let mut arguments = vec!["--json", "--samples", path(&all)];
     readings.iter().for_each(|reading| arguments.extend(["--reducer", reading]));
     let lines = json_lines(&eval(&arguments));
     assert_eq!(lines.len(), readings.len());
     let tokens: Vec<f64> = lines.iter().map(|line| line["tokens_mean"].as_f64().unwrap()).collect();
-    assert_eq!(tokens, [6.0, 588.0, 6.0, 4.0, 4.0, 6.0, 5.0]);
+    assert_eq!(tokens, [6.0, 588.0, 6.0, 4.0, 4.0, 9.0, 6.0, 5.0]);
     for (reading, line) in readings.iter().zip(&lines) {
         let alone = folder.path().join("alone.jsonl");
         let single = json(&eval(&["--json", "--samples", path(&alone), "--reducer", reading]));

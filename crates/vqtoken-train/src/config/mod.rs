@@ -146,7 +146,7 @@ impl TrainConfig {
         let folder = file.parent().unwrap_or(Path::new(""));
         file::parse(text)
             .and_then(|run| run.resolve(folder))
-            .map_err(|source| TrainError::Config { file: file.to_owned(), source })
+            .map_err(|source| TrainError::Config { file: file.to_owned(), source: Box::new(source) })
     }
 
     /// The settings of moving shapes, if these are the data.
