@@ -260,14 +260,47 @@ fn bad_usage_is_exit_code_2() {
     refused(&["ask", clip, "What?", "--frames", "0"], 2, &["at least one"]);
     refused(&["ask", clip, "What?", "--fps", "nan"], 2, &["above 0"]);
     refused(&["ask", tokens, "What?", "--frames", "3"], 2, &["--frames", ".vqt"]);
-    refused(
-        &["encode", clip, "-o", path(&folder.path().join("nowhere"))],
-        2,
-        &["nowhere", "create the folder"],
-    );
+    let file = folder.path().join("file.txt");
+    fs::write(&file, "words").unwrap();
+    refused(&["encode", clip, "-o", path(&file)], 2, &["file.txt", "not a folder"]);
     refused(&["encode", clip, tokens, "-o", path(&folder.path().join("one.vqt"))], 2, &["one.vqt", "folder"]);
     refused(&["show", tokens, "-o", path(&folder.path().join("picture.jpg"))], 2, &[".png"]);
     refused(&["dance"], 2, &["dance"]);
+}
+
+#[test]
+fn options_without_effect_are_refused() {
+    let Prepared { clip, tokens, .. } = prepared();
+    let (clip, tokens) = (path(clip), path(tokens));
+    let cases: [(&[&str], &str); 14] = [
+        (&[clip, "What?", "--reducer", "tome:32", "--tokens", "5"], "--tokens"),
+        (&[clip, "What?", "--reducer", "tome:32", "--window", "1s"], "--window"),
+        (&[clip, "What?", "--reducer", "pooled", "--quantizer-seed", "1"], "--quantizer-seed"),
+        (&[clip, "What?", "--top-p", "0.5"], "--top-p"),
+        (&[clip, "What?", "--top-k", "3"], "--top-k"),
+        (&[clip, "What?", "--seed", "3"], "--seed"),
+        (&[clip, "What?", "--follow-up"], "--follow-up"),
+        (&["--text-only", "What?", "--frames", "3"], "--frames"),
+        (&["--text-only", "What?", "--tokens", "3"], "--tokens"),
+        (&[tokens, "What?", "--fps", "3"], "--fps"),
+        (&[tokens, "What?", "--tokens", "3"], "--tokens"),
+        (&[tokens, "What?", "--window", "3s"], "--window"),
+        (&[tokens, "What?", "--near-repeats", "3"], "--near-repeats"),
+        (&[tokens, "What?", "--quantizer-seed", "3"], "--quantizer-seed"),
+    ];
+    for (arguments, option) in cases {
+        refused(&[&["ask"], arguments].concat(), 2, &[&format!("error: {option} ")]);
+    }
+}
+
+#[test]
+fn encode_makes_the_folder_of_several_videos() {
+    let Prepared { folder, clip, .. } = prepared();
+    let other = folder.path().join("other.mp4");
+    fs::copy(clip, &other).unwrap();
+    let output = folder.path().join("deep/tokens");
+    stdout(&["encode", path(clip), path(&other), "-o", path(&output), "--frames", "1", "--tokens", "2"]);
+    assert!(output.join("demo.vqt").is_file() && output.join("other.vqt").is_file());
 }
 
 #[test]

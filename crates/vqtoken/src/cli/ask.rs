@@ -53,17 +53,17 @@ pub(crate) struct AskArguments {
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     temperature: f32,
 
-    /// Draw from the most likely tokens that reach this probability together
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    top_p: f32,
+    /// Draw from the most likely tokens that reach this probability together [default: 1]
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
 
-    /// Draw from this many most likely tokens; 0 for all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    top_k: usize,
+    /// Draw from this many most likely tokens; 0 for all [default: 0]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
 
-    /// Seed of the drawing
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the drawing [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Print seconds by stage, tokens before and after, and peak memory
     #[arg(long)]
@@ -106,8 +106,9 @@ struct Subject {
 pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let questions: Vec<&String> = arguments.text_only.iter().chain(&arguments.questions).collect();
     if questions.is_empty() {
-        return Err(UsageError("there is no question: add one behind the video, in quotes".to_owned()).into());
+        return Err(UsageError("there is no question: add one after the video, in quotes".to_owned()).into());
     }
+    refuse_ineffective(arguments, questions.len())?;
     // Whatever can be refused is refused before the video is looked at.
     let options = generation_options(arguments);
     options.check()?;
@@ -162,6 +163,27 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses options that the others make ineffective.
+fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), UsageError> {
+    if !arguments.text_only.is_empty() {
+        arguments.encoding.refuse_for_text()?;
+    }
+    if !matches!(*arguments.reducer, Subjects::Vqtoken) {
+        arguments.encoding.refuse_for_reducer()?;
+    }
+    if arguments.temperature == 0.0 {
+        let drawing = [
+            ("--top-p", arguments.top_p.is_some()),
+            ("--top-k", arguments.top_k.is_some()),
+            ("--seed", arguments.seed.is_some()),
+        ];
+        let why = "says how tokens are drawn, and at temperature 0 none are: add --temperature above 0";
+        super::refuse_without_effect(&drawing, why)?;
+    }
+    let follow_up = [("--follow-up", arguments.follow_up && questions == 1)];
+    super::refuse_without_effect(&follow_up, "needs a second question, which follows up on the first")
+}
+
 /// Reads the input, which fails sooner than loading a large model would.
 fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
     if !pipeline::is_video_tokens(input) {
@@ -214,9 +236,9 @@ fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyh
 fn generation_options(arguments: &AskArguments) -> GenerationOptions {
     let sampling = SamplingOptions::default()
         .with_temperature(arguments.temperature)
-        .with_top_k(arguments.top_k)
-        .with_top_p(arguments.top_p)
-        .with_seed(arguments.seed);
+        .with_top_k(arguments.top_k.unwrap_or(0))
+        .with_top_p(arguments.top_p.unwrap_or(1.0))
+        .with_seed(arguments.seed.unwrap_or(0));
     GenerationOptions::default().with_max_tokens(arguments.max_tokens).with_sampling(sampling)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vqtoken::{Quality, VideoTokens, VisionSide, figures};
+use vqtoken_files::quoted;
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -60,10 +61,13 @@ pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()>
 /// What is written where.
 fn jobs(arguments: &EncodeArguments) -> anyhow::Result<BTreeMap<PathBuf, PathBuf>> {
     let output = &arguments.output;
+    if !output.exists() && !pipeline::is_video_tokens(output) {
+        vqtoken_files::create_folder(output)?;
+    }
     if !output.is_dir() && !pipeline::is_video_tokens(output) {
         return Err(UsageError(format!(
-            "{} is no folder and does not end in .vqt: create the folder, or name a .vqt file",
-            output.display()
+            "{} is not a folder and does not end in .vqt: name a folder, or a .vqt file",
+            quoted(output)
         ))
         .into());
     }

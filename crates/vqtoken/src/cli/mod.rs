@@ -137,20 +137,45 @@ impl EncodingArguments {
 
     /// Refuses options that would have no effect on tokens made earlier.
     pub(crate) fn refuse_for_tokens(&self) -> Result<(), UsageError> {
-        let given = [
+        let why = "says how a video is encoded, and a .vqt file is encoded already: give the video instead";
+        refuse_without_effect(&[&self.of_frames()[..], &self.of_codes()].concat(), why)
+    }
+
+    /// Refuses options that would have no effect where nothing but text is asked about.
+    pub(crate) fn refuse_for_text(&self) -> Result<(), UsageError> {
+        let why = "says how a video is encoded, and --text-only asks about none: leave it out";
+        refuse_without_effect(&[&self.of_frames()[..], &self.of_codes()].concat(), why)
+    }
+
+    /// Refuses options that would have no effect on another reducer than the quantizer.
+    pub(crate) fn refuse_for_reducer(&self) -> Result<(), UsageError> {
+        let why = "belongs to the codes of --reducer vqtoken: another reducer has its budget in its name, such as tome:32";
+        refuse_without_effect(&self.of_codes(), why)
+    }
+
+    fn of_frames(&self) -> [(&'static str, bool); 3] {
+        [
             ("--frames", self.frames.is_some()),
             ("--fps", self.fps.is_some()),
+            ("--near-repeats", self.near_repeats.is_some()),
+        ]
+    }
+
+    fn of_codes(&self) -> [(&'static str, bool); 4] {
+        [
             ("--tokens", self.tokens.is_some()),
             ("--window", self.window.is_some()),
-            ("--near-repeats", self.near_repeats.is_some()),
+            ("--total", self.total.is_some()),
             ("--quantizer-seed", self.quantizer_seed.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((flag, _)) => Err(UsageError(format!(
-                "{flag} says how a video is encoded, and a .vqt file is encoded already: give the video instead"
-            ))),
-        }
+        ]
+    }
+}
+
+/// Refuses the first of some options that was given, for a reason that follows its name.
+pub(crate) fn refuse_without_effect(options: &[(&str, bool)], why: &str) -> Result<(), UsageError> {
+    match options.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => Err(UsageError(format!("{option} {why}"))),
     }
 }
 
