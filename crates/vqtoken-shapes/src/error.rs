@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
+use vqtoken_files::{WriteError, quoted};
 use vqtoken_video::VideoError;
 
 /// Why a data set was not written. Every message is one line: what, where, remedy. Clips that were complete are kept.
@@ -56,12 +57,13 @@ pub enum ShapesError {
         file: PathBuf,
     },
     /// A file or folder cannot be written.
-    #[error(
-        "{}: cannot be written: {source}; make room or choose another folder, complete clips are kept", path.display()
-    )]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
+    #[error("{0}; complete clips are kept")]
+    Write(#[from] WriteError),
+    /// The file of settings cannot be read.
+    #[error("{} cannot be read: {source}: check its permissions, or choose another folder", quoted(file))]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },

@@ -14,14 +14,15 @@
 //! Annotations are written when all clips are there. If the run is interrupted, complete clips are kept, and the next run
 //! continues.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use vqtoken_files::{create_folder, remove_leftovers, write_with};
 use vqtoken_video::{Mp4Options, Mp4Writer, Video, VideoError};
 
 use crate::annotations::{COLUMNS, Entry, QuestionRow};
@@ -70,14 +71,14 @@ pub fn write_data_set(
             written.map_err(|source| ShapesError::Clip { clip: clip.video.clone(), source })?;
         }
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, clips.len());
-        Ok(())
+        Ok::<(), ShapesError>(())
     })?;
     let mut questions = [0; 3];
     for split in Split::ALL {
         let clips: Vec<&Clip> = clips.iter().filter(|clip| clip.split == split).collect();
         questions[split as usize] = write_annotations(folder, split, &clips)?;
     }
-    write_file(&folder.join("scenes.jsonl"), |out| {
+    write_with(folder.join("scenes.jsonl"), |out| {
         for clip in &clips {
             serde_json::to_writer(&mut *out, &Line::of(clip))?;
             out.write_all(b"\n")?;
@@ -85,9 +86,9 @@ pub fn write_data_set(
         Ok(())
     })?;
     let report = BaselineReport::of(&clips);
-    write_file(&folder.join("report.json"), |out| Ok(serde_json::to_writer_pretty(out, &report)?))?;
-    write_file(&folder.join("report.md"), |out| write!(out, "{report}"))?;
-    remove_partial_files(&videos);
+    write_with(folder.join("report.json"), |out| Ok(serde_json::to_writer_pretty(out, &report)?))?;
+    write_with(folder.join("report.md"), |out| write!(out, "{report}"))?;
+    remove_leftovers(&videos);
     Ok(DataSetSummary { clips: clips.len(), kept: kept.into_inner(), questions, report })
 }
 
@@ -120,13 +121,13 @@ fn claim(settings: &Settings, folder: &Path, videos: &Path) -> Result<(), Shapes
                 return Err(ShapesError::OtherVideos { videos: videos.into(), file });
             }
         }
-        Err(source) => return Err(ShapesError::Write { path: file, source }),
+        Err(source) => return Err(ShapesError::Unreadable { file, source }),
     }
-    fs::create_dir_all(videos).map_err(|source| ShapesError::Write { path: videos.into(), source })?;
-    write_file(&file, |out| {
+    create_folder(videos)?;
+    Ok(write_with(&file, |out| {
         serde_json::to_writer_pretty(&mut *out, &here)?;
         out.write_all(b"\n")
-    })
+    })?)
 }
 
 #[expect(clippy::expect_used, reason = "settings are numbers")]
@@ -159,7 +160,7 @@ fn is_complete(path: &Path, scene: &Scene) -> bool {
 fn write_annotations(folder: &Path, split: Split, clips: &[&Clip]) -> Result<usize, ShapesError> {
     let name = split.name();
     let rows: Vec<QuestionRow> = clips.iter().flat_map(|clip| clip.rows()).collect();
-    write_file(&folder.join(format!("{name}.csv")), |out| {
+    write_with(folder.join(format!("{name}.csv")), |out| {
         out.write_all(COLUMNS.as_bytes())?;
         rows.iter().try_for_each(|row| out.write_all(row.csv().as_bytes()))
     })?;
@@ -169,44 +170,11 @@ fn write_annotations(folder: &Path, split: Split, clips: &[&Clip]) -> Result<usi
         ("_captions", clips.iter().map(|clip| Entry::caption(clip)).collect()),
     ];
     for (kind, entries) in conversations {
-        write_file(&folder.join(format!("{name}{kind}.json")), |out| {
+        write_with(folder.join(format!("{name}{kind}.json")), |out| {
             Ok(serde_json::to_writer_pretty(out, &entries)?)
         })?;
     }
     Ok(rows.len())
-}
-
-/// Writes a file atomically: beside it, and renamed at the end.
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), ShapesError> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.split", std::process::id()));
-    let partial = path.with_file_name(name);
-    let written = File::create(&partial).map(BufWriter::new).and_then(|mut out| {
-        write(&mut out)?;
-        out.flush()?;
-        fs::rename(&partial, path)
-    });
-    written.map_err(|source| {
-        // If it cannot be removed either, the reason why it could not be written still matters more.
-        let _ = fs::remove_file(&partial);
-        ShapesError::Write { path: path.into(), source }
-    })
-}
-
-/// Removes what interrupted runs left over.
-fn remove_partial_files(videos: &Path) {
-    let paths = fs::read_dir(videos).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_partial = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with('.') && name.ends_with(".split")
-    };
-    for path in paths.filter(is_partial) {
-        let _ = fs::remove_file(path);
-    }
 }
 
 /// A line of `scenes.jsonl`.

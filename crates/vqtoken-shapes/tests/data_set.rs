@@ -180,7 +180,7 @@ fn complete_clips_are_kept_and_broken_ones_made_anew() {
     let videos = folder.path().join("videos");
     fs::remove_file(videos.join("clip-000001.mp4")).unwrap();
     fs::write(videos.join("clip-000002.mp4"), b"not a clip").unwrap();
-    fs::write(videos.join(".clip-000003.mp4.1.split"), b"left behind").unwrap();
+    fs::write(videos.join(".vqtoken-killed.part"), b"left behind").unwrap();
     fs::remove_file(folder.path().join("test.csv")).unwrap();
     let written = write_data_set(&small(), folder.path(), |_, _| ()).unwrap();
     assert_eq!(written.kept, 4);

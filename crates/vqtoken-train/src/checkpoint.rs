@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -76,7 +75,7 @@ pub(crate) fn save(
 ) -> Result<(), TrainError> {
     let bytes = to_bytes(learner, optimizer, progress)
         .map_err(|source| TrainError::Checkpoint { file: file.to_owned(), source })?;
-    write_atomically(file, &bytes)
+    Ok(vqtoken_files::write(file, bytes)?)
 }
 
 fn to_bytes(learner: &Learner, optimizer: &AdamW, progress: &Progress) -> Result<Vec<u8>, CheckpointError> {
@@ -147,14 +146,4 @@ fn moments<'a>(optimizer: &'a mut AdamW, name: &str) -> &'a mut Moments {
 fn current_name(name: &str) -> String {
     let renamed = RENAMED.iter().find_map(|(old, new)| Some((new, name.strip_prefix(old)?)));
     renamed.map_or_else(|| name.to_owned(), |(new, rest)| format!("{new}{rest}"))
-}
-
-/// Writes a file atomically: it is there as a whole, or not at all.
-pub(crate) fn write_atomically(file: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let unwritable = |source| TrainError::Unwritable { path: file.to_owned(), source };
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut partial = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
-    partial.write_all(bytes).map_err(unwritable)?;
-    partial.persist(file).map_err(|error| unwritable(error.error))?;
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use vqtoken_core::{CodebookError, GridError, IndexMapError, QuantizeError};
+use vqtoken_files::WriteError;
 use vqtoken_model::ModelError;
 use vqtoken_shapes::ShapesError;
 use vqtoken_video::VideoError;
@@ -142,6 +143,9 @@ pub enum TrainError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The quantizer.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),

@@ -12,7 +12,6 @@ use safetensors::tensor::{Dtype, TensorView};
 use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, pool_bilinear, quantize};
 use vqtoken_model::VisionSide;
 
-use crate::checkpoint::write_atomically;
 use crate::clips::Clips;
 use crate::error::{FeatureError, TrainError};
 
@@ -110,7 +109,7 @@ impl FeatureCache {
         let folder = file.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)
             .map_err(|source| TrainError::Unwritable { path: folder.to_owned(), source })?;
-        write_atomically(&file, &bytes)
+        Ok(vqtoken_files::write(&file, bytes)?)
     }
 
     /// The codes of each clip under a budget.

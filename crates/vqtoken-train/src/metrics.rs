@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::checkpoint::write_atomically;
 use crate::error::TrainError;
 
 /// A log that grows as training goes on.
@@ -29,7 +28,7 @@ impl Log {
             .filter(|line| step_of(line).is_some_and(|step| step <= steps))
             .map(|line| format!("{}\n", Value::Object(line)))
             .collect();
-        write_atomically(path, kept.as_bytes())?;
+        vqtoken_files::write(path, kept)?;
         let unwritable = |source| TrainError::Unwritable { path: path.to_owned(), source };
         let file = OpenOptions::new().append(true).open(path).map_err(unwritable)?;
         Ok(Self { path: path.to_owned(), file })

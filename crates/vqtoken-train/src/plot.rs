@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::checkpoint::write_atomically;
 use crate::error::TrainError;
 use crate::metrics::read_metrics;
 
@@ -50,7 +49,7 @@ pub fn plot_metrics(log: &Path, svg_file: &Path, title: &str) -> Result<(), Trai
     chart(&mut svg, 0.0, &format!("{title}: loss"), &losses, None);
     chart(&mut svg, HEIGHT + TOP + 10.0, &format!("{title}: validation"), &shares, Some(1.0));
     svg.push_str("</svg>\n");
-    write_atomically(svg_file, svg.as_bytes())
+    Ok(vqtoken_files::write(svg_file, svg)?)
 }
 
 fn series(lines: &[&Map<String, Value>], key: &str, name: &str) -> Series {
