@@ -15,6 +15,7 @@ fn what_is_wrong_is_named() {
     let trial = Trial::new();
     let model = "[model]\nconfig = \"config.json\"\n";
     let shapes = "[data.shapes]\nclips = 20\n";
+    let pooled = ANSWERS.replace("vqtoken", "pooled");
     for (text, needle) in [
         (format!("{model}colour = 3\n{STAGE}{ANSWERS}"), "line 3: unknown field `colour`"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}speed = 1\n"), "unknown field `speed`"),
@@ -47,8 +48,8 @@ fn what_is_wrong_is_named() {
             "object_labels.weight is -1",
         ),
         (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "visual_input = \"pooled\""),
-        (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.0\n"), "keep is 0"),
-        (format!("{model}{shapes}{STAGE}{ANSWERS}objects_first = true\n"), "a keep below 1"),
+        (format!("{model}{shapes}{STAGE}{pooled}keep = 0.0\n"), "keep is 0"),
+        (format!("{model}{shapes}{STAGE}{pooled}objects_first = true\n"), "keep below 1"),
         (
             format!("{model}{shapes}{STAGE}{ANSWERS}trajectories = {{ weight = 1.0, layer = 1 }}\n"),
             "visual_input = \"pooled\"",
