@@ -8,7 +8,7 @@ use crate::pixels::{PixelSpec, Pixels};
 /// The sampled frames of a video.
 #[derive(Clone, Debug)]
 pub struct Clip {
-    /// The frames, in display order; none if [`Video::sample_each`] handed them out.
+    /// The frames, in display order; none if [`Video::sample_each`](crate::Video::sample_each) handed them out.
     pub frames: Vec<Frame>,
     /// When each is shown, in seconds.
     pub timestamps: Vec<f64>,

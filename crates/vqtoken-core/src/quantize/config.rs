@@ -15,7 +15,7 @@ pub enum Procedure {
     Published,
 }
 
-/// Everything that decides what [`quantize`] gives for a token grid.
+/// Everything that decides what [`quantize`](crate::quantize) gives for a token grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantizerConfig {
     /// How many codes.
