@@ -35,6 +35,9 @@ pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()>
     let jobs = jobs(arguments)?;
     let mut load = Stages::default();
     let vision = pipeline::load_vision(&arguments.model, &mut load)?;
+    if !output_is_file(arguments) {
+        vqtoken_files::create_folder(&arguments.output)?;
+    }
 
     // One bad video must not cost the others: it is reported at once, and the command fails at the end.
     let mut failed = Vec::new();
@@ -58,20 +61,23 @@ pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()>
     }
 }
 
+fn output_is_file(arguments: &EncodeArguments) -> bool {
+    pipeline::is_video_tokens(&arguments.output) && !arguments.output.is_dir()
+}
+
 /// What is written where.
 fn jobs(arguments: &EncodeArguments) -> anyhow::Result<BTreeMap<PathBuf, PathBuf>> {
     let output = &arguments.output;
-    if !output.exists() && !pipeline::is_video_tokens(output) {
-        vqtoken_files::create_folder(output)?;
-    }
-    if !output.is_dir() && !pipeline::is_video_tokens(output) {
+    let is_new_folder = !output.exists() && !pipeline::is_video_tokens(output);
+    let is_folder = output.is_dir() || is_new_folder;
+    if !is_folder && !pipeline::is_video_tokens(output) {
         return Err(UsageError(format!(
             "{} is not a folder and does not end in .vqt: name a folder, or a .vqt file",
             quoted(output)
         ))
         .into());
     }
-    if !output.is_dir() {
+    if !is_folder {
         super::check_folder_of(output)?;
         return match arguments.videos.as_slice() {
             [video] => Ok([(output.clone(), video.clone())].into()),
