@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and names that are safe to print.
+//! Files that are written whole or not at all, names that are safe to print, and sizes that are bounded before they are believed.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,9 +20,11 @@ mod disk;
 mod error;
 mod file;
 mod folder;
+mod limits;
 mod text;
 
 pub use error::WriteError;
 pub use file::{NewFile, write, write_with};
 pub use folder::{create_folder, remove_leftovers, write_folder};
+pub use limits::{Limit, LimitError, Limits};
 pub use text::{Quoted, quoted, visible};
