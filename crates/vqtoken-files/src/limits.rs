@@ -73,7 +73,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_pixels: 1 << 27, frames: 10_000_000, seconds: 7 * 86_400, labels: 1 << 26, bytes: 1 << 32 }
+        Self {
+            frame_pixels: 1 << 27,
+            frames: 10_000_000,
+            seconds: 7 * 86_400,
+            labels: 1 << 26,
+            bytes: 1 << 32,
+        }
     }
 }
 
@@ -138,7 +144,10 @@ impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, found, bound } = self;
         let (name, unit) = (limit.name(), limit.unit());
-        write!(f, "{found} {unit}, and the limit is {bound}: raise the limit `{name}` if you trust this input")
+        write!(
+            f,
+            "{found} {unit}, and the limit is {bound}: raise the limit `{name}` if you trust this input"
+        )
     }
 }
 

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Err(error) if cli::output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let usage = error.downcast_ref::<cli::UsageError>().is_some();
-            cli::output::report(&error, options.json);
+            cli::output::report(&error, options.global.json);
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
@@ -24,14 +24,14 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     match &options.command {
-        Command::Ask(arguments) => cli::ask::run(arguments, options.json),
-        Command::Encode(arguments) => cli::encode::run(arguments, options.json),
-        Command::Show(arguments) => cli::show::run(arguments, options.json),
-        Command::Inspect(arguments) => cli::inspect::run(arguments, options.json),
-        Command::Demo(arguments) => cli::demo::run(arguments, options.json),
-        Command::Train(arguments) => cli::train::run_command(arguments, options.json),
-        Command::Data(arguments) => cli::data::run(arguments, options.json),
-        Command::Eval(arguments) => cli::eval::run(arguments, options.json),
-        Command::Bench(arguments) => cli::bench::run(arguments, options.json),
+        Command::Ask(arguments) => cli::ask::run(arguments, &options.global),
+        Command::Encode(arguments) => cli::encode::run(arguments, &options.global),
+        Command::Show(arguments) => cli::show::run(arguments, &options.global),
+        Command::Inspect(arguments) => cli::inspect::run(arguments, &options.global),
+        Command::Demo(arguments) => cli::demo::run(arguments, &options.global),
+        Command::Train(arguments) => cli::train::run_command(arguments, &options.global),
+        Command::Data(arguments) => cli::data::run(arguments, &options.global),
+        Command::Eval(arguments) => cli::eval::run(arguments, &options.global),
+        Command::Bench(arguments) => cli::bench::run(arguments, &options.global),
     }
 }

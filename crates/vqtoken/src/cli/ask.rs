@@ -11,6 +11,7 @@ use vqtoken::{
 
 use super::stages::{Stages, peak_memory};
 use super::{EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct AskArguments {
@@ -103,7 +104,7 @@ struct Subject {
     grid_tokens: usize,
 }
 
-pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let questions: Vec<&String> = arguments.text_only.iter().chain(&arguments.questions).collect();
     if questions.is_empty() {
         return Err(UsageError("there is no question: add one after the video, in quotes".to_owned()).into());
@@ -128,11 +129,11 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     let mut records = Vec::new();
     for question in questions {
         let chat = conversation(arguments, &answered, question);
-        let record = answer(&model, &subject, &chat, &options, &mut stages, json)?;
+        let record = answer(&model, &subject, &chat, &options, &mut stages, global)?;
         answered.push((question.clone(), record.text.clone()));
         records.push((question, record));
     }
-    if json {
+    if global.json {
         let answers: Vec<_> = records
             .iter()
             .map(|(question, record)| {
@@ -270,7 +271,7 @@ fn answer(
     chat: &Chat,
     options: &GenerationOptions,
     stages: &mut Stages,
-    json: bool,
+    global: &GlobalArguments,
 ) -> anyhow::Result<Record> {
     let spinner = output::spinner("prefill");
     let mut answer =
@@ -279,12 +280,12 @@ fn answer(
     let mut text = String::new();
     while let Some(piece) = stages.time("generation", || answer.next()) {
         let piece = piece?;
-        if !json {
+        if !global.json {
             output::piece(&piece)?;
         }
         text.push_str(&piece);
     }
-    if !json {
+    if !global.json {
         output::line("")?;
     }
     Ok(Record { text, prompt_tokens: answer.prompt_tokens(), generated_tokens: answer.generated_tokens() })

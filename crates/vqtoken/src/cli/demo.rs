@@ -6,6 +6,7 @@ use clap::Args;
 use vqtoken::{demo_clip, figures};
 
 use super::output;
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArguments {
@@ -14,11 +15,11 @@ pub(crate) struct DemoArguments {
     output: PathBuf,
 }
 
-pub(crate) fn run(arguments: &DemoArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &DemoArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     super::check_folder_of(&arguments.output)?;
     demo_clip::write(&arguments.output)?;
     let bytes = std::fs::metadata(&arguments.output)?.len();
-    output::line(match json {
+    output::line(match global.json {
         true => serde_json::json!({ "output": arguments.output, "bytes": bytes }).to_string(),
         false => format!("{}: {}", arguments.output.display(), figures::bytes(bytes as f64)),
     })?;

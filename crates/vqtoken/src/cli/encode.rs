@@ -9,6 +9,7 @@ use vqtoken_files::quoted;
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct EncodeArguments {
@@ -31,7 +32,7 @@ pub(crate) struct EncodeArguments {
     encoding: EncodingArguments,
 }
 
-pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &EncodeArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let jobs = jobs(arguments)?;
     let mut load = Stages::default();
     let vision = pipeline::load_vision(&arguments.model, &mut load)?;
@@ -42,11 +43,11 @@ pub(crate) fn run(arguments: &EncodeArguments, json: bool) -> anyhow::Result<()>
     // One bad video must not cost the others: it is reported at once, and the command fails at the end.
     let mut failed = Vec::new();
     for (target, video) in &jobs {
-        if let Err(error) = encode(arguments, &vision, video, target, json) {
+        if let Err(error) = encode(arguments, &vision, video, target, global) {
             if output::is_broken_pipe(&error) || jobs.len() == 1 {
                 return Err(error);
             }
-            output::report(&error, json);
+            output::report(&error, global.json);
             failed.push(video.display().to_string());
         }
     }
@@ -112,14 +113,14 @@ fn encode(
     vision: &VisionSide,
     video: &Path,
     target: &Path,
-    json: bool,
+    global: &GlobalArguments,
 ) -> anyhow::Result<()> {
     let mut stages = Stages::default();
     let encoded = pipeline::encode_video(vision, video, &arguments.encoding, &mut stages)?;
     let tokens = VideoTokens { quality: arguments.quality, ..encoded.tokens };
     tokens.save(target)?;
     let bytes = std::fs::metadata(target)?.len();
-    output::line(match json {
+    output::line(match global.json {
         true => {
             let mut record = record(video, target, &tokens, bytes, &stages);
             record["repeated_frames"] = encoded.repeated_frames.into();

@@ -9,6 +9,7 @@ use vqtoken_model::checkpoint::{ModelFiles, Weights};
 use vqtoken_model::config::OneVisionConfig;
 
 use super::{output, pipeline};
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct InspectArguments {
@@ -20,7 +21,7 @@ pub(crate) struct InspectArguments {
 /// Rows of a table: a name for people, a key for machines, the value for each.
 type Rows = Vec<(&'static str, String, Value)>;
 
-pub(crate) fn run(arguments: &InspectArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &InspectArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let rows = match &arguments.input {
         None => model_rows(&builtin::files(), &builtin::weights()?)?,
         Some(path) if pipeline::is_video_tokens(path) => token_rows(path, &VideoTokens::load(path)?)?,
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &InspectArguments, json: bool) -> anyhow::Result<()
         }
         Some(path) => video_rows(path)?,
     };
-    if json {
+    if global.json {
         let object: serde_json::Map<_, _> =
             rows.into_iter().map(|(key, _, value)| (key.to_owned(), value)).collect();
         output::line(Value::from(object))?;

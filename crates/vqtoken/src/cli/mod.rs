@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use vqtoken::{Budget, EncoderOptions, Precision, Sampling, Windows};
+use vqtoken_files::{Limit, Limits};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 #[derive(Debug, Parser)]
@@ -26,9 +27,37 @@ pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Command,
 
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct GlobalArguments {
     /// Print results (and errors) as one line of JSON each
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    /// Raise or lower a limit on what an input may ask for: frame-pixels, frames, seconds, labels or bytes, such as
+    /// frames=20000000; can be given more than once
+    #[arg(long = "limit", value_name = "NAME=N", global = true, value_parser = limit)]
+    limits: Vec<(Limit, u64)>,
+}
+
+impl GlobalArguments {
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.iter().fold(Limits::default(), |limits, &(limit, bound)| limits.with(limit, bound))
+    }
+}
+
+fn limit(text: &str) -> Result<(Limit, u64), String> {
+    let (name, bound) = text.split_once('=').ok_or("expected NAME=N, such as frames=20000000")?;
+    let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name).ok_or_else(|| {
+        let names: Vec<_> = Limit::ALL.into_iter().map(Limit::name).collect();
+        format!("unknown limit {name:?}: expected one of {}", names.join(", "))
+    })?;
+    let bound = bound.parse().map_err(|_| format!("invalid bound {bound:?}: expected a whole number"))?;
+    Ok((limit, bound))
 }
 
 #[derive(Debug, Subcommand)]

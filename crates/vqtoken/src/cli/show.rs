@@ -8,6 +8,7 @@ use vqtoken::{Budget, Frame, Sampling, Video, VideoTokens};
 
 use super::stages::Stages;
 use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct ShowArguments {
@@ -38,7 +39,7 @@ pub(crate) struct ShowArguments {
     encoding: EncodingArguments,
 }
 
-pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     if !arguments.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
         return Err(UsageError(format!(
             "{}: the picture is a PNG; end its name in .png",
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
     }
     super::check_folder_of(&arguments.output)?;
     if arguments.curve {
-        return show_curve(arguments, json);
+        return show_curve(arguments, global);
     }
     let (tokens, frames) = match pipeline::is_video_tokens(&arguments.input) {
         true => read(arguments)?,
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
     let options = PictureOptions { frames: arguments.drawn, ..PictureOptions::default() };
     let image = picture::draw(&tokens, frames.as_deref(), &options)?;
     picture::save_png(&image, &arguments.output)?;
-    output::line(match json {
+    output::line(match global.json {
         true => serde_json::json!({
             "output": arguments.output,
             "width": image.width(),
@@ -78,7 +79,7 @@ pub(crate) fn run(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
 }
 
 /// Draws, or also prints, how the number of codes was chosen.
-fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
+fn show_curve(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     if pipeline::is_video_tokens(&arguments.input) {
         return Err(UsageError(
             "--curve needs the video: a .vqt file does not keep how its number of codes was chosen"
@@ -116,7 +117,7 @@ fn show_curve(arguments: &ShowArguments, json: bool) -> anyhow::Result<()> {
             "rule_value": rule.value(point, stats.variance),
         })
     });
-    output::line(match json {
+    output::line(match global.json {
         true => serde_json::json!({
             "output": arguments.output,
             "width": image.width(),

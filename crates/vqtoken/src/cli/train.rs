@@ -10,6 +10,7 @@ use serde_json::json;
 use vqtoken_train::{EarlierRun, Event, METRICS, RunFolders, TrainConfig, plot_metrics, run};
 
 use super::output;
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(crate) struct TrainArguments {
@@ -31,7 +32,7 @@ pub(crate) struct TrainArguments {
     resume: bool,
 }
 
-pub(crate) fn run_command(arguments: &TrainArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run_command(arguments: &TrainArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let config = TrainConfig::read(&arguments.config)?;
     let name = arguments.config.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
@@ -39,7 +40,7 @@ pub(crate) fn run_command(arguments: &TrainArguments, json: bool) -> anyhow::Res
     fs::create_dir_all(&out).map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", out.display()))?;
     let folders = RunFolders::new(out.clone(), features);
     let earlier = if arguments.resume { EarlierRun::Resume } else { EarlierRun::Refuse };
-    let mut screen = Screen { bar: None, json };
+    let mut screen = Screen { bar: None, json: global.json };
     let model = run(&config, &folders, earlier, &mut |event| {
         screen.show(&event);
         ControlFlow::Continue(())
@@ -49,7 +50,7 @@ pub(crate) fn run_command(arguments: &TrainArguments, json: bool) -> anyhow::Res
         plot_metrics(&folder.join(METRICS), &folder.join("metrics.svg"), &stage.name)?;
     }
     let Some(model) = model else { return Ok(()) };
-    match json {
+    match global.json {
         true => output::line(json!({ "model": model }))?,
         false => output::line(format_args!("{}: the trained model", model.display()))?,
     }

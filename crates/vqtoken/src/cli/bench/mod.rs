@@ -19,6 +19,8 @@ mod tokens;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::GlobalArguments;
+
 #[derive(Args, Debug)]
 pub(crate) struct BenchArguments {
     #[command(subcommand)]
@@ -49,14 +51,14 @@ enum What {
     Drift(model::drift::DriftArguments),
 }
 
-pub(crate) fn run(arguments: &BenchArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &BenchArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Quantize(arguments) => quantize::run(arguments, json),
-        What::Peak(arguments) => model::peak::run(arguments, json),
-        What::Vision(arguments) => model::vision::run(arguments, json),
-        What::Language(arguments) => model::language::run(arguments, json),
-        What::Train(arguments) => model::train::run(arguments, json),
-        What::Ask(arguments) => model::ask::run(arguments, json),
-        What::Drift(arguments) => model::drift::run(arguments, json),
+        What::Quantize(arguments) => quantize::run(arguments, global),
+        What::Peak(arguments) => model::peak::run(arguments, global),
+        What::Vision(arguments) => model::vision::run(arguments, global),
+        What::Language(arguments) => model::language::run(arguments, global),
+        What::Train(arguments) => model::train::run(arguments, global),
+        What::Ask(arguments) => model::ask::run(arguments, global),
+        What::Drift(arguments) => model::drift::run(arguments, global),
     }
 }

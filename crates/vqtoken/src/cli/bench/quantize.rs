@@ -12,6 +12,7 @@ use super::case::{self, Case};
 use super::made_up::{MadeUp, Size};
 use super::measure::measure;
 use super::tokens::Tokens;
+use crate::cli::GlobalArguments;
 use crate::cli::token_file::TokenFile;
 use crate::cli::{UsageError, at_least_one, output};
 
@@ -83,7 +84,7 @@ impl Origin {
     }
 }
 
-pub(super) fn run(arguments: &QuantizeArguments, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &QuantizeArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let cases = match arguments.case.as_slice() {
         [] => &case::DEFAULT,
         cases => cases,
@@ -108,7 +109,7 @@ pub(super) fn run(arguments: &QuantizeArguments, json: bool) -> anyhow::Result<(
     for origin in &origins {
         for (row, &case) in cases.iter().enumerate() {
             let record = in_own_process(arguments, origin, case)?;
-            if json {
+            if global.json {
                 output::line(Value::from(record))?;
                 continue;
             }

@@ -4,6 +4,8 @@ mod shapes;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::GlobalArguments;
+
 #[derive(Args, Debug)]
 pub(crate) struct DataArguments {
     #[command(subcommand)]
@@ -16,8 +18,8 @@ enum DataSet {
     Shapes(shapes::ShapesArguments),
 }
 
-pub(crate) fn run(arguments: &DataArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &DataArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     match &arguments.set {
-        DataSet::Shapes(arguments) => shapes::run(arguments, json),
+        DataSet::Shapes(arguments) => shapes::run(arguments, global),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use vqtoken::figures;
 use vqtoken_shapes::{BaselineReport, DataSetSummary, Difficulty, Settings, Split, clips, write_data_set};
 
+use crate::cli::GlobalArguments;
 use crate::cli::{UsageError, at_least_one, output};
 
 #[derive(Args, Debug)]
@@ -71,33 +72,33 @@ fn difficulty(word: &str) -> Result<Difficulty, String> {
     word.parse().map_err(|_| "give easy, normal or hard".to_owned())
 }
 
-pub(crate) fn run(arguments: &ShapesArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ShapesArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let settings = arguments.settings();
     settings.check().map_err(|error| UsageError(error.to_string()))?;
     match &arguments.out {
-        Some(folder) => write(&settings, folder, json),
-        None => report(&settings, json),
+        Some(folder) => write(&settings, folder, global),
+        None => report(&settings, global),
     }
 }
 
-fn write(settings: &Settings, folder: &Path, json: bool) -> anyhow::Result<()> {
+fn write(settings: &Settings, folder: &Path, global: &GlobalArguments) -> anyhow::Result<()> {
     let bar = output::bar("clips", settings.clips);
     let written = write_data_set(settings, folder, |done, _| bar.set_position(done as u64));
     bar.finish_and_clear();
     let written = written?;
-    output::line(match json {
+    output::line(match global.json {
         true => record(folder, &written)?.to_string(),
         false => summary(settings, folder, &written),
     })?;
     Ok(())
 }
 
-fn report(settings: &Settings, json: bool) -> anyhow::Result<()> {
+fn report(settings: &Settings, global: &GlobalArguments) -> anyhow::Result<()> {
     let spinner = output::spinner("questions");
     let report = clips(settings).map(|clips| BaselineReport::of(&clips));
     spinner.finish_and_clear();
     let report = report?;
-    match json {
+    match global.json {
         true => output::line(json!({ "clips": settings.clips, "report": report }))?,
         false => output::piece(&report)?,
     }

@@ -27,6 +27,8 @@ use data::Benchmark;
 use models::LoadedModel;
 use progress::Bar;
 
+use crate::cli::GlobalArguments;
+
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct EvalArguments {
@@ -43,10 +45,10 @@ enum EvalCommand {
     Paper(paper::PaperArguments),
 }
 
-pub(crate) fn run(arguments: &EvalArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &EvalArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     match &arguments.command {
-        Some(EvalCommand::Paper(arguments)) => paper::run(arguments, json),
-        None => task::run(&arguments.task, json),
+        Some(EvalCommand::Paper(arguments)) => paper::run(arguments, global),
+        None => task::run(&arguments.task, global),
     }
 }
 

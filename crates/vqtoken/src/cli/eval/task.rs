@@ -14,6 +14,7 @@ use super::judge::{self, JudgeArguments};
 use super::models::LoadedModel;
 use super::reading::{Condition, Reading, Source};
 use super::{Planned, ask};
+use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
 pub(super) struct TaskArguments {
@@ -93,7 +94,7 @@ impl TaskArguments {
     }
 }
 
-pub(super) fn run(arguments: &TaskArguments, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let readings = arguments.readings()?;
     let files = [&arguments.samples, &arguments.judge.judge_requests];
     files.into_iter().flatten().try_for_each(|file| check_folder_of(file))?;
@@ -130,7 +131,7 @@ pub(super) fn run(arguments: &TaskArguments, json: bool) -> anyhow::Result<()> {
         Report::new(benchmark.task, &settings, &benchmark.items, samples, missing.clone())
     };
     let reports: Vec<Report> = planned.iter().zip(&samples).map(report).collect();
-    if json {
+    if global.json {
         for ((report, plan), samples_of) in reports.iter().zip(&planned).zip(&samples) {
             let mut line = serde_json::to_value(report)?;
             line["model"] = json!(models[0].id);

@@ -9,6 +9,7 @@ use vqtoken::{Chat, GenerationOptions, figures};
 
 use super::record::Runs;
 use super::subject::{Subject, describe, video_or_demo};
+use crate::cli::GlobalArguments;
 use crate::cli::stages::{Stages, peak_memory};
 use crate::cli::{EncodingArguments, output, pipeline};
 
@@ -24,7 +25,7 @@ pub(crate) struct AskArguments {
     encoding: EncodingArguments,
 }
 
-pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
     let mut loading = Stages::default();
@@ -69,7 +70,7 @@ pub(crate) fn run(arguments: &AskArguments, json: bool) -> anyhow::Result<()> {
     ] {
         record.insert(key.to_owned(), value);
     }
-    if json {
+    if global.json {
         return Ok(output::line(Value::from(record))?);
     }
     let shares: Vec<String> = stages.iter().map(|(name, seconds)| format!("{name} {seconds:.2} s")).collect();

@@ -8,6 +8,7 @@ use serde_json::json;
 use vqtoken::{Precision, Sampling, Video, VideoLlm};
 
 use super::subject::{Subject, video_or_demo};
+use crate::cli::GlobalArguments;
 use crate::cli::output;
 use crate::cli::stages::Stages;
 
@@ -25,7 +26,7 @@ pub(crate) struct DriftArguments {
 }
 
 /// Tokens of the video and logits of a question in both precisions, one model after the other.
-pub(crate) fn run(arguments: &DriftArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &DriftArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
     let clip = Video::open(&video)?.sample(Sampling::Uniform(arguments.frames))?;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &DriftArguments, json: bool) -> anyhow::Result<()> 
     }
     let top = |logits: &[f32]| (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
     let same_word = top(&expected_logits) == top(&found_logits);
-    if json {
+    if global.json {
         return Ok(output::line(json!({
             "bench": "drift",
             "model": model.id(),

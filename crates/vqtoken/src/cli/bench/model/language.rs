@@ -9,6 +9,7 @@ use vqtoken_kernels::Kernels;
 
 use super::record::Runs;
 use super::subject::{Subject, describe};
+use crate::cli::GlobalArguments;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
 
@@ -27,12 +28,12 @@ pub(crate) struct LanguageArguments {
     tokens: usize,
 }
 
-pub(crate) fn run(arguments: &LanguageArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &LanguageArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let language = arguments.subject.load_language(&mut Stages::default())?;
     let bandwidth = Kernels::global().measure_bandwidth();
     for &positions in &arguments.prompt {
-        measure(&language, arguments, positions, bandwidth, json)?;
+        measure(&language, arguments, positions, bandwidth, global)?;
     }
     Ok(())
 }
@@ -42,7 +43,7 @@ fn measure(
     arguments: &LanguageArguments,
     positions: usize,
     bandwidth: f64,
-    json: bool,
+    global: &GlobalArguments,
 ) -> anyhow::Result<()> {
     let text = language.config();
     let d = text.hidden_size;
@@ -81,7 +82,7 @@ fn measure(
     decoding.insert("bytes_per_second".to_owned(), json!(language_bytes as f64 / steps.median()));
     let share = language_bytes as f64 / steps.median() / bandwidth;
     decoding.insert("share_of_bandwidth".to_owned(), json!(share));
-    if json {
+    if global.json {
         output::line(Value::from(record))?;
         return Ok(output::line(Value::from(decoding))?);
     }

@@ -7,6 +7,7 @@ use vqtoken_kernels::Kernels;
 
 use super::record::peak;
 use super::subject::set_threads;
+use crate::cli::GlobalArguments;
 use crate::cli::{at_least_one, output};
 
 #[derive(Args, Debug)]
@@ -16,12 +17,12 @@ pub(crate) struct PeakArguments {
     threads: Option<usize>,
 }
 
-pub(crate) fn run(arguments: &PeakArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &PeakArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     set_threads(arguments.threads)?;
     let kernels = Kernels::global();
     let [f32, bf16, int8] = [Precision::F32, Precision::Bf16, Precision::Int8].map(peak);
     let bandwidth = kernels.measure_bandwidth();
-    if json {
+    if global.json {
         return Ok(output::line(json!({
             "bench": "peak",
             "isa": kernels.isa().to_string(),

@@ -10,6 +10,7 @@ use vqtoken_nn::in_thread_pool;
 
 use super::record::Runs;
 use super::subject::set_threads;
+use crate::cli::GlobalArguments;
 use crate::cli::{at_least_one, output};
 
 #[derive(Args, Debug)]
@@ -40,7 +41,7 @@ pub(crate) struct TrainArguments {
 }
 
 /// Forward, backward and AdamW on the mean square of the tower's output, which costs what any loss on it would.
-pub(crate) fn run(arguments: &TrainArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &TrainArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     const LEARNING_RATE: f64 = 1e-4;
     set_threads(arguments.threads)?;
     if !arguments.dim.is_multiple_of(arguments.heads) {
@@ -80,7 +81,7 @@ pub(crate) fn run(arguments: &TrainArguments, json: bool) -> anyhow::Result<()> 
     }
     let per_frame = runs.median() / frames as f64;
     record.insert("seconds_per_frame".to_owned(), json!(per_frame));
-    if json {
+    if global.json {
         return Ok(output::line(Value::from(record))?);
     }
     Ok(output::line(format_args!(

@@ -7,6 +7,7 @@ use vqtoken_video::Pixels;
 
 use super::record::Runs;
 use super::subject::{Subject, describe};
+use crate::cli::GlobalArguments;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
 
@@ -20,7 +21,7 @@ pub(crate) struct VisionArguments {
     frames: usize,
 }
 
-pub(crate) fn run(arguments: &VisionArguments, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &VisionArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let mut stages = Stages::default();
     let vision = arguments.subject.load_vision(&mut stages)?;
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &VisionArguments, json: bool) -> anyhow::Result<()>
     record.insert("frames".to_owned(), json!(frames));
     record.insert("seconds_per_frame".to_owned(), json!(runs.median() / frames as f64));
     record.insert("load_seconds".to_owned(), json!(stages.seconds("load")));
-    if json {
+    if global.json {
         return Ok(output::line(Value::from(record))?);
     }
     Ok(output::line(format_args!(

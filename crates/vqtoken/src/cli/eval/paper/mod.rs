@@ -18,6 +18,7 @@ use super::data::{Benchmark, DataArguments};
 use super::models::{LoadedModel, share_towers};
 use super::reading::{Codes, Source};
 use super::{Planned, ask};
+use crate::cli::GlobalArguments;
 use machine::Provenance;
 use outcome::Outcome;
 use plan::{FrameCounts, Role, Row, Table};
@@ -113,7 +114,7 @@ impl Models {
     }
 }
 
-pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &PaperArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let provenance = Provenance::new();
     let benchmark = Benchmark::open(arguments.task, &arguments.data)?;
     benchmark.report_missing_videos()?;
@@ -157,7 +158,7 @@ pub(super) fn run(arguments: &PaperArguments, json: bool) -> anyhow::Result<()> 
         vqtoken_files::write(&path, &text)?;
     }
     let page = arguments.out.join("README.md");
-    output::line(match json {
+    output::line(match global.json {
         true => serde_json::json!({"output": page, "rows": outcomes.len(), "left_out": results.left_out})
             .to_string(),
         false => format!("{}: {} rows, {} left out", page.display(), outcomes.len(), results.left_out.len()),
