@@ -3,21 +3,50 @@
 use std::collections::BTreeSet;
 
 use super::Parsed;
+use super::denial::{is_denial, is_denied};
 use super::words::{Word, plain, words};
 use crate::item::option_of_letter;
 
 /// Words after which a letter is the answer.
-const HEADS: [&str; 11] = [
-    "answer", "option", "choice", "choose", "chose", "select", "pick", "answered", "response", "boxed",
-    "letter",
+const HEADS: [&str; 24] = [
+    "answer",
+    "choose",
+    "chose",
+    "choosing",
+    "select",
+    "selected",
+    "pick",
+    "picked",
+    "answered",
+    "response",
+    "boxed",
+    "antwort",
+    "antwoord",
+    "respuesta",
+    "réponse",
+    "reponse",
+    "risposta",
+    "resposta",
+    "odpowiedź",
+    "jawaban",
+    "cevap",
+    "svar",
+    "ответ",
+    "assistant",
 ];
+/// The same in scripts without blanks, where they are part of a longer run.
+const UNSPACED_HEADS: [&str; 11] =
+    ["答案", "答え", "回答", "正解", "选择", "選擇", "选", "選", "而是", "应该是", "정답"];
+/// Words after which a letter is an option, though not yet the answer.
+const MENTIONS: [&str; 3] = ["option", "choice", "letter"];
 /// Words that may stand between such a word and the letter.
-const FILLERS: [&str; 18] = [
+const FILLERS: [&str; 34] = [
     "is",
     "the",
     "would",
     "be",
     "should",
+    "must",
     "correct",
     "right",
     "best",
@@ -31,12 +60,26 @@ const FILLERS: [&str; 18] = [
     "probably",
     "therefore",
     "text",
+    "clearly",
+    "to",
+    "question",
+    "ist",
+    "es",
+    "est",
+    "è",
+    "é",
+    "je",
+    "la",
+    "die",
+    "richtige",
+    "correcta",
+    "for",
+    "this",
 ];
 /// Words that may follow a letter that stands for an option.
 const FOLLOWERS: [&str; 8] = ["because", "since", "as", "and", "or", "which", "based", "from"];
-/// Words with which an answer says what is not right.
-const DENIALS: [&str; 9] =
-    ["not", "neither", "nor", "isn't", "wrong", "incorrect", "except", "can't", "cannot"];
+/// Words with which an answer says that an option is the one.
+const RIGHT: [&str; 6] = ["correct", "right", "best", "true", "answer", "accurate"];
 
 /// The whole answer is a letter, whatever stands around it.
 pub(super) fn whole(text: &str, options: usize) -> Option<Parsed> {
@@ -51,7 +94,7 @@ pub(super) fn whole(text: &str, options: usize) -> Option<Parsed> {
 pub(super) fn leading(text: &str, options: &[String]) -> Option<Parsed> {
     let words = words(text);
     let first = words.first()?;
-    let letter = first.letter()?;
+    let letter = first.letter().filter(|_| !is_denied(&words, 0))?;
     let starts_line = |line: &str| {
         let words = self::words(line);
         words.first().filter(|word| is_closed(word)).and_then(Word::letter)
@@ -71,32 +114,98 @@ pub(super) fn leading(text: &str, options: &[String]) -> Option<Parsed> {
     (closed || repeats()).then(|| of_letter(letter, options.len()))
 }
 
-/// The letter of the last statement like "the answer is (B)" or "option B".
+/// The letter that the text declares: of "the answer is (B)", "B is correct" and a line "Answer: B" the last. Without any, the one
+/// letter that it calls an option; several if it calls different ones so.
 pub(super) fn stated(text: &str, options: usize) -> Option<Parsed> {
     let words = words(text);
-    let stated_by = |head: usize| {
-        let mut at = head + 1;
-        while words.get(at).is_some_and(|word| FILLERS.iter().any(|filler| word.is(filler))) {
-            at += 1;
-        }
-        let word = words.get(at)?;
-        let letter = word.letter().filter(|letter| stands_apart(&words, at, *letter))?;
-        let denied = words.get(at + 1).is_some_and(|word| word.is("isn't"))
-            || words.get(at + 2).is_some_and(|word| words[at + 1].is("is") && is_denial(word));
-        if denied {
-            return None;
-        }
+    let letter_at = |at: usize| {
+        let letter = words.get(at)?.letter().filter(|letter| stands_apart(&words, at, *letter))?;
         let several = names_several(&words, at, options);
-        Some(if several { Parsed::Several } else { of_letter(letter, options) })
+        let parsed = if several { Parsed::Several } else { of_letter(letter, options) };
+        (!is_denied(&words, at)).then_some(parsed)
     };
-    let is_head = |word: &Word<'_>| HEADS.iter().any(|head| word.is(head));
-    (0..words.len()).rev().filter(|at| is_head(&words[*at])).find_map(stated_by)
+    let declared = (0..words.len()).rev().find_map(|at| {
+        let word = &words[at];
+        if is_head(word) && !is_denied_head(&words, at) {
+            return letter_at(after_fillers(&words, at));
+        }
+        (declares_right(&words, at) || is_labelled(&words, at)).then(|| letter_at(at)).flatten()
+    });
+    declared.or_else(|| {
+        let is_mention = |at: &usize| MENTIONS.iter().any(|mention| words[*at].is(mention));
+        let mentioned =
+            (0..words.len()).filter(is_mention).filter_map(|at| letter_at(after_fillers(&words, at)));
+        let found: BTreeSet<Parsed> = mentioned.collect();
+        match found.len() {
+            0 | 1 => found.first().copied(),
+            _ => Some(Parsed::Several),
+        }
+    })
 }
 
-/// Delimited letters anywhere; or an answer of nothing but letters and conjunctions.
+fn is_head(word: &Word<'_>) -> bool {
+    HEADS.iter().any(|head| word.text.to_lowercase() == *head)
+        || UNSPACED_HEADS.iter().any(|head| word.text.contains(head) && !is_denial(word))
+}
+
+/// "do not choose B", "would not pick C".
+fn is_denied_head(words: &[Word<'_>], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| words.get(before));
+    before.is_some_and(|before| is_denial(before) && !before.is("wrong") && !before.ends_line)
+}
+
+/// The index of the first word after this one that says something; of "not A but C" that is the second letter.
+fn after_fillers(words: &[Word<'_>], head: usize) -> usize {
+    let mut at = head + 1;
+    while words.get(at).is_some_and(|word| FILLERS.iter().any(|filler| word.is(filler))) {
+        at += 1;
+    }
+    let denied = words.get(at).is_some_and(|word| word.is("not"));
+    let other = words.get(at + 2).is_some_and(|word| word.is("but"));
+    if denied && other { after_fillers(words, at + 2) } else { at }
+}
+
+/// "B is correct", "B is the best answer", "not A, but C".
+fn declares_right(words: &[Word<'_>], at: usize) -> bool {
+    let is = |index: Option<usize>, list: &[&str]| {
+        let word = index.and_then(|index| words.get(index));
+        word.is_some_and(|word| list.iter().any(|entry| word.text.eq_ignore_ascii_case(entry)))
+    };
+    if words[at].letter().is_none() {
+        return false;
+    }
+    let mut next = at + 2;
+    while is(Some(next), &["the", "most", "clearly", "indeed"]) {
+        next += 1;
+    }
+    let right =
+        !words[at].after.contains('.') && is(Some(at + 1), &["is", "seems"]) && is(Some(next), &RIGHT);
+    let before = at.checked_sub(2).filter(|_| is(at.checked_sub(1), &["but", "rather"]));
+    let instead = before.is_some_and(|before| words[before].letter().is_some() && is_denied(words, before));
+    right || instead
+}
+
+/// A line of a word or two, a colon and a letter, whatever the language: "Antwort: B".
+fn is_labelled(words: &[Word<'_>], at: usize) -> bool {
+    let Some(label) = at.checked_sub(1).and_then(|before| words.get(before)) else {
+        return false;
+    };
+    let first_of_line = at.checked_sub(2).is_none_or(|before| words[before].ends_line);
+    let second_of_line = at.checked_sub(3).is_none_or(|before| words[before].ends_line);
+    let is_label =
+        label.after.trim_start_matches(['*', '_', ' ']).starts_with(':') && label.letter().is_none();
+    words[at].letter().is_some_and(char_is_upper)
+        && words[at].ends_line
+        && is_label
+        && (first_of_line || second_of_line)
+}
+
+/// Delimited letters anywhere that are not ruled out; or an answer of nothing but letters and conjunctions.
 pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
     let words = words(text);
-    if words.iter().any(is_denial) {
+    if words.iter().any(is_denial)
+        && !words.iter().enumerate().any(|(at, word)| word.letter().is_some() && is_denied(&words, at))
+    {
         return None;
     }
     let only_letters = words.iter().all(|word| {
@@ -106,16 +215,18 @@ pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
             || word.is("either")
             || word.is("both")
     });
+    let stands = |(at, word): &(usize, &Word<'_>)| {
+        let bracketed = word.before.ends_with(['(', '[']) && word.after.starts_with([')', ']']);
+        let upper = word.letter().is_some_and(char_is_upper);
+        let closed =
+            upper && (only_letters || word.after.starts_with(['.', ')', ':']) && is_not_pronoun(word));
+        (bracketed || closed) && !is_denied(&words, *at)
+    };
     let found: BTreeSet<usize> = words
         .iter()
-        .filter(|word| {
-            let bracketed = word.before.ends_with(['(', '[']) && word.after.starts_with([')', ']']);
-            let upper = word.letter().is_some_and(char_is_upper);
-            bracketed
-                || (upper
-                    && (only_letters || word.after.starts_with(['.', ')', ':']) && is_not_pronoun(word)))
-        })
-        .filter_map(|word| option_of_letter(word.letter()?, options))
+        .enumerate()
+        .filter(stands)
+        .filter_map(|(_, word)| option_of_letter(word.letter()?, options))
         .collect();
     match (found.len(), found.first()) {
         (1, Some(index)) => Some(Parsed::Option(*index)),
@@ -126,11 +237,7 @@ pub(super) fn standing_alone(text: &str, options: usize) -> Option<Parsed> {
 
 /// Whether a delimiter follows that makes a letter the name of an option.
 fn is_closed(word: &Word<'_>) -> bool {
-    word.after.starts_with(['.', ')', ']', '}', ':'])
-}
-
-fn is_denial(word: &Word<'_>) -> bool {
-    DENIALS.iter().any(|denial| word.is(denial))
+    word.after.trim_start_matches(['*', '_', '`', '"']).starts_with(['.', ')', ']', '}', ':'])
 }
 
 fn char_is_upper(letter: char) -> bool {

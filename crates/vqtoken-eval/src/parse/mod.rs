@@ -2,9 +2,12 @@
 //!
 //! In this order: the answer is nothing but a letter; it begins with a delimited letter ("B. ", "(b)") and no other line begins
 //! with another; it states one ("the answer is B"; of several statements the last); it is the text of one option; it holds
-//! letters that stand alone; it declines; it contains the text of exactly one option. Anything else is unreadable. Nothing is guessed: an
+//! letters that stand alone; it declines; it contains the text of exactly one option. Letters that are ruled out ("not A", "option B is
+//! wrong") and everything that is thought aloud do not count. Anything else is unreadable. Nothing is guessed: an
 //! answer that names several options or none counts as wrong and is reported as a separate class.
 
+mod clean;
+mod denial;
 mod letters;
 mod texts;
 mod words;
@@ -29,7 +32,8 @@ pub enum Parsed {
 
 /// Reads an answer to a question with these options.
 pub fn parse_choice(answer: &str, options: &[String]) -> Parsed {
-    let text = bare(answer);
+    let answer = clean::plain_forms(answer);
+    let text = clean::bare(clean::after_thinking(&answer));
     if text.is_empty() {
         return Parsed::Empty;
     }
@@ -43,13 +47,6 @@ pub fn parse_choice(answer: &str, options: &[String]) -> Parsed {
         .or_else(|| texts::declined(text, options).then_some(Parsed::Declined))
         .or_else(|| texts::contained(text, options))
         .unwrap_or(Parsed::Unreadable)
-}
-
-/// The answer without what models put around it: blanks, quotes, Markdown for bold or code, end-of-text tokens.
-fn bare(answer: &str) -> &str {
-    let end = answer.trim().trim_end_matches("<|im_end|>").trim_end_matches("</s>");
-    let blank = |c: char| c.is_whitespace() || c.is_control() || "\"'`*_“”‘’$".contains(c);
-    end.trim_matches(blank)
 }
 
 #[cfg(test)]

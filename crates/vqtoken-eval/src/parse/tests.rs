@@ -153,6 +153,52 @@ fn words_that_look_like_letters() {
     assert_eq!(parse_choice("a", &options(&["b", "a"])), Choice(0), "a letter comes before a text");
 }
 
+#[test]
+fn a_letter_in_other_scripts_and_languages() {
+    check(&[
+        ("答案是B", Choice(1)),
+        ("答案：C", Choice(2)),
+        ("正确答案为（D）。", Choice(3)),
+        ("我选择A。", Choice(0)),
+        ("答案不是A，而是C", Choice(2)),
+        ("答えはBです", Choice(1)),
+        ("정답은 B입니다", Choice(1)),
+        ("Ｅ．", Choice(4)),
+        ("Antwort: C", Choice(2)),
+        ("Die richtige Antwort ist B.", Choice(1)),
+        ("La réponse est (D).", Choice(3)),
+        ("La respuesta correcta es C", Choice(2)),
+        ("Ответ: B", Choice(1)),
+        ("Final verdict: E", Choice(4)),
+        ("ASSISTANT: D", Choice(3)),
+    ]);
+}
+
+#[test]
+fn what_is_ruled_out_or_thought_aloud_does_not_count() {
+    check(&[
+        ("The answer is option A: red, not option B.", Choice(0)),
+        ("The correct answer is A. Option C shows a cat, which does not appear.", Choice(0)),
+        ("Not A, but C", Choice(2)),
+        ("The answer is not A but C.", Choice(2)),
+        ("It's not (A), it's (C).", Choice(2)),
+        ("I would choose B rather than A.", Choice(1)),
+        ("(A) is wrong and so is nothing else, (B) fits", Choice(1)),
+        ("Option A is wrong. Option B fits.", Choice(1)),
+        ("B is correct, A is not.", Choice(1)),
+        ("A and B are wrong", Unreadable),
+        ("Do not choose B", Unreadable),
+        ("Option A or option C", Several),
+        ("<think>The answer is A.</think>\nC", Choice(2)),
+        ("<think>A? The answer is A", Empty),
+        ("The answer is A? No.</think> The answer is D.", Choice(3)),
+        ("**B**. The man walks", Choice(1)),
+        ("**B.** dark blue", Choice(1)),
+        ("{\"answer\": \"B\"}", Choice(1)),
+        ("B<|endoftext|>", Choice(1)),
+    ]);
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(answer in "\\PC{0,80}", texts in prop::collection::vec("\\PC{0,12}", 0..7)) {

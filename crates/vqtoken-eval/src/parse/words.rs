@@ -1,6 +1,6 @@
 //! An answer as words with the punctuation around them.
 
-/// A run of letters and digits, and the punctuation around it.
+/// A run of letters and digits of one script, and the punctuation around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
@@ -28,6 +28,11 @@ impl Word<'_> {
     }
 }
 
+/// Whether a script writes without blanks between words. A Latin letter beside one of its characters is a word of its own: "选B".
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
+}
+
 /// The words of a text; an apostrophe or hyphen inside one belongs to it.
 pub(super) fn words(text: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
@@ -53,8 +58,12 @@ fn word_end(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     while let Some((index, c)) = chars.next() {
         let next_is_inside = chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
+        let script_changes = chars.peek().is_some_and(|(_, next)| is_unspaced(c) != is_unspaced(*next));
         if !(c.is_alphanumeric() || (matches!(c, '\'' | '’' | '-') && next_is_inside)) {
             return index;
+        }
+        if script_changes && next_is_inside {
+            return index + c.len_utf8();
         }
     }
     text.len()
