@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn item(expected: Expected) -> Item {
-        Item { id: "1".into(), video: "1".into(), question: "?".into(), expected, labels: vec![] }
+        Item { id: "1".into(), video: "1".into(), file: None, question: "?".into(), expected, labels: vec![] }
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct Item {
     pub id: String,
     /// The id of the video, without folder and extension where the benchmark gives none. Intervals are clustered by it.
     pub video: String,
+    /// The name of the video's file, where the annotations give one with its extension.
+    pub file: Option<String>,
     /// The question alone, without options or instructions.
     pub question: String,
     /// What would be right.
@@ -132,6 +134,7 @@ mod tests {
         Item {
             id: "7_1".into(),
             video: "7".into(),
+            file: None,
             question: "what".into(),
             expected: Expected::Choice { options: vec!["red".into(), "blue".into()], correct: Some(1) },
             labels: vec![],

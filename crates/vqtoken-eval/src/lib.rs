@@ -9,19 +9,19 @@
 //!
 //! let (task, data) = (Task::NextQa, Path::new("nextqa"));
 //! let annotations = task.find(data, "val")?;
-//! let items = annotations.read(task)?;
-//! let (paths, missing) = VideoFolder::scan(data, Some(&annotations))?.locate(&items);
+//! let items = annotations.read(task)?.items;
+//! let videos = VideoFolder::scan(data, Some(&annotations))?.locate(&items);
 //! let plan = Run {
 //!     task,
 //!     items: &items,
-//!     videos: Videos::At(&paths),
+//!     videos: Videos::At(&videos.paths),
 //!     samples: Path::new("nextqa.jsonl"),
 //!     settings: "vqtoken 32",
 //!     seed: 0,
 //!     failed: Failed::Keep,
 //! };
 //! let samples = run(&plan, model, &mut |_| ControlFlow::Continue(()))?;
-//! println!("{}", Report::new(task, plan.settings, &items, &samples, missing));
+//! println!("{}", Report::new(task, plan.settings, &items, &samples, videos.missing));
 //! # Ok(())
 //! # }
 //! ```
@@ -45,7 +45,9 @@ pub use grade::best_option;
 pub use item::{Expected, Item, Label, letter, option_of_letter};
 pub use parse::{Parsed, parse_choice};
 pub use prompt::prompt;
-pub use read::{Annotations, ReadError, RowLocation};
+pub use read::{
+    Annotations, ConversationError, LeftOut, Questions, ReadError, RowLocation, questions_and_answers,
+};
 pub use run::{Failed, Progress, Run, Videos, run, run_together};
 pub use sample::Sample;
 pub use samples_file::{SamplesError, read_samples};
@@ -55,4 +57,4 @@ pub use score::{
     published_activitynet, read_predictions, read_verdicts, write_judge_requests,
 };
 pub use task::{Task, UnknownTask};
-pub use videos::{MissingVideo, VideoFolder};
+pub use videos::{AmbiguousVideo, LocatedVideos, MissingVideo, VideoFolder};

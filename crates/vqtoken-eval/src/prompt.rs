@@ -52,6 +52,7 @@ mod tests {
         Item {
             id: "1".into(),
             video: "1".into(),
+            file: None,
             question: " which colour".into(),
             expected: Expected::Choice { options, correct: Some(0) },
             labels: vec![],

@@ -37,7 +37,7 @@ fn annotations_nextqa_hga_scores_as_published() {
     else {
         return;
     };
-    let items = Annotations::one(questions).read(Task::NextQa).unwrap();
+    let items = Annotations::one(questions).read(Task::NextQa).unwrap().items;
     let samples = read_predictions(Task::NextQa, &predictions, &items).unwrap();
     let report = Report::new(Task::NextQa, "HGA", &items, &samples, vec![]);
     assert_eq!((report.questions, report.videos, report.classes.correct), (4996, 570, 2485));
@@ -77,7 +77,7 @@ fn annotations_activitynet_qa_example_scores_as_the_script_prints() {
         return;
     };
     let task = Task::ActivityNetQa;
-    let items = Annotations::two(questions, answers).read(task).unwrap();
+    let items = Annotations::two(questions, answers).read(task).unwrap().items;
     let samples = read_predictions(task, &predictions, &items).unwrap();
     let report = Report::new(task, "example", &items, &samples, vec![]);
     assert_eq!((report.questions, report.videos, report.classes.correct), (18000, 1800, 7172));
@@ -123,5 +123,5 @@ fn annotations_are_found_in_their_folder() {
     let folder = questions.parent().unwrap();
     assert_eq!(Task::NextQa.find(folder, "val").unwrap(), Annotations::one(&questions));
     let found = Task::ActivityNetQa.find(folder, "val").unwrap();
-    assert_eq!(found.read(Task::ActivityNetQa).unwrap().len(), 18000);
+    assert_eq!(found.read(Task::ActivityNetQa).unwrap().items.len(), 18000);
 }

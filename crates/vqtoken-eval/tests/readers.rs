@@ -14,7 +14,7 @@ const NEXT_QA: &str = "video,frame_count,width,height,question,answer,qid,type,a
     12,90,64,48,how many,4,1,DC,one,two,three,four,five\n";
 
 fn read(task: Task, annotations: &Annotations) -> Vec<Item> {
-    annotations.read(task).unwrap_or_else(|error| panic!("{error}"))
+    annotations.read(task).unwrap_or_else(|error| panic!("{error}")).items
 }
 
 fn labels(item: &Item) -> Vec<(&str, &str)> {
@@ -232,6 +232,124 @@ fn llava_conversations() {
     assert_eq!(read(Task::Shapes, &Annotations::one(folder.path("x.json"))), items);
 }
 
+/// Rows of LLaVA's JSON, one for each JSON text of its fields beside the conversation.
+fn llava_rows(rows: &[(&str, &str)]) -> String {
+    let row = |(fields, turns): &(&str, &str)| format!("{{{fields}\"conversations\":[{turns}]}}");
+    format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join(","))
+}
+
+const WHO: &str = r#"{"from":"human","value":"<image>\nWho?"},{"from":"gpt","value":"Ann."}"#;
+
+#[test]
+fn llava_rows_without_a_video_are_counted_and_left_out() {
+    let folder = Folder::new();
+    let json = llava_rows(&[
+        (r#""id":"1","video":"a.mp4","#, WHO),
+        (r#""id":"2","image":"a.jpg","#, WHO),
+        (r#""id":"3","#, WHO),
+        (r#""id":"4","video":null,"image":["a.jpg","b.jpg"],"#, WHO),
+    ]);
+    let questions = Annotations::one(folder.file("x.json", &json)).read(Task::Llava).unwrap();
+    assert_eq!(questions.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["1"]);
+    assert_eq!((questions.left_out.pictures, questions.left_out.texts), (2, 1));
+    let message = refused(Task::Llava, "x.json", &llava_rows(&[(r#""id":"2","image":"a.jpg","#, WHO)]));
+    assert!(message.contains("none of its 1 rows is about a video"), "{message}");
+}
+
+#[test]
+fn llava_ids_may_be_absent_repeated_and_dotted() {
+    let folder = Folder::new();
+    let json = llava_rows(&[
+        (r#""video":"a.mp4","#, WHO),
+        (r#""id":"x","video":"v_abc.123","#, WHO),
+        (r#""id":"x","video":"v_abc.123.mp4","#, WHO),
+        (r#""id":"x#2","video":"b.WEBM","#, WHO),
+        (r#""id":7,"video":"c","#, WHO),
+    ]);
+    let items = read(Task::Llava, &Annotations::one(folder.file("x.json", &json)));
+    assert_eq!(
+        items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        ["row1", "x", "x#2", "x#2#2", "7"]
+    );
+    let videos: Vec<_> = items.iter().map(|item| (item.video.as_str(), item.file.as_deref())).collect();
+    let expected = [
+        ("a", Some("a.mp4")),
+        ("v_abc.123", None),
+        ("v_abc.123", Some("v_abc.123.mp4")),
+        ("b", Some("b.WEBM")),
+        ("c", None),
+    ];
+    assert_eq!(videos, expected);
+}
+
+#[test]
+fn video_mme_may_have_its_questions_in_the_videos() {
+    let folder = Folder::new();
+    let json = r#"[
+        {"video_id":"001","duration":"short","url":"https://www.youtube.com/watch?v=a.b-c&t=1","questions":[
+            {"question_id":"001-1","question":"Who?","options":["A. x","B. y"],"answer":"B"},
+            {"question_id":"001-2","question":"Why?","options":["A. x","B. y"],"answer":"(A)","duration":"long"}]},
+        {"video_id":"002","videoID":"d","question_id":"002-1","question":"Who?","options":["x","y"],"answer":"A."},
+        {"video_id":"003","questions":[]}]"#;
+    let items = read(Task::VideoMme, &Annotations::one(folder.file("x.json", json)));
+    let found: Vec<_> =
+        items.iter().map(|item| (item.id.as_str(), item.video.as_str(), correct(item))).collect();
+    let expected = [("001-1", "a.b-c", Some(1)), ("001-2", "a.b-c", Some(0)), ("002-1", "d", Some(0))];
+    assert_eq!(found, expected);
+    assert_eq!(labels(&items[0]), [("duration", "short")]);
+    assert_eq!(labels(&items[1]), [("duration", "long")]);
+}
+
+#[test]
+fn every_codec_of_parquet_is_read() {
+    let folder = Folder::new();
+    let columns = [
+        Column::Text("question_id", vec!["1-1"]),
+        Column::Text("videoID", vec!["v"]),
+        Column::Text("question", vec!["Who?"]),
+        Column::Texts("options", vec![vec!["A. a", "B. b"]]),
+        Column::Text("answer", vec!["B"]),
+    ];
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(Default::default()),
+        Compression::BROTLI(Default::default()),
+        Compression::LZ4_RAW,
+        Compression::LZ4,
+    ];
+    for codec in codecs {
+        let path = folder.path("x.parquet");
+        write_parquet(&path, &columns, codec);
+        let items = read(Task::VideoMme, &Annotations::one(path));
+        assert_eq!((items.len(), correct(&items[0])), (1, Some(1)), "{codec:?}");
+    }
+}
+
+#[test]
+fn files_above_the_limits_are_refused_before_they_are_read() {
+    let folder = Folder::new();
+    let bounded = |path, bytes| {
+        let limits = vqtoken_files::Limits::default().with(vqtoken_files::Limit::Bytes, bytes);
+        Annotations::one(path).with_limits(limits)
+    };
+    let csv = folder.file("val.csv", NEXT_QA);
+    let size = NEXT_QA.len() as u64;
+    assert_eq!(bounded(csv.clone(), size).read(Task::NextQa).unwrap().items.len(), 3);
+    let message = bounded(csv, size - 1).read(Task::NextQa).unwrap_err().to_string();
+    assert!(message.contains("val.csv") && message.contains("raise the limit `bytes`"), "{message}");
+    let parquet = folder.path("x.parquet");
+    let text = "long ".repeat(100_000);
+    let columns = [Column::Text("question", vec![text.as_str()])];
+    write_parquet(&parquet, &columns, Compression::ZSTD(Default::default()));
+    assert!(std::fs::metadata(&parquet).unwrap().len() < 100_000);
+    let message = bounded(parquet, 100_000).read(Task::VideoMme).unwrap_err().to_string();
+    assert!(message.contains("raise the limit `bytes`"), "{message}");
+    let message = Annotations::one(folder.file("a.json/b", "").parent().unwrap()).read(Task::Llava);
+    assert!(message.unwrap_err().to_string().contains("not a regular file"));
+}
+
 #[test]
 fn bad_rows_are_named() {
     let csv = |row: &str| {
@@ -316,7 +434,7 @@ fn bad_files_are_named() {
             Task::Llava,
             "x.json",
             r#"[{"id":"1","video":"v","conversations":[{"from":"gpt","value":"x"}]}]"#,
-            "instead of turns of human and gpt",
+            "row 1 (1): `conversations`: has no question: correct it",
         ),
     ];
     for (task, name, text, expected) in cases {

@@ -12,10 +12,10 @@ fn settings() -> Settings {
 
 /// Reads annotations whose videos must all be there.
 fn read(folder: &Path, annotations: &Annotations, task: Task) -> Vec<Item> {
-    let items = annotations.read(task).unwrap();
-    let (paths, missing) = VideoFolder::scan(folder, Some(annotations)).unwrap().locate(&items);
-    assert!(missing.is_empty(), "{missing:?}");
-    for (item, path) in items.iter().zip(&paths) {
+    let items = annotations.read(task).unwrap().items;
+    let located = VideoFolder::scan(folder, Some(annotations)).unwrap().locate(&items);
+    assert!(located.missing.is_empty(), "{:?}", located.missing);
+    for (item, path) in items.iter().zip(&located.paths) {
         let name = item.video.trim_start_matches("videos/");
         assert_eq!(path.as_deref(), Some(folder.join(format!("videos/{name}.mp4")).as_path()));
     }

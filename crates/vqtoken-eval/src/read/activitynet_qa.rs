@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use vqtoken_files::Limits;
+
 use super::error::ReadError;
 use super::rows::{Keys, Row, Rows};
 use crate::item::{Expected, Item, Label};
@@ -25,10 +27,14 @@ pub(crate) const TYPES: [&str; 9] = [
 /// Types from this number on are free questions.
 pub(crate) const FIRST_FREE: usize = 3;
 
-pub(super) fn read(questions: &Path, answers: Option<&Path>) -> Result<Vec<Item>, ReadError> {
-    let rows = Rows::read(questions)?;
+pub(super) fn read(
+    questions: &Path,
+    answers: Option<&Path>,
+    limits: &Limits,
+) -> Result<Vec<Item>, ReadError> {
+    let rows = Rows::read(questions, limits)?;
     let mut known = match answers {
-        Some(path) => read_answers(path)?,
+        Some(path) => read_answers(path, limits)?,
         None => BTreeMap::new(),
     };
     let mut keys = Keys::default();
@@ -40,7 +46,7 @@ pub(super) fn read(questions: &Path, answers: Option<&Path>) -> Result<Vec<Item>
             None => answer(&row)?,
         };
         let (video, question) = (row.text("video_name")?, row.text("question")?);
-        Ok(Item { id, video, question, expected: answer.0, labels: answer.1 })
+        Ok(Item { id, video, file: None, question, expected: answer.0, labels: answer.1 })
     };
     let items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
     match (known.first_key_value(), answers) {
@@ -51,8 +57,8 @@ pub(super) fn read(questions: &Path, answers: Option<&Path>) -> Result<Vec<Item>
 
 type Answer = (Expected, Vec<Label>);
 
-fn read_answers(path: &Path) -> Result<BTreeMap<String, Answer>, ReadError> {
-    let rows = Rows::read(path)?;
+fn read_answers(path: &Path, limits: &Limits) -> Result<BTreeMap<String, Answer>, ReadError> {
+    let rows = Rows::read(path, limits)?;
     let mut keys = Keys::default();
     let pair = |mut row: Row<'_>| {
         let id = row.text("question_id")?;

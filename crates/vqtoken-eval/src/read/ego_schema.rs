@@ -8,15 +8,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
+use vqtoken_files::Limits;
 
 use super::error::{ReadError, RowLocation};
-use super::rows::{Keys, Row, Rows, read_json, syntax};
+use super::file::{read_json, syntax};
+use super::rows::{Keys, Row, Rows};
 use super::{shown, without_letters};
 use crate::item::{Expected, Item};
 
-pub(super) fn read(questions: &Path, answers: Option<&Path>) -> Result<Vec<Item>, ReadError> {
-    let rows = Rows::read(questions)?;
-    let mut known = answers.map(read_answers).transpose()?;
+pub(super) fn read(
+    questions: &Path,
+    answers: Option<&Path>,
+    limits: &Limits,
+) -> Result<Vec<Item>, ReadError> {
+    let rows = Rows::read(questions, limits)?;
+    let mut known = answers.map(|path| read_answers(path, limits)).transpose()?;
     let mut keys = Keys::default();
     let item = |mut row: Row<'_>| {
         let id = row.text("q_uid").or_else(|error| row.text("video_idx").map_err(|_| error))?;
@@ -33,7 +39,14 @@ pub(super) fn read(questions: &Path, answers: Option<&Path>) -> Result<Vec<Item>
         let options = without_letters(row.options(options)?);
         let correct = answer.map(|answer| row.index(answer, options.len())).transpose()?;
         let expected = Expected::Choice { options, correct };
-        Ok(Some(Item { video: id.clone(), id, question: row.text("question")?, expected, labels: vec![] }))
+        Ok(Some(Item {
+            video: id.clone(),
+            file: None,
+            id,
+            question: row.text("question")?,
+            expected,
+            labels: vec![],
+        }))
     };
     let items: Vec<_> = rows.iter().map(item).filter_map(Result::transpose).collect::<Result<_, _>>()?;
     match (known.as_ref().and_then(BTreeMap::first_key_value), answers) {
@@ -48,8 +61,8 @@ fn numbered(row: &Row<'_>) -> Result<Vec<String>, ReadError> {
     (0..5).map(|index| row.text(&format!("option {index}"))).collect()
 }
 
-fn read_answers(path: &Path) -> Result<BTreeMap<String, i64>, ReadError> {
-    let Value::Object(answers) = read_json(path)? else {
+fn read_answers(path: &Path, limits: &Limits) -> Result<BTreeMap<String, i64>, ReadError> {
+    let Value::Object(answers) = read_json(path, limits)? else {
         return Err(syntax(
             path,
             "the whole file",

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use vqtoken_files::quoted;
+use vqtoken_files::{LimitError, quoted};
+
+use super::conversation::ConversationError;
 
 /// A row of a file: its index, and its key once that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +83,34 @@ pub enum ReadError {
         found: String,
         /// What it should be.
         expected: &'static str,
+    },
+    /// A conversation is not made of questions with answers.
+    #[error("{path}: {location}: `{column}`: {source}: correct it, or remove the row", path = quoted(path))]
+    Conversation {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        location: RowLocation,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with it.
+        source: ConversationError,
+    },
+    /// No row is about a video.
+    #[error("{path}: none of its {rows} rows is about a video: choose another file", path = quoted(path))]
+    NoVideos {
+        /// The file.
+        path: PathBuf,
+        /// How many rows it has.
+        rows: usize,
+    },
+    /// The file asks for more than the limits allow.
+    #[error("{path}: {source}", path = quoted(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        source: LimitError,
     },
     /// Too few or too many options.
     #[error("{path}: {location}: {found} options, a choice has 2 to 26: add or remove options", path = quoted(path))]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use vqtoken_files::Limits;
+
 use super::{Annotations, ReadError};
 use crate::folder::files_below;
 use crate::task::Task;
@@ -26,7 +28,7 @@ impl Task {
                 let beside = questions.with_file_name(name);
                 if files.contains(&beside) { Some(beside) } else { first(std::slice::from_ref(name)) }
             });
-            Some(Annotations { questions, answers })
+            Some(Annotations { questions, answers, limits: Limits::default() })
         });
         found.ok_or_else(|| ReadError::NotFound { path: folder.into(), looked: questions.join(" or ") })
     }

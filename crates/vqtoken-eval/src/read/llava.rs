@@ -2,58 +2,76 @@
 //! `value`. Every pair of turns is a question. One whose text has lines "A. ..", "B. .." is a choice; what follows these
 //! lines is an instruction and left out, because prompts are made anew.
 //!
+//! Rows about pictures and of text alone are counted and left out. A row without `id` has that of its index, and an id that is there
+//! already gets `#2`, `#3`, ..
+//!
 //! Source: LLaVA-NeXT's data format, and the files of lmms-lab/LLaVA-Video-178K.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use vqtoken_files::Limits;
 
+use super::conversation::questions_and_answers;
 use super::error::ReadError;
-use super::rows::{Keys, Row, Rows};
+use super::left_out::LeftOut;
+use super::rows::{Row, Rows};
+use super::{video_file, video_name};
 use crate::item::{Expected, Item, Label, letter, option_of_letter};
 
-pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
-    let rows = Rows::read(path)?;
-    let mut keys = Keys::default();
+pub(super) fn read(path: &Path, limits: &Limits, left_out: &mut LeftOut) -> Result<Vec<Item>, ReadError> {
+    let rows = Rows::read(path, limits)?;
+    let mut ids = BTreeSet::new();
     let mut items = Vec::new();
     for mut row in rows.iter() {
-        let (id, file) = (row.text("id")?, row.text("video")?);
-        let kind = row.optional_text("type");
+        let id = row.optional_text("id").unwrap_or_else(|| format!("row{}", row.location.row));
         row.location.key = Some(id.clone());
-        let video = Path::new(&file).with_extension("").to_string_lossy().into_owned();
+        let is_there = |column: &str| row.value(column).is_some_and(|value| !value.is_null());
+        let file = match (is_there("video"), is_there("image") || is_there("images")) {
+            (true, _) => row.text("video")?,
+            (false, true) => {
+                left_out.pictures += 1;
+                continue;
+            }
+            (false, false) => {
+                left_out.texts += 1;
+                continue;
+            }
+        };
+        let kind = row.optional_text("type");
         let turns = turns(&row)?;
-        for (number, (question, answer)) in turns.iter().enumerate() {
-            let id = if turns.len() == 1 { id.clone() } else { format!("{id}_{number}") };
-            keys.claim(&mut row, &id)?;
+        for (index, (question, answer)) in turns.iter().enumerate() {
+            let id = if turns.len() == 1 { id.clone() } else { format!("{id}_{index}") };
+            let id = unused(&mut ids, id);
             let (question, expected) = question_and_answer(&row, question, answer)?;
             let labels = kind.iter().map(|kind| Label::new("type", kind)).collect();
-            items.push(Item { id, video: video.clone(), question, expected, labels });
+            let (video, file) = (video_name(&file), video_file(&file));
+            items.push(Item { id, video, file, question, expected, labels });
         }
     }
-    Ok(items)
+    match items.is_empty() {
+        true => Err(ReadError::NoVideos { path: path.into(), rows: left_out.rows() }),
+        false => Ok(items),
+    }
+}
+
+/// The id, or if another question has it, the id with the first free number.
+fn unused(ids: &mut BTreeSet<String>, id: String) -> String {
+    let mut free = id.clone();
+    let mut number = 2;
+    while !ids.insert(free.clone()) {
+        free = format!("{id}#{number}");
+        number += 1;
+    }
+    free
 }
 
 /// The pairs of human and gpt, without the mark for the video.
 fn turns(row: &Row<'_>) -> Result<Vec<(String, String)>, ReadError> {
-    let column = "conversations";
-    let Some(Value::Array(turns)) = row.value(column) else {
-        return Err(row.missing(column));
-    };
-    let objects: Option<Vec<&Map<String, Value>>> = turns.iter().map(Value::as_object).collect();
-    let objects = objects.unwrap_or_default();
-    let text = |turn: &Map<String, Value>, from: &str| {
-        let is_from = turn.get("from").and_then(Value::as_str) == Some(from);
-        let value = turn.get("value").and_then(Value::as_str).filter(|_| is_from)?;
-        let value = value.replace("<image>", "").replace("<video>", "").trim().to_string();
-        (!value.is_empty()).then_some(value)
-    };
-    let (pairs, rest) = objects.as_chunks::<2>();
-    let pairs: Option<Vec<_>> =
-        pairs.iter().map(|[human, gpt]| Some((text(human, "human")?, text(gpt, "gpt")?))).collect();
-    let expected = "turns of human and gpt, each with a text";
-    pairs
-        .filter(|pairs| rest.is_empty() && !pairs.is_empty())
-        .ok_or_else(|| row.kind(column, &Value::Array(turns.clone()), expected))
+    let column = if row.value("conversations").is_some() { "conversations" } else { "messages" };
+    let turns =
+        row.value(column).filter(|turns| !turns.is_null()).ok_or_else(|| row.missing("conversations"))?;
+    questions_and_answers(turns).map_err(|source| row.conversation(column, source))
 }
 
 fn question_and_answer(row: &Row<'_>, question: &str, answer: &str) -> Result<(String, Expected), ReadError> {

@@ -6,20 +6,21 @@
 
 use std::path::Path;
 
+use vqtoken_files::Limits;
+
 use super::error::ReadError;
 use super::rows::{Keys, Row, Rows};
+use super::{video_file, video_name};
 use crate::item::{Expected, Item, Label};
 
-pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
-    let rows = Rows::read(path)?;
+pub(super) fn read(path: &Path, limits: &Limits) -> Result<Vec<Item>, ReadError> {
+    let rows = Rows::read(path, limits)?;
     let mut keys = Keys::default();
     let item = |mut row: Row<'_>| {
         let id = row.text("id")?;
         keys.claim(&mut row, &id)?;
-        let video = match row.optional_text("video_path") {
-            Some(file) => Path::new(&file).with_extension("").to_string_lossy().into_owned(),
-            None => row.text("video_id")?,
-        };
+        let file = row.optional_text("video_path").map_or_else(|| row.text("video_id"), Ok)?;
+        let (video, file) = (video_name(&file), video_file(&file));
         let options =
             if row.value("candidates").is_some() { row.texts("candidates")? } else { numbered(&row)? };
         let options = row.options(options)?;
@@ -35,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, ReadError> {
         let labels =
             labels.into_iter().filter_map(|(facet, value)| Some(Label::new(facet, value?))).collect();
         let expected = Expected::Choice { options, correct };
-        Ok(Item { id, video, question: row.text("question")?, expected, labels })
+        Ok(Item { id, video, file, question: row.text("question")?, expected, labels })
     };
     rows.iter().map(item).collect()
 }

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use vqtoken_files::Limits;
+
 use super::error::ReadError;
 use super::rows::{Keys, Row, Rows};
 use crate::item::{Expected, Item, Label};
@@ -21,8 +23,8 @@ pub(super) enum Types {
 
 const PUBLISHED: [&str; 9] = ["CW", "CH", "TN", "TC", "TP", "DL", "DO", "DC", "DB"];
 
-pub(super) fn read(path: &Path, types: Types) -> Result<Vec<Item>, ReadError> {
-    let rows = Rows::read(path)?;
+pub(super) fn read(path: &Path, limits: &Limits, types: Types) -> Result<Vec<Item>, ReadError> {
+    let rows = Rows::read(path, limits)?;
     let letters = (0..26).take_while(|index| rows.has(&format!("a{index}"))).count();
     let mut keys = Keys::default();
     let item = |mut row: Row<'_>| {
@@ -34,7 +36,14 @@ pub(super) fn read(path: &Path, types: Types) -> Result<Vec<Item>, ReadError> {
             return Err(row.kind("type", &kind.into(), "one of CW, CH, TN, TC, TP, DL, DO, DC, DB"));
         }
         let expected = if letters == 0 { open(&row)? } else { choice(&row, letters)? };
-        Ok(Item { id, video, question: row.text("question")?, expected, labels: labels(&kind, types) })
+        Ok(Item {
+            id,
+            video,
+            file: None,
+            question: row.text("question")?,
+            expected,
+            labels: labels(&kind, types),
+        })
     };
     rows.iter().map(item).collect()
 }

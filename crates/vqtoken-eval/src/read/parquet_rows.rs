@@ -5,29 +5,72 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Number, Value};
+use vqtoken_files::{Limit, LimitError, Limits};
 
 use super::error::ReadError;
-use super::rows::syntax;
+use super::file::{open, syntax};
 
-pub(crate) fn parquet_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
-    let file = File::open(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
+pub(crate) fn parquet_rows(path: &Path, limits: &Limits) -> Result<Vec<Map<String, Value>>, ReadError> {
+    let file = open(path, limits)?;
     // The library returns an error for most damage; for the rest it panics, which a file must not be able to do to us.
-    let rows = catch_unwind(AssertUnwindSafe(|| read(file)));
+    let rows = catch_unwind(AssertUnwindSafe(|| read(file, limits)));
     match rows {
         Ok(Ok(rows)) => Ok(rows),
-        Ok(Err(error)) => Err(syntax(path, "the whole file", "parquet", &error.to_string())),
+        Ok(Err(Failure::TooLarge(source))) => Err(ReadError::TooLarge { path: path.into(), source }),
+        Ok(Err(Failure::Parquet(error))) => {
+            Err(syntax(path, "the whole file", "parquet", &error.to_string()))
+        }
         Err(_) => Err(syntax(path, "the whole file", "parquet", "it is damaged")),
     }
 }
 
-fn read(file: File) -> Result<Vec<Map<String, Value>>, ParquetError> {
+enum Failure {
+    Parquet(ParquetError),
+    TooLarge(LimitError),
+}
+
+impl From<ParquetError> for Failure {
+    fn from(error: ParquetError) -> Self {
+        Self::Parquet(error)
+    }
+}
+
+impl From<LimitError> for Failure {
+    fn from(error: LimitError) -> Self {
+        Self::TooLarge(error)
+    }
+}
+
+fn read(file: File, limits: &Limits) -> Result<Vec<Map<String, Value>>, Failure> {
     let reader = SerializedFileReader::new(file)?;
-    let rows = reader.get_row_iter(None)?;
-    rows.map(|row| Ok(row?.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()))
-        .collect()
+    let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let uncompressed = columns.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(u64::MAX));
+    limits.check(Limit::Bytes, uncompressed.fold(0, u64::saturating_add))?;
+    // A row of a few bits, repeated a billion times, is small in the file alone.
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for row in reader.get_row_iter(None)? {
+        let row: Map<String, Value> =
+            row?.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect();
+        bytes += row.iter().map(|(name, value)| name.len() as u64 + size(value)).sum::<u64>();
+        limits.check(Limit::Bytes, bytes)?;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// About how many bytes a value takes in memory.
+fn size(value: &Value) -> u64 {
+    let inside: u64 = match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() as u64 + size(value)).sum(),
+        _ => 0,
+    };
+    inside + size_of::<Value>() as u64
 }
 
 fn value(field: Field) -> Value {

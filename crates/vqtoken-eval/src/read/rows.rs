@@ -1,12 +1,14 @@
 //! One table of named values from any of the formats that authors publish.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use vqtoken_files::Limits;
 
+use super::conversation::ConversationError;
 use super::error::{ReadError, RowLocation, shown};
+use super::file::{open, read_json, read_text, syntax};
 use super::parquet_rows::parquet_rows;
 
 /// The rows of a file, each with its values by name.
@@ -24,14 +26,14 @@ pub(crate) struct Row<'a> {
 
 impl Rows {
     /// Reads a `.csv` with a header, a `.json` list of objects, `.jsonl` or `.ndjson`, or a `.parquet` file.
-    pub(crate) fn read(path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Self, ReadError> {
         let extension =
             path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
         let rows = match extension.as_str() {
-            "csv" => csv_rows(path)?,
-            "json" => json_rows(path)?,
-            "jsonl" | "ndjson" => json_line_rows(path)?,
-            "parquet" => parquet_rows(path)?,
+            "csv" => csv_rows(path, limits)?,
+            "json" => json_rows(path, limits)?,
+            "jsonl" | "ndjson" => json_line_rows(path, limits)?,
+            "parquet" => parquet_rows(path, limits)?,
             _ => return Err(ReadError::UnknownFormat { path: path.into() }),
         };
         if rows.is_empty() {
@@ -46,6 +48,27 @@ impl Rows {
             location: RowLocation { row: index + 1, key: None },
             fields,
         })
+    }
+
+    /// Each object of a list in `column` as a row of its own, which also has the other columns of its row; rows without such a list
+    /// as they are.
+    pub(crate) fn unnested(self, column: &str) -> Self {
+        let unnest = |mut row: Map<String, Value>| match row.remove(column) {
+            Some(Value::Array(inner)) if inner.iter().all(Value::is_object) => inner
+                .into_iter()
+                .map(|inner| {
+                    let mut whole = row.clone();
+                    whole.extend(inner.as_object().cloned().unwrap_or_default());
+                    whole
+                })
+                .collect(),
+            Some(other) => {
+                row.insert(column.to_owned(), other);
+                vec![row]
+            }
+            None => vec![row],
+        };
+        Self { rows: self.rows.into_iter().flat_map(unnest).collect(), ..self }
     }
 
     /// Whether the first row has this column.
@@ -96,6 +119,10 @@ impl Row<'_> {
     /// The value as it is.
     pub(crate) fn value(&self, column: &str) -> Option<&Value> {
         self.fields.get(column)
+    }
+
+    pub(crate) fn conversation(&self, column: &'static str, source: ConversationError) -> ReadError {
+        ReadError::Conversation { path: self.path.into(), location: self.location.clone(), column, source }
     }
 
     pub(crate) fn missing(&self, column: &str) -> ReadError {
@@ -163,23 +190,8 @@ fn as_text(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-pub(crate) fn read_text(path: &Path) -> Result<String, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
-    String::from_utf8(bytes).map_err(|error| syntax(path, "the whole file", "UTF-8", &error.to_string()))
-}
-
-pub(crate) fn read_json(path: &Path) -> Result<Value, ReadError> {
-    let text = read_text(path)?;
-    let value = serde_json::from_str(text.trim_start_matches('\u{feff}'));
-    value.map_err(|error| syntax(path, &format!("line {}", error.line()), "JSON", &error.to_string()))
-}
-
-pub(crate) fn syntax(path: &Path, at: &str, format: &'static str, reason: &str) -> ReadError {
-    ReadError::Syntax { path: path.into(), at: at.into(), format, reason: shown(reason) }
-}
-
-fn json_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
-    let Value::Array(values) = read_json(path)? else {
+fn json_rows(path: &Path, limits: &Limits) -> Result<Vec<Map<String, Value>>, ReadError> {
+    let Value::Array(values) = read_json(path, limits)? else {
         return Err(syntax(path, "the whole file", "JSON of questions", "it is not a list of objects"));
     };
     let object = |(index, value)| match value {
@@ -190,8 +202,8 @@ fn json_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
 }
 
 /// One object a line; empty lines are skipped.
-pub(crate) fn json_line_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
-    let text = read_text(path)?;
+pub(crate) fn json_line_rows(path: &Path, limits: &Limits) -> Result<Vec<Map<String, Value>>, ReadError> {
+    let text = read_text(path, limits)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
@@ -202,8 +214,8 @@ pub(crate) fn json_line_rows(path: &Path) -> Result<Vec<Map<String, Value>>, Rea
         .collect()
 }
 
-fn csv_rows(path: &Path) -> Result<Vec<Map<String, Value>>, ReadError> {
-    let file = fs::File::open(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
+fn csv_rows(path: &Path, limits: &Limits) -> Result<Vec<Map<String, Value>>, ReadError> {
+    let file = open(path, limits)?;
     let mut reader = csv::Reader::from_reader(file);
     let wrong = |row: usize, error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(source) => ReadError::Io { path: path.into(), source },

@@ -15,11 +15,13 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use vqtoken_files::Limits;
 use vqtoken_files::WriteError;
 
 use super::interval::{Estimate, clustered_mean, clustered_share};
 use crate::item::Item;
-use crate::read::rows::{Keys, Row, Rows, read_json, syntax};
+use crate::read::file::{read_json, syntax};
+use crate::read::rows::{Keys, Row, Rows};
 use crate::read::{ReadError, shown};
 use crate::sample::Sample;
 
@@ -79,7 +81,7 @@ pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> 
 /// Reads verdicts by key. A verdict that is neither yes nor no, or has no score from 0 to 5, is none.
 pub fn read_verdicts(path: &Path) -> Result<BTreeMap<String, Option<Verdict>>, ReadError> {
     let is_lines = path.extension().is_none_or(|extension| extension != "json");
-    match if is_lines { Value::Null } else { read_json(path)? } {
+    match if is_lines { Value::Null } else { read_json(path, &Limits::default())? } {
         Value::Object(by_id) => by_id
             .into_iter()
             .map(|(id, value)| {
@@ -95,7 +97,7 @@ pub fn read_verdicts(path: &Path) -> Result<BTreeMap<String, Option<Verdict>>, R
             })
             .collect(),
         _ => {
-            let rows = Rows::read(path)?;
+            let rows = Rows::read(path, &Limits::default())?;
             let mut keys = Keys::default();
             let pair = |mut row: Row<'_>| {
                 let id = row.text("question_id").or_else(|error| row.text("id").map_err(|_| error))?;

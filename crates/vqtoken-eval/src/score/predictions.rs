@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
+use vqtoken_files::Limits;
 
 use crate::answer::Answer;
 use crate::item::{Item, letter};
-use crate::read::rows::{Keys, Row, Rows, read_json, syntax};
+use crate::read::file::{read_json, syntax};
+use crate::read::rows::{Keys, Row, Rows};
 use crate::read::{ReadError, shown};
 use crate::sample::Sample;
 use crate::{prompt, task::Task};
@@ -23,7 +25,7 @@ use crate::{prompt, task::Task};
 /// for one, is an error.
 pub fn read_predictions(task: Task, path: &Path, items: &[Item]) -> Result<Vec<Sample>, ReadError> {
     let is_lines = path.extension().is_none_or(|extension| extension != "json");
-    let mut texts = match if is_lines { Value::Null } else { read_json(path)? } {
+    let mut texts = match if is_lines { Value::Null } else { read_json(path, &Limits::default())? } {
         Value::Object(by_id) => {
             by_id.into_iter().map(|(id, value)| keyed(path, id, &value)).collect::<Result<_, _>>()?
         }
@@ -61,7 +63,7 @@ fn keyed(path: &Path, id: String, value: &Value) -> Result<(String, String), Rea
 }
 
 fn listed(path: &Path) -> Result<BTreeMap<String, String>, ReadError> {
-    let rows = Rows::read(path)?;
+    let rows = Rows::read(path, &Limits::default())?;
     let mut keys = Keys::default();
     let pair = |mut row: Row<'_>| {
         let id = row.text("question_id").or_else(|error| row.text("id").map_err(|_| error))?;

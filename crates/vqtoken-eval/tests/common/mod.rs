@@ -86,6 +86,7 @@ pub(crate) fn choice(id: &str, video: &str, kind: &str, correct: Option<usize>) 
     Item {
         id: id.into(),
         video: video.into(),
+        file: None,
         question: format!("question {id}"),
         expected: Expected::Choice { options, correct },
         labels: vec![Label::new("type", kind)],

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken_eval::{Annotations, Item, MissingVideo, Task, VideoFolder, Videos};
+use vqtoken_eval::{Annotations, Item, LeftOut, MissingVideo, Task, VideoFolder, Videos};
+use vqtoken_files::Limits;
 
 use super::super::{UsageError, output};
 
@@ -37,6 +38,9 @@ pub(super) struct Benchmark {
     folder: PathBuf,
     paths: Vec<Option<PathBuf>>,
     pub(super) missing: Vec<MissingVideo>,
+    pub(super) left_out: LeftOut,
+    /// What the user should know of the choice of videos.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Benchmark {
@@ -45,7 +49,7 @@ impl Benchmark {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub(super) fn open(task: Task, arguments: &DataArguments) -> anyhow::Result<Self> {
+    pub(super) fn open(task: Task, arguments: &DataArguments, limits: Limits) -> anyhow::Result<Self> {
         let data = arguments.data.as_deref().ok_or_else(|| {
             UsageError("there is no --data: name the folder of questions and videos".to_owned())
         })?;
@@ -55,11 +59,34 @@ impl Benchmark {
         } else {
             (task.find(data, &split)?, Some(data))
         };
-        let mut items = annotations.read(task)?;
+        let questions = annotations.clone().with_limits(limits).read(task)?;
+        let (mut items, left_out) = (questions.items, questions.left_out);
         items.truncate(arguments.limit.unwrap_or(usize::MAX));
         let folder = arguments.videos.as_deref().or(below).unwrap_or(Path::new(".")).to_owned();
-        let (paths, missing) = VideoFolder::scan(&folder, Some(&annotations))?.locate(&items);
-        Ok(Self { task, split, items, folder, paths, missing })
+        let located = VideoFolder::scan(&folder, Some(&annotations))?.locate(&items);
+        let warnings = located.ambiguous.iter().map(ToString::to_string).collect();
+        Ok(Self {
+            task,
+            split,
+            items,
+            folder,
+            paths: located.paths,
+            missing: located.missing,
+            left_out,
+            warnings,
+        })
+    }
+
+    /// Tells the user which rows were left out, and where the choice of a video was not clear.
+    pub(super) fn report_left_out(&self) {
+        if self.left_out.rows() > 0 {
+            output::note(format_args!("left out: {}", self.left_out));
+        }
+        let shown = 5;
+        self.warnings.iter().take(shown).for_each(|warning| output::note(format_args!("warning: {warning}")));
+        if self.warnings.len() > shown {
+            output::note(format_args!("warning: and {} more such videos", self.warnings.len() - shown));
+        }
     }
 
     /// Tells the user which videos are missing.

@@ -99,7 +99,8 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
     let files = [&arguments.samples, &arguments.judge.judge_requests];
     files.into_iter().flatten().try_for_each(|file| check_folder_of(file))?;
     let task = arguments.task.ok_or_else(|| UsageError("there is no task: name a benchmark".to_owned()))?;
-    let benchmark = Benchmark::open(task, &arguments.data)?;
+    let benchmark = Benchmark::open(task, &arguments.data, global.limits())?;
+    benchmark.report_left_out();
     if !arguments.blind {
         benchmark.report_missing_videos()?;
     }
@@ -142,6 +143,8 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
                 true => json!(paired_difference(samples_of, &samples[0])),
                 false => Value::Null,
             };
+            line["left_out"] = json!(benchmark.left_out);
+            line["warnings"] = json!(benchmark.warnings);
             line["judge"] = json!(judged);
             line["published"] = json!(judge::published(&benchmark, samples_of));
             output::line(line)?;

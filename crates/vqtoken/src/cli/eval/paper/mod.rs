@@ -116,7 +116,8 @@ impl Models {
 
 pub(super) fn run(arguments: &PaperArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let provenance = Provenance::new();
-    let benchmark = Benchmark::open(arguments.task, &arguments.data)?;
+    let benchmark = Benchmark::open(arguments.task, &arguments.data, global.limits())?;
+    benchmark.report_left_out();
     benchmark.report_missing_videos()?;
     let models = Models::load(arguments)?;
     let frames = FrameCounts { reduced: arguments.frames, unreduced: arguments.unreduced_frames };
