@@ -194,7 +194,14 @@ impl StageRun<'_, '_> {
             }
         }
         let clips: Box<dyn Clips> = match &self.config.data {
-            Some(DataConfig::Llava(llava)) => Box::new(LlavaClips::read(llava)?),
+            Some(DataConfig::Llava(llava)) => {
+                let clips = LlavaClips::read(llava)?;
+                let (pictures, texts) = clips.left_out;
+                if pictures + texts > 0 && (self.observe)(Event::LeftOut { pictures, texts }).is_break() {
+                    return Ok(None);
+                }
+                Box::new(clips)
+            }
             Some(DataConfig::Shapes(settings)) => Box::new(ShapesClips::new(settings, config.mixture)?),
             None => return Err(self.invalid(StageError::NoData)),
         };

@@ -42,6 +42,13 @@ pub enum Event<'a> {
         /// How much there is.
         total: usize,
     },
+    /// Rows of the data that are not about a video, and are left out.
+    LeftOut {
+        /// Rows about pictures.
+        pictures: usize,
+        /// Rows of text alone.
+        texts: usize,
+    },
     /// A step was taken.
     Step {
         /// Steps taken.

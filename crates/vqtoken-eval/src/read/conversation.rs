@@ -42,7 +42,7 @@ enum Speaker {
     Assistant,
 }
 
-/// The questions of a conversation with their answers, in order, without the marks `<image>` and `<video>`.
+/// The questions of a conversation, without the marks `<image>` and `<video>`, with their answers, in order.
 ///
 /// A turn is an object of `from` and `value`, as LLaVA writes it, or of `role` and `content`. A `system` turn is an instruction, so it
 /// is put before the question that follows; turns of one speaker in a row are one. What an assistant says before anything was
@@ -104,7 +104,10 @@ fn speaker_and_text(
         _ => return Err(ConversationError::Speaker { turn: number, from: super::shown(from) }),
     };
     let text = value(["value", "content"]).ok_or(ConversationError::NoText { turn: number })?;
-    let text = text.replace("<image>", "").replace("<video>", "").trim().to_owned();
+    let text = match speaker {
+        Speaker::Assistant => text.trim().to_owned(),
+        _ => text.replace("<image>", "").replace("<video>", "").trim().to_owned(),
+    };
     // A human turn may be the mark of the video alone, before the turn with the question.
     match text.is_empty() && speaker == Speaker::Assistant {
         true => Err(ConversationError::NoText { turn: number }),

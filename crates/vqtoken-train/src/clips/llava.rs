@@ -1,11 +1,12 @@
 //! Conversations about videos in LLaVA's JSON, as LLaVA-Video-178K is published: a list of entries with `id`, `video` and
-//! `conversations`, whose turns are from `human` and `gpt`.
+//! `conversations`, whose turns are from `human` and `gpt`. Entries about pictures and of text alone are counted and left out.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use thiserror::Error;
+use vqtoken_eval::{ConversationError, questions_and_answers};
 use vqtoken_shapes::Scene;
 use vqtoken_video::{Frame, Sampling, Video};
 
@@ -22,7 +23,7 @@ pub enum LlavaError {
     #[error("it is not a list of conversations: {0}")]
     NotAList(serde_json::Error),
     /// The list is empty.
-    #[error("it has no conversations")]
+    #[error("it has no conversations about a video")]
     Empty,
     /// An entry is malformed.
     #[error("row {row}: {source}")]
@@ -53,26 +54,9 @@ pub enum LlavaRowError {
     /// It does not have the fields of an entry.
     #[error(transparent)]
     Fields(#[from] serde_json::Error),
-    /// It is about an image, or a text alone.
-    #[error("{id} has no video: remove rows about images")]
-    NoVideo {
-        /// Its `id` as JSON.
-        id: String,
-    },
-    /// The number of turns is 0 or odd.
-    #[error("{0} turns are not pairs of human and gpt")]
-    NotPairs(usize),
-    /// A pair is not from `human` and `gpt`.
-    #[error("turns are from {question:?} and {answer:?}, expected \"human\" and \"gpt\"")]
-    Speakers {
-        /// Who asks.
-        question: String,
-        /// Who answers.
-        answer: String,
-    },
-    /// A question or an answer is empty.
-    #[error("a turn has no text")]
-    NoText,
+    /// Its turns are not questions with answers.
+    #[error("conversations: {0}")]
+    Conversation(#[from] ConversationError),
 }
 
 /// Videos, each with the conversations about it.
@@ -81,19 +65,23 @@ pub(crate) struct LlavaClips {
     clips: Vec<(PathBuf, Vec<Conversation>)>,
     /// How many of them, from the end, are kept for validation.
     validation: usize,
+    /// Entries about pictures, and of text alone; they are not trained on.
+    pub(crate) left_out: (usize, usize),
 }
 
 #[derive(Deserialize)]
 struct Row {
-    id: Option<serde_json::Value>,
     video: Option<String>,
-    conversations: Vec<Turn>,
+    #[serde(alias = "images")]
+    image: Option<serde_json::Value>,
+    #[serde(alias = "messages")]
+    conversations: serde_json::Value,
 }
 
-#[derive(Deserialize)]
-struct Turn {
-    from: String,
-    value: String,
+/// What an entry that is left out is about.
+enum LeftOut {
+    Picture,
+    Text,
 }
 
 impl LlavaClips {
@@ -114,9 +102,21 @@ impl LlavaClips {
         let mut clips: Vec<(PathBuf, Vec<Conversation>)> = Vec::new();
         let mut by_path: BTreeMap<PathBuf, usize> = BTreeMap::new();
         let mut missing: Vec<(PathBuf, usize)> = Vec::new();
+        let mut left_out = (0, 0);
         for (index, value) in rows.into_iter().enumerate() {
             let row = index + 1;
-            let (video, conversation) = entry(value).map_err(|source| LlavaError::Row { row, source })?;
+            let (video, conversation) =
+                match entry(value).map_err(|source| LlavaError::Row { row, source })? {
+                    Ok(entry) => entry,
+                    Err(LeftOut::Picture) => {
+                        left_out.0 += 1;
+                        continue;
+                    }
+                    Err(LeftOut::Text) => {
+                        left_out.1 += 1;
+                        continue;
+                    }
+                };
             let path = config.videos.join(video);
             if !path.is_file() {
                 missing.push((path, row));
@@ -136,35 +136,18 @@ impl LlavaClips {
             return Err(LlavaError::Empty);
         }
         let validation = ((clips.len() as f64 * config.validation) as usize).min(clips.len() - 1);
-        Ok(Self { clips, validation })
+        Ok(Self { clips, validation, left_out })
     }
 }
 
-/// The video of an entry and the conversation about it.
-fn entry(value: serde_json::Value) -> Result<(String, Conversation), LlavaRowError> {
-    let Row { id, video, conversations } = serde_json::from_value(value)?;
+/// The video of an entry and the conversation about it; what else the entry is about, where that is not a video.
+fn entry(value: serde_json::Value) -> Result<Result<(String, Conversation), LeftOut>, LlavaRowError> {
+    let Row { video, image, conversations } = serde_json::from_value(value)?;
     let Some(video) = video else {
-        let id = id.map_or_else(|| "the entry".to_owned(), |id| id.to_string());
-        return Err(LlavaRowError::NoVideo { id });
+        return Ok(Err(if image.is_some() { LeftOut::Picture } else { LeftOut::Text }));
     };
-    let (pairs, rest) = conversations.as_chunks::<2>();
-    if pairs.is_empty() || !rest.is_empty() {
-        return Err(LlavaRowError::NotPairs(conversations.len()));
-    }
-    let turns = pairs.iter().map(pair).collect::<Result<_, _>>()?;
-    Ok((video, Conversation { kind: AnswerKind::Open, turns }))
-}
-
-fn pair([human, gpt]: &[Turn; 2]) -> Result<(String, String), LlavaRowError> {
-    if human.from != "human" || gpt.from != "gpt" {
-        return Err(LlavaRowError::Speakers { question: human.from.clone(), answer: gpt.from.clone() });
-    }
-    let question = human.value.replace("<image>", "").replace("<video>", "").trim().to_owned();
-    let answer = gpt.value.trim().to_owned();
-    match question.is_empty() || answer.is_empty() {
-        true => Err(LlavaRowError::NoText),
-        false => Ok((question, answer)),
-    }
+    let turns = questions_and_answers(&conversations)?;
+    Ok(Ok((video, Conversation { kind: AnswerKind::Open, turns })))
 }
 
 impl Clips for LlavaClips {
@@ -202,5 +185,28 @@ impl Clips for LlavaClips {
     fn pictures(&self) -> String {
         let names = self.clips.iter().map(|(path, _)| path.display().to_string());
         names.collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_without_a_video_are_counted_and_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.mp4"), "").unwrap();
+        let turns = r#"[{"from":"human","value":"<video>\nWho?"},{"from":"gpt","value":"Ann."}]"#;
+        let config = LlavaConfig { json: "x.json".into(), videos: folder.path().to_owned(), validation: 0.0 };
+        let read = |entries: &[&str]| {
+            let entries = entries.iter().map(|entry| format!("{{{entry},\"conversations\":{turns}}}"));
+            LlavaClips::parse(&format!("[{}]", entries.collect::<Vec<_>>().join(",")), &config)
+        };
+        let clips =
+            read(&[r#""video":"a.mp4""#, r#""id":1,"image":"a.jpg""#, r#""id":2,"video":null"#]).unwrap();
+        assert_eq!((clips.left_out, clips.count(Use::Training)), ((1, 1), 1));
+        assert_eq!(clips.validation(0)[0].turns, [("Who?".to_owned(), "Ann.".to_owned())]);
+        assert!(matches!(read(&[r#""image":"a.jpg""#]), Err(LlavaError::Empty)));
+        assert!(matches!(read(&[r#""video":"b.mp4""#]), Err(LlavaError::MissingVideos { count: 1, .. })));
     }
 }

@@ -81,6 +81,10 @@ impl Screen {
                     bar.reset_eta();
                 }
             }
+            Event::LeftOut { pictures, texts } => output::note(format_args!(
+                "left out: {} rows without a video: {pictures} about pictures, {texts} of text alone",
+                pictures + texts
+            )),
             Event::Step { step, measures, rate } => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(*step as u64);
