@@ -20,8 +20,8 @@ fuzz_target!(|input: Input| {
     let shape = GridShape { frames: frames.into(), height: height.into(), width: width.into() };
     // Decoding takes as long as the shape allows; a fuzzer learns more from many small maps.
     if shape.len() <= 1 << 10 {
-        if let Ok(map) = IndexMap::from_coded(shape, codes as usize, bytes) {
-            assert_eq!(map.to_coded(), bytes);
+        if let Ok(map) = IndexMap::decode(shape, codes as usize, bytes) {
+            assert_eq!(map.encode(), bytes);
         }
     }
     let cells = shape.height * shape.width;
@@ -30,11 +30,11 @@ fuzz_target!(|input: Input| {
     let wide = |(place, &byte): (usize, &u8)| (u32::from(byte) * (1 + place as u32 % 3)) % codes.max(1);
     let labels = bytes.iter().take(shape.len()).enumerate().map(wide).collect();
     if let Ok(map) = IndexMap::new(shape, codes as usize, labels) {
-        let mut coded = map.to_coded();
-        assert_eq!(IndexMap::from_coded(shape, codes as usize, &coded).as_ref(), Ok(&map));
+        let mut coded = map.encode();
+        assert_eq!(IndexMap::decode(shape, codes as usize, &coded).as_ref(), Ok(&map));
         coded.push(0);
-        assert!(IndexMap::from_coded(shape, codes as usize, &coded).is_err());
+        assert!(IndexMap::decode(shape, codes as usize, &coded).is_err());
         coded.truncate(coded.len() - 2);
-        assert!(IndexMap::from_coded(shape, codes as usize, &coded).is_err());
+        assert!(IndexMap::decode(shape, codes as usize, &coded).is_err());
     }
 });

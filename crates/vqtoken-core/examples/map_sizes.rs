@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "    K      raw     zstd    coded  bits/label  encode  decode    exact     bf16     int8 (million labels/s; file bytes)"
     );
     for codes in if codes.is_empty() { &default[..] } else { codes } {
-        let config = QuantizerConfig { budget: Budget::Fixed(codes.parse()?), ..Default::default() };
+        let config = QuantizerConfig::new(Budget::Fixed(codes.parse()?));
         print(quantize(&grid, &config)?, config.budget)?;
     }
     Ok(())
@@ -41,10 +41,10 @@ fn print(quantization: Quantization, budget: Budget) -> Result<(), Box<dyn Error
         map.labels().iter().flat_map(|label| label.to_le_bytes().into_iter().take(width)).collect();
     let zstd = zstd::bulk::compress(&raw, 19)?;
     let start = Instant::now();
-    let coded = map.to_coded();
+    let coded = map.encode();
     let encoded = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    if IndexMap::from_coded(map.shape(), map.codes(), &coded)? != *map {
+    if IndexMap::decode(map.shape(), map.codes(), &coded)? != *map {
         return Err("the decoded map is another one".into());
     }
     let decoded = start.elapsed().as_secs_f64();

@@ -72,6 +72,7 @@ impl Budget {
 
 /// Why a budget cannot be used, or a text is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BudgetError {
     /// K of 0.
     #[error("a budget of 0 codes leaves nothing of the video: ask for at least 1")]

@@ -55,6 +55,7 @@ impl Codebook {
 
 /// Why values are not a codebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodebookError {
     /// K or D is 0.
     #[error("a codebook of shape [K, D] = [{codes}, {dim}] is empty: give at least one code of one channel")]

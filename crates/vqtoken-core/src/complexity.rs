@@ -8,6 +8,7 @@ use crate::quantize::start::{DRAWS, MICRO_ITERATIONS, TRIAL_ITERATIONS, draws, s
 /// Floating-point operations of one clip's quantization. A multiplication and an addition are two; terms without N
 /// (the centroids' lengths, the merges) are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QuantizerFlops {
     /// Scaling N tokens to length 1: `3 N D`.
     pub normalize: u64,

@@ -128,6 +128,7 @@ impl TokenGrid {
 
 /// Why values are not a token grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GridError {
     /// An axis is 0.
     #[error("a grid of shape [T, H, W] = {shape} has no tokens: give at least one frame, row and column")]

@@ -56,6 +56,7 @@ impl IndexMap {
 
 /// Why labels are not an index map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IndexMapError {
     /// The shape cannot be one of a grid.
     #[error(transparent)]

@@ -43,6 +43,7 @@ impl FromStr for Quality {
 /// No quality can be read from a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no quality of a codebook: write exact, bf16 or int8")]
+#[non_exhaustive]
 pub struct QualityError {
     /// What was written.
     pub text: String,

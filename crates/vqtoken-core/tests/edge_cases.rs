@@ -12,7 +12,7 @@ use vqtoken_core::{
 /// As many codes as asked, or as there are tokens.
 fn fixed(grid: &TokenGrid, codes: usize) -> vqtoken_core::Quantization {
     let budget = Budget::Fixed(codes).within(grid.shape().len());
-    quantize(grid, &QuantizerConfig { budget, ..Default::default() }).unwrap()
+    quantize(grid, &QuantizerConfig::new(budget)).unwrap()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn all_zero_tokens_are_one_zero_code() {
     assert_eq!(quantization.index_map.labels(), [0; 8]);
     assert_eq!(quantization.stats.inertia, 0.0);
     let adaptive = Budget::Adaptive { min: 2, max: 4, rule: Rule::Silhouette };
-    let adaptive = QuantizerConfig { budget: adaptive, ..Default::default() };
+    let adaptive = QuantizerConfig::new(adaptive);
     assert_eq!(quantize(&grid(1, 1, 2, 1, vec![0.0; 2]), &adaptive).unwrap().codebook.codes(), 1);
 }
 
@@ -48,13 +48,12 @@ fn constant_clips_have_one_code() {
 fn no_more_codes_than_distinct_tokens() {
     let data = vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 1.0, 5.0, 0.0];
     for seed in 0..10 {
-        let config = QuantizerConfig { budget: Budget::Fixed(5), seed, ..Default::default() };
+        let config = QuantizerConfig::new(Budget::Fixed(5)).with_seed(seed);
         let quantization = quantize(&grid(5, 1, 1, 2, data.clone()), &config).unwrap();
         assert_eq!(quantization.index_map.labels(), [0, 1, 2, 1, 0]);
         assert_eq!(quantization.codebook.data(), [1.0, 0.0, 0.0, 1.0, -1.0, 0.0]);
         let adaptive = Budget::Adaptive { min: 4, max: 32, rule: Rule::Elbow };
-        let adaptive =
-            quantize(&grid(5, 1, 1, 2, data.clone()), &QuantizerConfig { budget: adaptive, ..config });
+        let adaptive = quantize(&grid(5, 1, 1, 2, data.clone()), &config.with_budget(adaptive));
         assert_eq!(adaptive.unwrap().stats.curve.iter().map(|point| point.codes).collect::<Vec<_>>(), [3]);
     }
 }
@@ -81,7 +80,7 @@ fn values_that_are_not_finite_are_named() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut data = vec![1.0; 2 * 2 * 3 * 4];
         (data[33], data[40]) = (value, f32::NAN);
-        let config = QuantizerConfig { budget: Budget::Fixed(3), ..Default::default() };
+        let config = QuantizerConfig::new(Budget::Fixed(3));
         let error = quantize(&grid(2, 2, 3, 4, data), &config).unwrap_err();
         assert!(matches!(error, QuantizeError::NotFinite { frame: 1, row: 0, column: 2, channel: 1, .. }));
         assert!(error.to_string().starts_with("the token at frame 1, row 0, column 2 holds"), "{error}");
@@ -90,9 +89,7 @@ fn values_that_are_not_finite_are_named() {
 
 #[test]
 fn budgets_without_codes_are_refused() {
-    let of = |budget| {
-        quantize(&grid(1, 1, 1, 1, vec![1.0]), &QuantizerConfig { budget, ..Default::default() }).unwrap_err()
-    };
+    let of = |budget| quantize(&grid(1, 1, 1, 1, vec![1.0]), &QuantizerConfig::new(budget)).unwrap_err();
     let adaptive = |min, max| Budget::Adaptive { min, max, rule: Rule::Elbow };
     assert_eq!(of(Budget::Fixed(0)), QuantizeError::Budget(BudgetError::NoCodes));
     assert_eq!(of(adaptive(0, 3)), QuantizeError::Budget(BudgetError::NoCodes));
@@ -106,7 +103,7 @@ fn budgets_without_codes_are_refused() {
 #[test]
 fn budgets_larger_than_the_tokens_are_refused() {
     let of = |budget, procedure| {
-        let config = QuantizerConfig { budget, procedure, ..Default::default() };
+        let config = QuantizerConfig::new(budget).with_procedure(procedure);
         quantize(&grid(1, 2, 2, 1, vec![1.0, -1.0, 2.0, -2.0]), &config)
     };
     let adaptive = |min, max| Budget::Adaptive { min, max, rule: Rule::Elbow };
@@ -133,11 +130,10 @@ fn adaptive_finds_the_clusters_that_are_there() {
     for rule in [Rule::Elbow, Rule::Silhouette] {
         let budget = Budget::Adaptive { min: 2, max: 12, rule };
         for seed in 0..5 {
-            let quantization =
-                quantize(&tokens, &QuantizerConfig { budget, seed, ..Default::default() }).unwrap();
+            let quantization = quantize(&tokens, &QuantizerConfig::new(budget).with_seed(seed)).unwrap();
             assert_eq!(quantization.stats.codes, 5, "{rule} {:?}", quantization.stats.curve);
             // The fit of the chosen K is the one a fixed budget gives.
-            let fixed = QuantizerConfig { budget: Budget::Fixed(5), seed, ..Default::default() };
+            let fixed = QuantizerConfig::new(Budget::Fixed(5)).with_seed(seed);
             let fixed = quantize(&tokens, &fixed).unwrap();
             assert_eq!((fixed.codebook, fixed.index_map), (quantization.codebook, quantization.index_map));
             assert_eq!(quantization.stats.curve.len(), 11);

@@ -45,9 +45,7 @@ fn the_best_partition_is_found_or_nearly() {
                 let least = least_distortion(&grid, codes);
                 let of = |procedure| {
                     let budget = Budget::Fixed(codes);
-                    quantize(&grid, &QuantizerConfig { budget, procedure, ..Default::default() })
-                        .unwrap()
-                        .stats
+                    quantize(&grid, &QuantizerConfig::new(budget).with_procedure(procedure)).unwrap().stats
                 };
                 let found = of(Procedure::Shared).distortion;
                 assert!(found >= least - 1e-5, "{found} is less than {least}");

@@ -18,7 +18,7 @@ const CHANNELS: usize = 8;
 
 /// A frame of noise for each window.
 fn windowed(total: Budget) -> Quantization {
-    let config = QuantizerConfig { budget: Budget::Fixed(CODES_OF_A_WINDOW), ..QuantizerConfig::default() };
+    let config = QuantizerConfig::new(Budget::Fixed(CODES_OF_A_WINDOW));
     let windows = Windows { seconds: 1.0, total: Some(total) };
     let mut quantizer = WindowedQuantizer::new(config, Some(windows)).unwrap();
     let mut state = 1u64;

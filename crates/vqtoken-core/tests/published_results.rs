@@ -14,7 +14,7 @@ use safetensors::SafeTensors;
 use vqtoken_core::{Budget, Procedure, Quantization, QuantizerConfig, Rule, TokenGrid, quantize};
 
 fn of(tokens: &TokenGrid, budget: Budget, seed: u64, procedure: Procedure) -> Quantization {
-    quantize(tokens, &QuantizerConfig { budget, seed, procedure, ..QuantizerConfig::default() }).unwrap()
+    quantize(tokens, &QuantizerConfig::new(budget).with_seed(seed).with_procedure(procedure)).unwrap()
 }
 
 /// 5,000 tokens of 32 channels: 40 clusters of unequal size, and a path that winds between some of them.

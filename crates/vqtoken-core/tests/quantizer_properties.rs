@@ -13,7 +13,7 @@ use vqtoken_core::{
 
 fn config(grid: &TokenGrid, budget: Budget, seed: u64) -> QuantizerConfig {
     let budget = budget.within(grid.shape().len());
-    QuantizerConfig { budget, seed, ..QuantizerConfig::default() }
+    QuantizerConfig::new(budget).with_seed(seed)
 }
 
 fn any_budget() -> impl Strategy<Value = Budget> {
@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn restarts_never_do_worse(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
-        let of = |restarts: usize| quantize(&grid, &QuantizerConfig { restarts, ..config(&grid, budget, seed) }).unwrap();
+        let of = |restarts: usize| quantize(&grid, &config(&grid, budget, seed).with_restarts(restarts)).unwrap();
         prop_assert_eq!(of(0), of(1));
         let (one, three) = (of(1), of(3));
         if let Budget::Fixed(_) = budget {
@@ -115,7 +115,7 @@ proptest! {
 
     #[test]
     fn curves_never_rise(grid in any_grid(), budget in any_budget(), restarts in 1usize..3) {
-        let quantization = quantize(&grid, &QuantizerConfig { restarts, ..config(&grid, budget, 0) }).unwrap();
+        let quantization = quantize(&grid, &config(&grid, budget, 0).with_restarts(restarts)).unwrap();
         let stats = quantization.stats;
         for pair in stats.curve.windows(2) {
             prop_assert!(pair[1].codes == pair[0].codes + 1);
@@ -132,7 +132,7 @@ proptest! {
     fn silhouettes_of_the_curve_are_exact(grid in any_grid(), min in 1usize..4, more in 1usize..5) {
         // With as many micro-clusters as directions and no iterations, the fit is the cut of the tree.
         let budget = Budget::Adaptive { min, max: min + more, rule: Rule::Silhouette };
-        let uncut = QuantizerConfig { max_iterations: 0, ..config(&grid, budget, 0) };
+        let uncut = config(&grid, budget, 0).with_max_iterations(0);
         let cut = quantize(&grid, &uncut).unwrap();
         let exact = silhouette(grid.data(), grid.dim(), cut.index_map.labels(), cut.index_map.codes());
         let point = cut.stats.curve.iter().find(|point| point.codes == cut.stats.codes);
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn the_published_procedure_gives_the_nearest_codes(grid in any_grid(), budget in any_budget(), seed in 0u64..5) {
-        let published = QuantizerConfig { procedure: Procedure::Published, ..config(&grid, budget, seed) };
+        let published = config(&grid, budget, seed).with_procedure(Procedure::Published);
         let quantization = quantize(&grid, &published).unwrap();
         assert_means(&grid, &quantization);
         prop_assert!(quantization.codebook.data().iter().all(|value| value.is_finite()));
@@ -164,7 +164,7 @@ proptest! {
     #[test]
     fn renumbering_changes_nothing_but_numbers(grid in any_grid(), codes in 1usize..8, bins in 1usize..5) {
         let by_appearance = quantize(&grid, &config(&grid, Budget::Fixed(codes), 1)).unwrap();
-        let raw = QuantizerConfig { order: CodeOrder::Raw, ..config(&grid, Budget::Fixed(codes), 1) };
+        let raw = config(&grid, Budget::Fixed(codes), 1).with_order(CodeOrder::Raw);
         let raw = quantize(&grid, &raw).unwrap();
         prop_assert_eq!(raw.codebook.codes(), by_appearance.codebook.codes());
         prop_assert_eq!(raw.stats.distortion, by_appearance.stats.distortion);

@@ -17,7 +17,7 @@ const FRAMES: usize = 60;
 const SIDE: usize = 30;
 
 fn config(budget: Budget) -> QuantizerConfig {
-    QuantizerConfig { budget, ..QuantizerConfig::default() }
+    QuantizerConfig::new(budget)
 }
 
 fn uniform(state: &mut u64) -> f32 {
@@ -164,7 +164,7 @@ fn what_cannot_be_streamed_is_refused() {
     let new = |budget| QuantizerStream::new(config(budget));
     assert_eq!(new(Budget::Fixed(2)).unwrap().finish(), Err(QuantizeError::EmptyStream));
     assert!(matches!(new(Budget::Fixed(0)), Err(QuantizeError::Budget(_))));
-    let published = QuantizerConfig { procedure: Procedure::Published, ..QuantizerConfig::default() };
+    let published = QuantizerConfig::default().with_procedure(Procedure::Published);
     assert!(matches!(QuantizerStream::new(published), Err(QuantizeError::PublishedStream)));
 
     let mut stream = new(Budget::Fixed(9)).unwrap();

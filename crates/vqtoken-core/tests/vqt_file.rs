@@ -11,6 +11,7 @@ use vqtoken_core::{
     Budget, Codebook, GridShape, IndexMap, Quality, Rule, Source, VideoTokens, VqtError, VqtFormatError,
     Windows,
 };
+use vqtoken_files::{Limit, Limits};
 
 fn example(codes: usize, shape: GridShape, dim: usize) -> VideoTokens {
     let labels = (0..shape.len()).map(|index| (index * 7 % codes) as u32).collect();
@@ -42,6 +43,23 @@ fn refused(bytes: &[u8]) -> VqtFormatError {
     let error = VideoTokens::from_bytes(bytes).unwrap_err();
     assert!(!error.to_string().contains(char::is_control), "{error:?}");
     error
+}
+
+#[test]
+fn a_file_above_the_limits_is_refused() {
+    let tokens = example(3, SMALL, 4);
+    let bytes = tokens.to_bytes().unwrap();
+    let shape = tokens.index_map.shape();
+    let sizes = [(Limit::Labels, shape.len() as u64), (Limit::Frames, shape.frames as u64)];
+    for (limit, size) in sizes {
+        let read = |bound| VideoTokens::from_bytes_within(&bytes, &Limits::default().with(limit, bound));
+        assert!(read(size).is_ok(), "{limit:?}");
+        let error = read(size - 1).unwrap_err();
+        assert!(error.to_string().contains(limit.name()), "{error}");
+    }
+    let late = VideoTokens { timestamps: (0..shape.frames).map(|t| t as f64 * 1e6).collect(), ..tokens };
+    let error = VideoTokens::from_bytes(&late.to_bytes().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("raise the limit `seconds`"), "{error}");
 }
 
 #[test]
@@ -178,10 +196,10 @@ fn values_that_cannot_be_are_refused() {
         refused(&common::file(HEADER, &data))
     };
     assert!(matches!(with(13, &[1]), VqtFormatError::IndexMap(_)));
-    assert_eq!(with(8, &f32::NAN.to_le_bytes()), VqtFormatError::NotFinite { tensor: "codebook", place: 0 });
+    assert_eq!(with(8, &f32::NAN.to_le_bytes()), VqtFormatError::NotFinite { tensor: "codebook", index: 0 });
     assert_eq!(
         with(0, &f64::INFINITY.to_le_bytes()),
-        VqtFormatError::NotFinite { tensor: "timestamps", place: 0 }
+        VqtFormatError::NotFinite { tensor: "timestamps", index: 0 }
     );
 }
 
@@ -200,7 +218,7 @@ fn parts_that_do_not_fit_are_not_written() {
     let other = VideoTokens { codebook: example(4, SMALL, 2).codebook, ..tokens.clone() };
     assert_eq!(other.to_bytes(), Err(VqtFormatError::Codes { codes: 4, labelled: 3 }));
     let endless = VideoTokens { timestamps: vec![0.0, f64::NAN], ..tokens.clone() };
-    assert_eq!(endless.to_bytes(), Err(VqtFormatError::NotFinite { tensor: "timestamps", place: 1 }));
+    assert_eq!(endless.to_bytes(), Err(VqtFormatError::NotFinite { tensor: "timestamps", index: 1 }));
     for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let windows = Some(Windows { seconds, total: None });
         let error = VideoTokens { windows, ..tokens.clone() }.to_bytes().unwrap_err();

@@ -114,7 +114,7 @@ const HEADER: &str = concat!(
 /// Scales of 1, values of 127 and -127, a tick, and the code of a map.
 fn data() -> Vec<u8> {
     let shape = GridShape { frames: 1, height: 2, width: 3 };
-    let coded = IndexMap::new(shape, 2, vec![0, 1, 0, 0, 1, 0]).unwrap().to_coded();
+    let coded = IndexMap::new(shape, 2, vec![0, 1, 0, 0, 1, 0]).unwrap().encode();
     [&[0x80, 0x3f, 0x80, 0x3f, 127, 129, 3], &coded[..]].concat()
 }
 

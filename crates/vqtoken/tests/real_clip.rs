@@ -37,18 +37,16 @@ fn the_index_map_is_smaller_than_zstd_makes_it() {
     let Some(grid) = patches() else { return };
     let map = quantize(&grid, &QuantizerConfig::default()).unwrap().index_map;
     let raw: Vec<u8> = map.labels().iter().map(|&label| label as u8).collect();
-    let (coded, zstd) = (map.to_coded(), zstd::encode_all(&raw[..], 19).unwrap().len());
+    let (coded, zstd) = (map.encode(), zstd::encode_all(&raw[..], 19).unwrap().len());
     println!("{} labels: zstd -19 {zstd} bytes, coded {} bytes", raw.len(), coded.len());
     assert!(coded.len() < zstd);
-    assert!(IndexMap::from_coded(map.shape(), map.codes(), &coded).unwrap() == map);
+    assert!(IndexMap::decode(map.shape(), map.codes(), &coded).unwrap() == map);
 }
 
 #[test]
 fn the_chosen_k_is_fitted_within_1_percent_of_the_best_of_ten() {
     let Some(grid) = patches() else { return };
-    let of = |budget, seed| {
-        quantize(&grid, &QuantizerConfig { budget, seed, ..QuantizerConfig::default() }).unwrap().stats
-    };
+    let of = |budget, seed| quantize(&grid, &QuantizerConfig::new(budget).with_seed(seed)).unwrap().stats;
     let adaptive = of(Budget::Adaptive { min: 12, max: 32, rule: Rule::Elbow }, 0);
     let fixed = Budget::Fixed(adaptive.codes);
     let best = (0..10).map(|seed| of(fixed, seed).inertia).fold(f64::INFINITY, f64::min);

@@ -7,7 +7,8 @@
 //!
 //! Each map has exactly one code, and bytes that are not the code of a map are refused. A decision costs at least
 //! 0.0014 bits, so `B` bytes hold fewer than [`MAX_LABELS_PER_BYTE`]` * B` labels: what decoding may allocate is bounded
-//! by the bytes that are there (and 40 MiB of shares), not only by the shape that somebody claims.
+//! by the bytes that are there (and 40 MiB of shares), not only by the shape that somebody claims, and by
+//! [`Limits::labels`]: 49 kB can hold 2.7 * 10^8 labels.
 
 mod labels;
 mod neighbours;
@@ -16,15 +17,17 @@ mod range_coder;
 
 use crate::grid::{GridError, GridShape};
 use crate::index_map::{IndexMap, IndexMapError};
+use vqtoken_files::{Limit, LimitError, Limits};
+
 use range_coder::{Decoder, Encoder, Fault};
 
 /// No coded map has more labels than this for each of its bytes.
 pub(crate) const MAX_LABELS_PER_BYTE: usize = 1 << 13;
 
 impl IndexMap {
-    /// The map as few bytes; [`IndexMap::from_coded`] gives it back. Shape and K are not among them. A map without any
+    /// The map as few bytes; [`IndexMap::decode`] gives it back. Shape and K are not among them. A map without any
     /// pattern takes hardly more than the entropy of its labels.
-    pub fn to_coded(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::default();
         let Ok(_) = labels::code(&mut encoder, self.shape(), self.codes(), self.labels());
         encoder.finish()
@@ -35,8 +38,22 @@ impl IndexMap {
     /// # Errors
     /// If the shape cannot be that of a map, or `bytes` are not the code of a map of that shape and K: whatever they are,
     /// memory and time are bounded by their number and by the shape.
-    pub fn from_coded(shape: GridShape, codes: usize, bytes: &[u8]) -> Result<Self, MapCodingError> {
+    pub fn decode(shape: GridShape, codes: usize, bytes: &[u8]) -> Result<Self, MapCodingError> {
+        Self::decode_within(shape, codes, bytes, &Limits::default())
+    }
+
+    /// [`IndexMap::decode`] with other limits on the number of labels.
+    ///
+    /// # Errors
+    /// As [`IndexMap::decode`].
+    pub fn decode_within(
+        shape: GridShape,
+        codes: usize,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, MapCodingError> {
         let labels = shape.checked()?;
+        limits.check(Limit::Labels, labels as u64)?;
         if codes == 0 {
             return Err(MapCodingError::NoCodes);
         }
@@ -58,6 +75,7 @@ impl IndexMap {
 
 /// Why bytes are not a coded index map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MapCodingError {
     /// The shape cannot be one of a grid.
     #[error(transparent)]
@@ -65,6 +83,9 @@ pub enum MapCodingError {
     /// K is 0.
     #[error("an index map over 0 codes has no labels: give the number of codes it was coded with")]
     NoCodes,
+    /// There would be more labels than the limits allow.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// There are not enough bytes for such a map.
     #[error(
         "{bytes} bytes are too few for a coded index map of shape [T, H, W] = {shape}: copy or encode it again"
@@ -87,7 +108,7 @@ pub enum MapCodingError {
     },
     /// The bytes are not what any map is coded as.
     #[error(
-        "these bytes are the code of no index map of this shape and number of codes: decode with those it was coded with, or encode it again"
+        "the coded index map is damaged, or was coded with another shape or number of codes: copy or encode it again"
     )]
     Damaged,
     /// The labels are no index map.

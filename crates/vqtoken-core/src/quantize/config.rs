@@ -17,6 +17,7 @@ pub enum Procedure {
 
 /// Everything that decides what [`quantize`](crate::quantize) gives for a token grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct QuantizerConfig {
     /// How many codes.
     pub budget: Budget,
@@ -44,5 +45,48 @@ impl Default for QuantizerConfig {
             order: CodeOrder::default(),
             procedure: Procedure::default(),
         }
+    }
+}
+
+impl QuantizerConfig {
+    /// The defaults with this budget.
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
+    /// The same with another budget.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// The same with another seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with this many fits for a K.
+    #[must_use]
+    pub fn with_restarts(self, restarts: usize) -> Self {
+        Self { restarts, ..self }
+    }
+
+    /// The same with at most this many iterations of one fit.
+    #[must_use]
+    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
+        Self { max_iterations, ..self }
+    }
+
+    /// The same with codes numbered otherwise.
+    #[must_use]
+    pub fn with_order(self, order: CodeOrder) -> Self {
+        Self { order, ..self }
+    }
+
+    /// The same with another procedure.
+    #[must_use]
+    pub fn with_procedure(self, procedure: Procedure) -> Self {
+        Self { procedure, ..self }
     }
 }

@@ -7,6 +7,7 @@ use crate::index_map::IndexMapError;
 
 /// Why a token grid could not be quantized.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum QuantizeError {
     /// The budget allows no code.
     #[error(transparent)]

@@ -13,6 +13,7 @@ pub(crate) const SAME_DIRECTION: f32 = 5e-7;
 
 /// What becomes of a centroid that no token is nearest to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EmptyCode {
     /// It stays where it is, as in the published code.
     Keep,
@@ -23,6 +24,7 @@ pub enum EmptyCode {
 
 /// What one iteration did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Iteration {
     /// The sum over tokens of 1 - cosine to the nearest centroid, before the centroids moved. This is what spherical
     /// k-means minimises: it never increases (beyond rounding).
@@ -37,6 +39,7 @@ pub struct Iteration {
 
 /// Where Lloyd's iterations ended.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LloydFit {
     /// For each token its nearest centroid, `[N]`.
     pub labels: Vec<u32>,

@@ -2,6 +2,7 @@
 
 /// How codes are numbered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CodeOrder {
     /// By their first appearance in (f, h, w) order: the numbers do not depend on how seeds were drawn.
     #[default]

@@ -6,6 +6,7 @@ use crate::index_map::IndexMap;
 
 /// A quantized clip. Every code has at least one token.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Quantization {
     /// The means of the unit tokens of each code, `[K, D]`.
     pub codebook: Codebook,

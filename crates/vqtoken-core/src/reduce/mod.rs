@@ -92,6 +92,7 @@ pub trait Reducer: std::any::Any + std::fmt::Debug + Send + Sync {
 
 /// A kind of reducer, for help texts.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ReducerInfo {
     /// The part before the colon.
     pub name: &'static str,

@@ -14,8 +14,8 @@ pub(super) fn check(tokens: &VideoTokens) -> Result<(), VqtFormatError> {
     if frames != timestamps {
         return Err(VqtFormatError::Timestamps { frames, timestamps });
     }
-    let not_finite = |tensor, place: Option<usize>| match place {
-        Some(place) => Err(VqtFormatError::NotFinite { tensor, place }),
+    let not_finite = |tensor, index: Option<usize>| match index {
+        Some(index) => Err(VqtFormatError::NotFinite { tensor, index }),
         None => Ok(()),
     };
     not_finite("codebook", tokens.codebook.data().iter().position(|value| !value.is_finite()))?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use vqtoken_files::{WriteError, quoted};
+use vqtoken_files::{LimitError, WriteError, quoted};
 
 use crate::budget::BudgetError;
 use crate::codebook::CodebookError;
@@ -12,16 +12,20 @@ use crate::map_coding::MapCodingError;
 
 /// Why bytes are not video tokens, or video tokens cannot become bytes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VqtFormatError {
     /// It is not a safetensors file, or one of something else.
-    #[error("this is no .vqt file or its header is damaged: {reason}; make one with `vqtoken encode`")]
+    #[error("not a .vqt file, or its header is damaged: {reason}: make one with `vqtoken encode`")]
     NotVqt {
         /// What gave it away.
         reason: String,
     },
+    /// The file asks for more than the limits allow.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// There are fewer or more bytes than the header says.
     #[error(
-        "{found} bytes are not what the header describes, the file was cut short or added to: copy or encode it again"
+        "the file has {found} bytes, which is not what its header describes: it was cut short or added to: copy or encode it again"
     )]
     Length {
         /// The number of bytes.
@@ -74,7 +78,7 @@ pub enum VqtFormatError {
         tensor: &'static str,
     },
     /// A tensor that this version of the format does not have.
-    #[error("the tensor {tensor:?} does not belong into a .vqt file: encode the video again")]
+    #[error("the tensor {tensor:?} does not belong in a .vqt file: encode the video again")]
     UnexpectedTensor {
         /// Its name.
         tensor: String,
@@ -90,12 +94,12 @@ pub enum VqtFormatError {
         expected: &'static str,
     },
     /// A tensor holds NaN or an infinity.
-    #[error("value {place} of {tensor:?} is not a finite number: encode the video again")]
+    #[error("value {index} of {tensor:?} is not a finite number: encode the video again")]
     NotFinite {
         /// The tensor.
         tensor: &'static str,
         /// Its first such value, counted through the flat tensor.
-        place: usize,
+        index: usize,
     },
     /// Codebook and index map do not belong together.
     #[error(
@@ -127,13 +131,13 @@ pub enum VqtFormatError {
         /// What one step is said to stand for.
         scale: f32,
     },
-    /// The codebook is none.
+    /// The codebook is not valid.
     #[error("tensor \"codebook\": {0}")]
     Codebook(#[from] CodebookError),
-    /// The index map is none.
+    /// The index map is not valid.
     #[error("tensor \"index_map\": {0}")]
     IndexMap(#[from] IndexMapError),
-    /// The coded index map is none.
+    /// The coded index map is not valid.
     #[error("tensor \"index_map_coded\": {0}")]
     MapCoding(#[from] MapCodingError),
     /// The budget of the video or of its windows allows no code.
@@ -143,6 +147,7 @@ pub enum VqtFormatError {
 
 /// Why a `.vqt` file could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum VqtError {
     /// What is in the file, or should be, is wrong.
     #[error("{}: {cause}", quoted(path))]

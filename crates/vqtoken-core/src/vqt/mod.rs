@@ -24,6 +24,9 @@
 //! Keys are sorted, and there is no space around `:` and `,`. The checksum is the CRC-32 (that of zlib) of the whole file
 //! with the checksum's own 8 lower-case hexadecimal digits written as `00000000`.
 //!
+//! A reader bounds what it believes ([`Limits`]): 2^26 labels, 10^7 frames, a week between the first frame and the last, and 4 GiB unless
+//! the user allows more. A coded index map of static video is a few bytes for thousands of labels.
+//!
 //! Version 1 had only F32 codebooks, uncoded index maps and F64 timestamps, no windows, and `source.width`, `source.height`,
 //! `source.duration`, `source.bytes` and `source.frames` apart. It is still read.
 
@@ -42,6 +45,8 @@ pub use error::{VqtError, VqtFormatError};
 
 use std::path::Path;
 
+use vqtoken_files::Limits;
+
 use crate::video_tokens::VideoTokens;
 
 impl VideoTokens {
@@ -56,9 +61,18 @@ impl VideoTokens {
     /// Reads a `.vqt` file and checks all of it.
     ///
     /// # Errors
-    /// If it cannot be read, is no `.vqt` file, is of a newer version, or is damaged anywhere. Each error names the file.
+    /// If it cannot be read, is not a `.vqt` file, is of a newer version, is damaged anywhere, or asks for more than the default
+    /// [`Limits`] allow. Each error names the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, VqtError> {
-        file::load(path.as_ref())
+        Self::load_within(path, &Limits::default())
+    }
+
+    /// [`VideoTokens::load`] with other limits on bytes, labels, frames and seconds.
+    ///
+    /// # Errors
+    /// As [`VideoTokens::load`].
+    pub fn load_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, VqtError> {
+        file::load(path.as_ref(), limits)
     }
 
     /// The bytes of a `.vqt` file; the same tokens always give the same bytes.
@@ -74,6 +88,14 @@ impl VideoTokens {
     /// # Errors
     /// As [`VideoTokens::load`], without the file's name.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, VqtFormatError> {
-        read::from_bytes(bytes)
+        Self::from_bytes_within(bytes, &Limits::default())
+    }
+
+    /// [`VideoTokens::from_bytes`] with other limits.
+    ///
+    /// # Errors
+    /// As [`VideoTokens::load`], without the file's name.
+    pub fn from_bytes_within(bytes: &[u8], limits: &Limits) -> Result<Self, VqtFormatError> {
+        read::from_bytes(bytes, limits)
     }
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use safetensors::tensor::SafeTensorError;
 
+use vqtoken_files::{Limit, Limits};
+
 use super::check::check;
 use super::error::VqtFormatError;
 use super::layout::{CHECKSUM_DIGITS, FORMAT, MAX_HEADER, PREFIX, VERSION, checksum, find_checksum};
@@ -13,7 +15,7 @@ use super::tensors::Tensors;
 use crate::quality::Quality;
 use crate::video_tokens::VideoTokens;
 
-pub(super) fn from_bytes(bytes: &[u8]) -> Result<VideoTokens, VqtFormatError> {
+pub(super) fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<VideoTokens, VqtFormatError> {
     let header = check_prefix(bytes, bytes.len() as u64)?;
     let (_, structure) = SafeTensors::read_metadata(bytes).map_err(|error| match error {
         SafeTensorError::MetadataIncompleteBuffer => VqtFormatError::Length { found: bytes.len() },
@@ -24,9 +26,25 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<VideoTokens, VqtFormatError> {
     let version = check_version(&entries)?;
     check_checksum(bytes, header, &entries)?;
     let tensors = Tensors::new(&structure, &bytes[PREFIX + header..]);
-    let tokens = if version == 1 { version_1(tensors, &entries)? } else { version_2(tensors, &entries)? };
+    let tokens = match version {
+        1 => version_1(tensors, &entries)?,
+        _ => version_2(tensors, &entries, limits)?,
+    };
     check(&tokens)?;
+    limits.check(Limit::Labels, tokens.index_map.shape().len() as u64)?;
+    limits.check(Limit::Frames, tokens.timestamps.len() as u64)?;
+    limits.check(Limit::Seconds, span(&tokens.timestamps))?;
     Ok(tokens)
+}
+
+/// Whole seconds between the earliest frame and the latest.
+fn span(timestamps: &[f64]) -> u64 {
+    let (first, last) =
+        timestamps.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(first, last), &seconds| {
+            (first.min(seconds), last.max(seconds))
+        });
+    // A cast saturates, and an empty clip has a span of 0.
+    (last - first) as u64
 }
 
 /// The length of the header, from the first bytes of a file of `file` bytes.
@@ -83,10 +101,14 @@ fn check_checksum(bytes: &[u8], header: usize, entries: &Entries) -> Result<(), 
     }
 }
 
-fn version_2(mut tensors: Tensors, entries: &Entries) -> Result<VideoTokens, VqtFormatError> {
+fn version_2(
+    mut tensors: Tensors,
+    entries: &Entries,
+    limits: &Limits,
+) -> Result<VideoTokens, VqtFormatError> {
     let (codebook, quality) = tensors.codebook()?;
     let index_map = if tensors.has("index_map_coded") {
-        tensors.index_map_coded(entries.grid()?, codebook.codes())?
+        tensors.index_map_coded(entries.grid()?, codebook.codes(), limits)?
     } else {
         tensors.index_map(codebook.codes())?
     };

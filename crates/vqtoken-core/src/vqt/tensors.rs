@@ -6,6 +6,8 @@ use half::bf16;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use vqtoken_files::Limits;
+
 use super::error::VqtFormatError;
 use super::metadata::Entries;
 use super::rounding::from_int8;
@@ -88,12 +90,13 @@ impl<'a> Tensors<'a> {
         &mut self,
         shape: GridShape,
         codes: usize,
+        limits: &Limits,
     ) -> Result<IndexMap, VqtFormatError> {
         let (info, data) = self.take("index_map_coded")?;
         let (Dtype::U8, &[_]) = (info.dtype, info.shape.as_slice()) else {
             return Err(misshaped("index_map_coded", info, "U8 [bytes]"));
         };
-        Ok(IndexMap::from_coded(shape, codes, data)?)
+        Ok(IndexMap::decode_within(shape, codes, data, limits)?)
     }
 
     pub(super) fn timestamps(&mut self) -> Result<Vec<f64>, VqtFormatError> {

@@ -90,7 +90,7 @@ fn codebook(codebook: &Codebook, quality: Quality) -> Vec<Part> {
 /// Coded, or as it is where that is shorter.
 fn index_map(tokens: &VideoTokens, metadata: &mut BTreeMap<&'static str, String>) -> Part {
     let (map, shape) = (&tokens.index_map, tokens.index_map.shape());
-    let coded = map.to_coded();
+    let coded = map.encode();
     let (dtype, width) = unsigned_type(map.codes().saturating_sub(1));
     if coded.len() < map.labels().len() * width {
         metadata.insert("grid", grid_text(shape));

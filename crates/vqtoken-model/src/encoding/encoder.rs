@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use vqtoken_core::{Budget, QuantizerConfig, VideoTokens, WindowedQuantizer, Windows};
+use vqtoken_core::{Budget, VideoTokens, WindowedQuantizer, Windows};
 use vqtoken_video::Frame;
 
 use super::frame_embedder::{FrameEmbedder, VisionSeconds};
@@ -141,7 +141,7 @@ impl Encoder {
 
 impl EncoderOptions {
     fn quantizer(&self, vision: &VisionSide) -> Result<WindowedQuantizer, ModelError> {
-        let config = QuantizerConfig { seed: self.seed, ..vision.quantizer(self.budget) };
+        let config = vision.quantizer(self.budget).with_seed(self.seed);
         Ok(WindowedQuantizer::new(config, self.windows)?)
     }
 }

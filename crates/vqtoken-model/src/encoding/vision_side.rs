@@ -138,7 +138,7 @@ impl VisionSide {
 
     /// The quantizer's configuration under a budget.
     pub fn quantizer(&self, budget: Budget) -> QuantizerConfig {
-        QuantizerConfig { budget, order: self.code_order, ..QuantizerConfig::default() }
+        QuantizerConfig::new(budget).with_order(self.code_order)
     }
 
     /// Hidden states of the tower, before the projector, of pixels `[T, 3, S, S]`: `[T, N, Dv]`.

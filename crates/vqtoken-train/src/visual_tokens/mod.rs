@@ -153,10 +153,7 @@ fn codes_of_grids(
         let side = patches.isqrt();
         let shape = GridShape { frames, height: side, width: side };
         let tokens = grid.reshape([frames * patches, d]); // [T * N, D]
-        let config = QuantizerConfig {
-            budget: Budget::Fixed(budget.min(frames * patches)),
-            ..QuantizerConfig::default()
-        };
+        let config = QuantizerConfig::new(Budget::Fixed(budget.min(frames * patches)));
         let values = to_vec(tokens.clone().detach());
         let map = with_codes(&quantize(&TokenGrid::new(shape, d, values)?, &config)?.index_map, budget)?;
         let unit = unit_rows(tokens); // [T * N, D]

@@ -24,7 +24,9 @@ type Rows = Vec<(&'static str, String, Value)>;
 pub(crate) fn run(arguments: &InspectArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let rows = match &arguments.input {
         None => model_rows(&builtin::files(), &builtin::weights()?)?,
-        Some(path) if pipeline::is_video_tokens(path) => token_rows(path, &VideoTokens::load(path)?)?,
+        Some(path) if pipeline::is_video_tokens(path) => {
+            token_rows(path, &VideoTokens::load_within(path, &global.limits())?)?
+        }
         Some(path) if path.join("config.json").exists() => {
             model_rows(&ModelFiles::open(path)?, &Weights::open(path)?)?
         }
@@ -74,7 +76,7 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
         ),
         row("bytes", figures::bytes(bytes as f64), bytes),
     ];
-    let map = tokens.index_map.to_coded().len();
+    let map = tokens.index_map.encode().len();
     let raw = shape.len();
     rows.push(row(
         "index_map_bytes",

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use vqtoken::{
-    Clip, Encoded, EncoderOptions, Quantization, QuantizerConfig, TokenGrid, Video, VideoLlm, VisionSide,
-    builtin, quantize,
+    Clip, Encoded, EncoderOptions, Quantization, TokenGrid, Video, VideoLlm, VisionSide, builtin, quantize,
 };
 
 use super::output;
@@ -90,7 +89,7 @@ pub(crate) fn quantization(
     stages: &mut Stages,
 ) -> anyhow::Result<Quantization> {
     let EncoderOptions { budget, seed, .. } = arguments.encoder_options();
-    let config = QuantizerConfig { seed, ..vision.quantizer(budget) };
+    let config = vision.quantizer(budget).with_seed(seed);
     let spinner = output::spinner("quantize");
     let quantization = stages.time("quantize", || quantize(grid, &config))?;
     spinner.finish_and_clear();

@@ -53,7 +53,7 @@ impl Case {
     /// How the quantizer is set up for it.
     pub(super) fn config(&self, codes: usize, range: (usize, usize), seed: u64) -> QuantizerConfig {
         let (min, max) = range;
-        let mut config = QuantizerConfig { seed, ..QuantizerConfig::default() };
+        let mut config = QuantizerConfig::default().with_seed(seed);
         config.budget = self.rule.map_or(Budget::Fixed(codes), |rule| Budget::Adaptive { min, max, rule });
         if self.way == Way::Published {
             config.procedure = Procedure::Published;

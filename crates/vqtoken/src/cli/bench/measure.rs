@@ -128,7 +128,7 @@ fn stored(
 ) -> anyhow::Result<(usize, usize)> {
     let labels = quantization.index_map.labels().to_vec();
     let index_map = IndexMap::new(shape, quantization.index_map.codes(), labels)?;
-    let index_map_bytes = index_map.to_coded().len();
+    let index_map_bytes = index_map.encode().len();
     let tokens = VideoTokens {
         codebook: quantization.codebook,
         index_map,
