@@ -23,7 +23,8 @@ pub enum ShapesError {
     /// The folder holds clips that were made with other settings.
     #[error(
         "{}: the folder holds a data set with another {name} ({there}, not {here}): choose another folder, or the same \
-         settings to continue it", file.display()
+         settings to continue it",
+        quoted(file)
     )]
     OtherDataSet {
         /// The file of its settings.
@@ -38,7 +39,7 @@ pub enum ShapesError {
     /// The folder's `settings.json` is not that of a data set.
     #[error(
         "{}: these are not the settings of a data set ({source}): choose another folder, or remove this file",
-        file.display()
+        quoted(file)
     )]
     NotSettings {
         /// The file.
@@ -48,7 +49,9 @@ pub enum ShapesError {
     },
     /// The folder holds videos that do not belong to a data set.
     #[error(
-        "{}: the folder has files, but {} is missing beside it: choose another folder", videos.display(), file.display()
+        "{}: the folder has files, but {} is missing beside it: choose another folder",
+        quoted(videos),
+        quoted(file)
     )]
     OtherVideos {
         /// The folder of videos.

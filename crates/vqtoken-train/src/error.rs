@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use vqtoken_core::{CodebookError, GridError, IndexMapError, QuantizeError};
-use vqtoken_files::WriteError;
+use vqtoken_files::{WriteError, quoted};
 use vqtoken_model::ModelError;
 use vqtoken_shapes::ShapesError;
 use vqtoken_video::VideoError;
@@ -18,7 +18,7 @@ use crate::config::{ConfigError, StageError};
 #[non_exhaustive]
 pub enum TrainError {
     /// The configuration cannot be used.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {source}", quoted(file))]
     Config {
         /// The file.
         file: PathBuf,
@@ -34,7 +34,7 @@ pub enum TrainError {
         source: StageError,
     },
     /// The conversations cannot be used.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {source}", quoted(file))]
     Llava {
         /// The file.
         file: PathBuf,
@@ -42,7 +42,7 @@ pub enum TrainError {
         source: LlavaError,
     },
     /// A checkpoint cannot be resumed.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {source}", quoted(file))]
     Checkpoint {
         /// The file.
         file: PathBuf,
@@ -50,7 +50,7 @@ pub enum TrainError {
         source: CheckpointError,
     },
     /// Prototypes cannot be taken from a checkpoint.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {source}", quoted(file))]
     Prototypes {
         /// The checkpoint.
         file: PathBuf,
@@ -58,7 +58,7 @@ pub enum TrainError {
         source: PrototypesError,
     },
     /// A file of cached features is damaged.
-    #[error("{}: {source}: remove it, and it is computed again", file.display())]
+    #[error("{}: {source}: remove it, and it is computed again", quoted(file))]
     Features {
         /// The file.
         file: PathBuf,
@@ -66,7 +66,7 @@ pub enum TrainError {
         source: FeatureError,
     },
     /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {source}", quoted(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum TrainError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("{} cannot be written: {source}; everything up to the last checkpoint is kept", path.display())]
+    #[error("{} cannot be written: {source}; everything up to the last checkpoint is kept", quoted(path))]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum TrainError {
         loss: f64,
     },
     /// There are results of an earlier run where this one would go.
-    #[error("{} holds an earlier run: give --resume to continue it, or another --out", path.display())]
+    #[error("{} holds an earlier run: give --resume to continue it, or another --out", quoted(path))]
     Exists {
         /// The folder.
         path: PathBuf,

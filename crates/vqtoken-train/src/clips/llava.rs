@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use thiserror::Error;
 use vqtoken_eval::{ConversationError, questions_and_answers};
+use vqtoken_files::quoted;
 use vqtoken_shapes::Scene;
 use vqtoken_video::{Frame, Sampling, Video};
 
@@ -35,7 +36,8 @@ pub enum LlavaError {
     },
     /// Videos are missing.
     #[error(
-        "{count} videos are missing, the first is {} (row {row}): add them or remove their rows", first.display()
+        "{count} videos are missing, the first is {} (row {row}): add them or remove their rows",
+        quoted(first)
     )]
     MissingVideos {
         /// Entries whose video is missing.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use vqtoken::{Budget, EncoderOptions, Precision, Sampling, Windows};
-use vqtoken_files::{Limit, Limits};
+use vqtoken_files::{Limit, Limits, quoted};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
 #[derive(Debug, Parser)]
@@ -215,8 +215,8 @@ pub(crate) fn check_folder_of(file: &Path) -> anyhow::Result<()> {
         Some(folder) => {
             anyhow::bail!(
                 "{} cannot be written: there is no folder {}: create it",
-                file.display(),
-                folder.display()
+                quoted(&file),
+                quoted(&folder)
             )
         }
     }

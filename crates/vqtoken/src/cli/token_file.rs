@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use vqtoken_files::quoted;
 
 /// The largest header that the format allows.
 const MOST_HEADER: u64 = 100_000_000;
@@ -26,7 +27,7 @@ pub(crate) struct TokenFile {
 impl TokenFile {
     /// Reads the header and holds it against the size of the file.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display();
+        let name = quoted(&path);
         let mut file = File::open(path).map_err(|error| {
             anyhow::anyhow!("{name} cannot be opened: {error}: name a safetensors file of tokens")
         })?;
@@ -90,7 +91,7 @@ impl TokenFile {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.start + (rows.start * self.dim * 4) as u64))
             .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", self.path.display()))?;
+            .map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", quoted(&self.path)))?;
         Ok(bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect())
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use vqtoken_files::quoted;
 use vqtoken_train::{EarlierRun, Event, METRICS, RunFolders, TrainConfig, plot_metrics, run};
 
 use super::output;
@@ -37,7 +38,7 @@ pub(crate) fn run_command(arguments: &TrainArguments, global: &GlobalArguments) 
     let name = arguments.config.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let features = arguments.features.clone().unwrap_or_else(|| out.with_file_name("features"));
-    fs::create_dir_all(&out).map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", out.display()))?;
+    fs::create_dir_all(&out).map_err(|error| anyhow::anyhow!("{} cannot be made: {error}", quoted(&out)))?;
     let folders = RunFolders::new(out.clone(), features);
     let earlier = if arguments.resume { EarlierRun::Resume } else { EarlierRun::Refuse };
     let mut screen = Screen { bar: None, json: global.json };
@@ -52,7 +53,7 @@ pub(crate) fn run_command(arguments: &TrainArguments, global: &GlobalArguments) 
     let Some(model) = model else { return Ok(()) };
     match global.json {
         true => output::line(json!({ "model": model }))?,
-        false => output::line(format_args!("{}: the trained model", model.display()))?,
+        false => output::line(format_args!("{}: the trained model", quoted(&model)))?,
     }
     Ok(())
 }

@@ -50,6 +50,11 @@ pub(super) const DEFAULT: [Case; 8] = [
 const PUBLISHED_FIXED_ITERATIONS: usize = 50;
 
 impl Case {
+    /// Whether the number of codes is given, not chosen.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.rule.is_none()
+    }
+
     /// How the quantizer is set up for it.
     pub(super) fn config(&self, codes: usize, range: (usize, usize), seed: u64) -> QuantizerConfig {
         let (min, max) = range;

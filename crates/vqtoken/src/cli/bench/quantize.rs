@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use vqtoken::figures;
+use vqtoken::{QuantizerConfig, figures};
+use vqtoken_files::quoted;
 
 use super::case::{self, Case};
 use super::made_up::{MadeUp, Size};
@@ -14,7 +15,7 @@ use super::measure::measure;
 use super::tokens::Tokens;
 use crate::cli::GlobalArguments;
 use crate::cli::token_file::TokenFile;
-use crate::cli::{UsageError, at_least_one, output};
+use crate::cli::{UsageError, at_least_one, output, refuse_without_effect};
 
 /// What is quantized, how, and how often.
 #[derive(Args, Debug)]
@@ -32,17 +33,17 @@ pub(crate) struct QuantizeArguments {
     #[arg(long, value_name = "CASE")]
     case: Vec<Case>,
 
-    /// Codes of the fixed cases
-    #[arg(long, value_name = "K", default_value_t = 32, value_parser = at_least_one)]
-    k: usize,
+    /// Codes of the fixed cases [default: 32]
+    #[arg(long, value_name = "K", value_parser = at_least_one)]
+    k: Option<usize>,
 
-    /// Fewest codes of the adaptive cases
-    #[arg(long, value_name = "K", default_value_t = 12, value_parser = at_least_one)]
-    min: usize,
+    /// Fewest codes of the adaptive cases [default: 12]
+    #[arg(long, value_name = "K", value_parser = at_least_one)]
+    min: Option<usize>,
 
-    /// Most codes of the adaptive cases
-    #[arg(long, value_name = "K", default_value_t = 32, value_parser = at_least_one)]
-    max: usize,
+    /// Most codes of the adaptive cases [default: 32]
+    #[arg(long, value_name = "K", value_parser = at_least_one)]
+    max: Option<usize>,
 
     /// Seed of the quantizer
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -84,13 +85,34 @@ impl Origin {
     }
 }
 
+impl QuantizeArguments {
+    fn config(&self, case: Case) -> QuantizerConfig {
+        case.config(self.k.unwrap_or(32), (self.min.unwrap_or(12), self.max.unwrap_or(32)), self.seed)
+    }
+
+    /// Refuses a number of codes that none of the cases has.
+    fn refuse_without_effect(&self, cases: &[Case]) -> Result<(), UsageError> {
+        if !cases.iter().any(Case::is_fixed) {
+            let why = "is the number of codes of fixed cases, and none is measured: add --case fixed, or leave it out";
+            refuse_without_effect(&[("--k", self.k.is_some())], why)?;
+        }
+        if cases.iter().all(Case::is_fixed) {
+            let why =
+                "is about adaptive cases, and none is measured: add --case adaptive-elbow, or leave it out";
+            refuse_without_effect(&[("--min", self.min.is_some()), ("--max", self.max.is_some())], why)?;
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn run(arguments: &QuantizeArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let cases = match arguments.case.as_slice() {
         [] => &case::DEFAULT,
         cases => cases,
     };
+    arguments.refuse_without_effect(cases)?;
     for case in cases {
-        let config = case.config(arguments.k, (arguments.min, arguments.max), arguments.seed);
+        let config = arguments.config(*case);
         config.budget.check().map_err(|error| UsageError(error.to_string()))?;
     }
     let origins: Vec<Origin> = match arguments.tokens_file.as_slice() {
@@ -123,7 +145,7 @@ pub(super) fn run(arguments: &QuantizeArguments, global: &GlobalArguments) -> an
 }
 
 fn output_record(arguments: &QuantizeArguments, origin: &Origin, case: Case) -> anyhow::Result<()> {
-    let config = case.config(arguments.k, (arguments.min, arguments.max), arguments.seed);
+    let config = arguments.config(case);
     let mut record = measure(&origin.open()?, case, &config, arguments.repeat)?;
     let (key, value) = origin.field();
     record.insert(key.to_owned(), value);
@@ -139,13 +161,14 @@ fn in_own_process(
 ) -> anyhow::Result<Map<String, Value>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--json", "bench", "quantize", "--in-this-process"]).args(["--case", &case.to_string()]);
-    for (flag, number) in [
-        ("--k", arguments.k),
-        ("--min", arguments.min),
-        ("--max", arguments.max),
-        ("--repeat", arguments.repeat),
-    ] {
-        command.args([flag, &number.to_string()]);
+    let codes = match case.is_fixed() {
+        true => vec![("--k", arguments.k)],
+        false => vec![("--min", arguments.min), ("--max", arguments.max)],
+    };
+    for (flag, number) in codes.into_iter().chain([("--repeat", Some(arguments.repeat))]) {
+        if let Some(number) = number {
+            command.args([flag, &number.to_string()]);
+        }
     }
     command.args(["--seed", &arguments.seed.to_string()]);
     match origin {
@@ -178,7 +201,7 @@ const COLUMNS: [&str; 9] =
 fn heading(origin: &Origin, record: &Map<String, Value>, width: usize) -> String {
     let number = |key: &str| record[key].as_u64().unwrap_or_default() as usize;
     let what = match origin {
-        Origin::File(path) => path.display().to_string(),
+        Origin::File(path) => quoted(path).to_string(),
         Origin::MadeUp(size) => format!("made up around {} centres", size.clusters),
     };
     let threads = number("threads");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use vqtoken::{GridShape, TokenGrid};
+use vqtoken_files::quoted;
 
 use super::made_up::MadeUp;
 use crate::cli::token_file::TokenFile;
@@ -37,7 +38,7 @@ impl Tokens {
     /// What errors about the tokens begin with.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::File(file) => file.path().display().to_string(),
+            Self::File(file) => quoted(file.path()).to_string(),
             Self::MadeUp(made_up) => format!("made-up tokens {}", made_up.size()),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::figures;
+use vqtoken_files::quoted;
 use vqtoken_shapes::{BaselineReport, DataSetSummary, Difficulty, Settings, Split, clips, write_data_set};
 
 use crate::cli::GlobalArguments;
@@ -123,7 +124,7 @@ fn record(folder: &Path, written: &DataSetSummary) -> serde_json::Result<Value> 
 fn summary(settings: &Settings, folder: &Path, written: &DataSetSummary) -> String {
     let mut lines = vec![format!(
         "{}: {} clips of {} frames, {} of them were there already",
-        folder.join("videos").display(),
+        quoted(&folder.join("videos")),
         figures::grouped(written.clips),
         settings.frames(),
         figures::grouped(written.kept),
@@ -132,15 +133,15 @@ fn summary(settings: &Settings, folder: &Path, written: &DataSetSummary) -> Stri
         let name = split.name();
         lines.push(format!(
             "{}: {} questions; the same in {name}.json and {name}_open.json, captions in {name}_captions.json",
-            folder.join(name).with_extension("csv").display(),
+            quoted(&folder.join(name).with_extension("csv")),
             figures::grouped(written.questions[split as usize]),
         ));
     }
     let all = &written.report.all;
-    lines.push(format!("{}: the truth about every frame", folder.join("scenes.jsonl").display()));
+    lines.push(format!("{}: the truth about every frame", quoted(&folder.join("scenes.jsonl"))));
     lines.push(format!(
         "{}: {:.1}% of the answers can be guessed blind, {:.1}% from the middle frame; chance is 20%",
-        folder.join("report.md").display(),
+        quoted(&folder.join("report.md")),
         100.0 * all.blind,
         100.0 * all.single_frame,
     ));

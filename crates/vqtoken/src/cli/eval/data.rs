@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vqtoken_eval::{Annotations, Item, LeftOut, MissingVideo, Task, VideoFolder, Videos};
-use vqtoken_files::Limits;
+use vqtoken_files::{Limits, quoted};
 
 use super::super::{UsageError, output};
 
@@ -18,7 +18,7 @@ pub(super) struct DataArguments {
 
     /// Folder of the videos, if they are elsewhere
     #[arg(long, value_name = "DIR")]
-    videos: Option<PathBuf>,
+    pub(super) videos: Option<PathBuf>,
 
     /// Split of the benchmark, such as val or test [default: the one that papers report]
     #[arg(long, value_name = "SPLIT")]
@@ -105,7 +105,7 @@ impl Benchmark {
             anyhow::bail!(
                 "none of the {videos} videos is below {}: name their folder with --videos, or ask without them with --blind \
                  (missing: {names})",
-                self.folder.display()
+                quoted(&self.folder)
             );
         }
         output::note(format_args!(

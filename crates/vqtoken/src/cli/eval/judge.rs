@@ -6,6 +6,7 @@ use clap::Args;
 use vqtoken_eval::{
     JudgeReport, Sample, Task, judge_report, published_activitynet, read_verdicts, write_judge_requests,
 };
+use vqtoken_files::quoted;
 
 use super::super::output;
 use super::data::Benchmark;
@@ -35,7 +36,7 @@ impl JudgeArguments {
     ) -> anyhow::Result<Option<JudgeReport>> {
         if let Some(path) = &self.judge_requests {
             let count = write_judge_requests(path, &benchmark.items, samples)?;
-            output::note(format_args!("{}: {count} requests", path.display()));
+            output::note(format_args!("{}: {count} requests", quoted(&path)));
         }
         let verdicts = self.verdicts.as_deref().map(read_verdicts).transpose()?;
         Ok(verdicts.map(|verdicts| judge_report(samples, &verdicts)))

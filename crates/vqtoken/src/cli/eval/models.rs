@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use vqtoken::{Precision, VideoLlm, VisionSide, builtin};
+use vqtoken_files::quoted;
 
 use super::super::output;
 use super::ablation::UntrainedAttention;
@@ -64,7 +65,7 @@ fn checksum(directory: &Path) -> anyhow::Result<Option<u32>> {
     if !directory.is_dir() {
         return Ok(None);
     }
-    let unreadable = || format!("{} cannot be read: check that you may read it", directory.display());
+    let unreadable = || format!("{} cannot be read: check that you may read it", quoted(&directory));
     let entries = fs::read_dir(directory).with_context(unreadable)?;
     let mut files: Vec<PathBuf> = entries
         .collect::<Result<Vec<_>, _>>()

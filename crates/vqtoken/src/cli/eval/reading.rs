@@ -44,6 +44,13 @@ pub(super) enum Source {
     Reduced(Reduced),
 }
 
+impl Source {
+    /// Whether these are codes, whose number `--tokens` says.
+    pub(super) fn has_codes(&self) -> bool {
+        matches!(self, Self::Codes(..))
+    }
+}
+
 /// What a training-free reducer leaves of a grid.
 #[derive(Clone, Debug)]
 pub(super) struct Reduced {

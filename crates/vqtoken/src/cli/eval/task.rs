@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vqtoken::Budget;
 use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
-use super::super::{ModelArguments, UsageError, check_folder_of, output};
+use super::super::{ModelArguments, UsageError, check_folder_of, output, refuse_without_effect};
 use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
@@ -29,13 +29,13 @@ pub(super) struct TaskArguments {
     #[command(flatten)]
     model: ModelArguments,
 
-    /// Frames to sample, evenly over the video
-    #[arg(long, value_name = "T", default_value_t = 32, value_parser = super::super::at_least_one)]
-    frames: usize,
+    /// Frames to sample, evenly over the video [default: 32]
+    #[arg(long, value_name = "T", value_parser = super::super::at_least_one)]
+    frames: Option<usize>,
 
-    /// Codes of `vqtoken` and `codebook`: a number, adaptive, adaptive:RULE or adaptive:RULE:MIN-MAX
-    #[arg(long, value_name = "BUDGET", default_value = "32")]
-    tokens: Budget,
+    /// Codes of `vqtoken` and `codebook`: a number, adaptive, adaptive:RULE or adaptive:RULE:MIN-MAX [default: 32]
+    #[arg(long, value_name = "BUDGET")]
+    tokens: Option<Budget>,
 
     /// What stands for the video; several are evaluated in one pass. vqtoken (the default), codebook (bare codes), pooled
     /// (unreduced, as LLaVA-OneVision reads it), any other reducer with its budget, such as tome:32 or evs:q=0.9, and
@@ -61,7 +61,7 @@ pub(super) struct TaskArguments {
     samples: Option<PathBuf>,
 
     /// Ask again what failed in an earlier run
-    #[arg(long)]
+    #[arg(long, requires = "samples")]
     retry_failed: bool,
 
     #[command(flatten)]
@@ -69,7 +69,21 @@ pub(super) struct TaskArguments {
 }
 
 impl TaskArguments {
+    /// Refuses options about videos where none is shown.
+    fn refuse_without_effect(&self) -> Result<(), UsageError> {
+        let given = match self.blind {
+            true => vec![
+                ("--frames", self.frames.is_some()),
+                ("--tokens", self.tokens.is_some()),
+                ("--videos", self.data.videos.is_some()),
+            ],
+            false => Vec::new(),
+        };
+        refuse_without_effect(&given, "is about videos, and --blind shows none: leave one of them out")
+    }
+
     fn readings(&self) -> Result<Vec<Reading>, UsageError> {
+        self.refuse_without_effect()?;
         let condition = match (self.blind, self.single_frame, self.shuffle) {
             (true, _, _) => Condition::Blind,
             (_, true, _) => Condition::SingleFrame,
@@ -80,12 +94,18 @@ impl TaskArguments {
         let names = if self.reducer.is_empty() { &default[..] } else { &self.reducer };
         let mut readings: Vec<Reading> = Vec::new();
         for name in names {
-            let source = Source::parse(name, self.tokens).map_err(|error| UsageError(error.to_string()))?;
-            let reading = Reading { condition, ..Reading::new(source, self.frames) };
+            let source = Source::parse(name, self.tokens.unwrap_or(Budget::PAPER_FIXED))
+                .map_err(|error| UsageError(error.to_string()))?;
+            let reading = Reading { condition, ..Reading::new(source, self.frames.unwrap_or(32)) };
             if readings.iter().any(|other| other.to_string() == reading.to_string()) {
                 return Err(UsageError(format!("--reducer {name} is there twice: leave one out")));
             }
             readings.push(reading);
+        }
+        if self.tokens.is_some() && !self.blind && !readings.iter().any(|reading| reading.source.has_codes())
+        {
+            let why = "is the number of codes of vqtoken and codebook: another reducer has its budget in its name, such as tome:32";
+            refuse_without_effect(&[("--tokens", true)], why)?;
         }
         if readings.len() > 1 && self.judge.is_used() {
             return Err(UsageError("a judge's files are about one reducer: name only one".to_owned()));

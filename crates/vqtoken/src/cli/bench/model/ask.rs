@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vqtoken::{Chat, GenerationOptions, figures};
 
 use super::record::Runs;
-use super::subject::{Subject, describe, video_or_demo};
+use super::subject::{Repetitions, Subject, describe, video_or_demo};
 use crate::cli::GlobalArguments;
 use crate::cli::stages::{Stages, peak_memory};
 use crate::cli::{EncodingArguments, output, pipeline};
@@ -20,6 +20,9 @@ pub(crate) struct AskArguments {
 
     #[command(flatten)]
     subject: Subject,
+
+    #[command(flatten)]
+    repetitions: Repetitions,
 
     #[command(flatten)]
     encoding: EncodingArguments,
@@ -36,7 +39,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     let mut runs = Runs::none();
     let mut stages = Stages::default();
     let (mut frames, mut codes, mut prompt, mut repeated) = (0, 0, 0, 0);
-    for _ in 0..arguments.subject.repeat {
+    for _ in 0..arguments.repetitions.repeat {
         let start = Instant::now();
         stages = Stages::default();
         let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, &mut stages)?;

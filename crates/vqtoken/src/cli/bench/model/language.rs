@@ -8,7 +8,7 @@ use vqtoken::{GenerationOptions, LanguageSide, figures};
 use vqtoken_kernels::Kernels;
 
 use super::record::Runs;
-use super::subject::{Subject, describe};
+use super::subject::{Repetitions, Subject, describe};
 use crate::cli::GlobalArguments;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
@@ -17,6 +17,9 @@ use crate::cli::{at_least_one, output};
 pub(crate) struct LanguageArguments {
     #[command(flatten)]
     subject: Subject,
+
+    #[command(flatten)]
+    repetitions: Repetitions,
 
     /// Positions of the prompt (may be given several times): 80 are a question about 32 codes, 6321 one about the 6,273
     /// pooled tokens of LLaVA-OneVision
@@ -52,7 +55,7 @@ fn measure(
     // Nothing ends the answer but its length.
     let options = GenerationOptions::default().with_max_tokens(arguments.tokens + 1).with_end_tokens(vec![]);
     let (mut prefills, mut steps) = (Runs::none(), Runs::none());
-    for run in 0..=arguments.subject.repeat {
+    for run in 0..=arguments.repetitions.repeat {
         let start = Instant::now();
         let mut tokens = language.generate(&[], Some(&visual), &[], &options)?;
         tokens.next().transpose()?;

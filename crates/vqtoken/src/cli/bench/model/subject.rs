@@ -30,7 +30,11 @@ pub(super) struct Subject {
     /// Threads [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
+}
 
+/// How often something is measured.
+#[derive(Args, Debug)]
+pub(super) struct Repetitions {
     /// Runs: `runs` has the seconds of each, `seconds` is their median
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
     pub(super) repeat: usize,

@@ -6,7 +6,7 @@ use vqtoken::figures;
 use vqtoken_video::Pixels;
 
 use super::record::Runs;
-use super::subject::{Subject, describe};
+use super::subject::{Repetitions, Subject, describe};
 use crate::cli::GlobalArguments;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
@@ -15,6 +15,9 @@ use crate::cli::{at_least_one, output};
 pub(crate) struct VisionArguments {
     #[command(flatten)]
     subject: Subject,
+
+    #[command(flatten)]
+    repetitions: Repetitions,
 
     /// Frames that go through the tower
     #[arg(long, value_name = "T", default_value_t = 4, value_parser = at_least_one)]
@@ -30,7 +33,7 @@ pub(crate) fn run(arguments: &VisionArguments, global: &GlobalArguments) -> anyh
     // Any values cost the same.
     let data = (0..frames * 3 * size * size).map(|i| (i % 511) as f32 / 255.0 - 1.0).collect();
     let pixels = Pixels { frames, size, data };
-    let runs = Runs::measure(arguments.subject.repeat, || {
+    let runs = Runs::measure(arguments.repetitions.repeat, || {
         vision.embed_pixels(&pixels)?;
         Ok(())
     })?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vqtoken_eval::{Failed, Report, Sample, Task, paired_difference};
+use vqtoken_files::quoted;
 
 use super::super::{ModelArguments, output};
 use super::answerer::Trial;
@@ -162,7 +163,7 @@ pub(super) fn run(arguments: &PaperArguments, global: &GlobalArguments) -> anyho
     output::line(match global.json {
         true => serde_json::json!({"output": page, "rows": outcomes.len(), "left_out": results.left_out})
             .to_string(),
-        false => format!("{}: {} rows, {} left out", page.display(), outcomes.len(), results.left_out.len()),
+        false => format!("{}: {} rows, {} left out", quoted(&page), outcomes.len(), results.left_out.len()),
     })?;
     Ok(())
 }
