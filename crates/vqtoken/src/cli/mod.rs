@@ -38,9 +38,9 @@ pub(crate) struct GlobalArguments {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Raise or lower a limit on what an input may ask for: frame-pixels, frames, seconds, labels or bytes, such as
+    /// Set a limit on what an input may ask for: frame-pixels, frames, seconds, labels or bytes, such as
     /// frames=20000000; can be given more than once
-    #[arg(long = "limit", value_name = "NAME=N", global = true, value_parser = limit)]
+    #[arg(long = "allow", value_name = "NAME=N", global = true, value_parser = limit)]
     limits: Vec<(Limit, u64)>,
 }
 
