@@ -126,6 +126,11 @@ impl Checkpoint {
         &self.files
     }
 
+    /// Its tensors.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
     /// The precision that weights get where `wanted` leaves it open; never [`Precision::Auto`].
     pub(crate) fn precision(&self, wanted: Precision) -> Precision {
         wanted.resolve(self.weights.stored_precision())
