@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use vqtoken_core::{GridError, QuantizeError, ReduceError};
 
+use crate::hub::HubError;
 use crate::vq_attention::AttentionError;
-use vqtoken_files::{WriteError, quoted};
+use vqtoken_files::{LimitError, WriteError, quoted};
 
 /// Every failure of this crate. Each message is one line that names the thing at fault and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,87 @@ pub enum ModelError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file asks for more than is allowed.
+    #[error("{}: {source}", quoted(path))]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// Which limit, and by how much.
+        source: LimitError,
+    },
+    /// The weights are of another format than safetensors.
+    #[error(
+        "{} holds weights as {format}, and only safetensors can be read: take the checkpoint in safetensors or convert it",
+        quoted(path)
+    )]
+    WeightFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: &'static str,
+    },
+    /// The weights are quantized.
+    #[error(
+        "{file} belongs to weights quantized by {method}, which cannot be read: take the checkpoint in f16, bf16 or f32;          --precision int8 then quantizes it while it is loaded"
+    )]
+    Quantized {
+        /// The file or folder.
+        file: String,
+        /// What quantized them.
+        method: String,
+    },
+    /// An adapter whose base model is not known or cannot be had.
+    #[error(
+        "{} is a LoRA adapter, not a whole model, and its base model {} ({problem}): give the base model with --base DIR|HUB_ID",
+        quoted(adapter),
+        quoted_or(base.as_deref(), "is not named")
+    )]
+    AdapterBase {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// What the adapter calls its base model.
+        base: Option<String>,
+        /// Why it cannot be had.
+        problem: String,
+    },
+    /// A base model was named for what is no adapter.
+    #[error("{} is a whole model and needs no base model: leave out --base", quoted(model))]
+    NoAdapter {
+        /// The model.
+        model: PathBuf,
+    },
+    /// An adapter of a kind that cannot be read.
+    #[error(
+        "the adapter {} has {feature}, which cannot be read; plain LoRA can: merge it into its base model with PEFT's merge_and_unload",
+        quoted(adapter)
+    )]
+    AdapterKind {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// What it has.
+        feature: String,
+    },
+    /// A tensor of an adapter fits no tensor of its base model.
+    #[error(
+        "the adapter {}: tensor {name} fits no tensor of the base model: is it the base that the adapter was trained on?",
+        quoted(adapter)
+    )]
+    AdapterTensor {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A token id is outside the vocabulary.
+    #[error(
+        "token {id} is outside the language model's vocabulary of {vocabulary}: is the tokenizer this model's?"
+    )]
+    TokenId {
+        /// The id.
+        id: u32,
+        /// Rows of the embedding table.
+        vocabulary: usize,
     },
     /// A model directory cannot be written.
     #[error(transparent)]
@@ -78,8 +160,10 @@ pub enum ModelError {
         /// The shape that the configuration gives it.
         expected: Vec<usize>,
     },
-    /// A tensor holds something other than f32, f16 or bf16 numbers.
-    #[error("{checkpoint}: tensor {name} is {found}; f32, f16 and bf16 can be read: convert the checkpoint")]
+    /// A tensor holds something other than f64, f32, f16 or bf16 numbers.
+    #[error(
+        "{checkpoint}: tensor {name} is {found}; f64, f32, f16 and bf16 can be read: convert the checkpoint"
+    )]
     TensorType {
         /// The checkpoint.
         checkpoint: String,
@@ -194,8 +278,15 @@ pub enum ModelError {
     #[error("this model's weights were packed for inference: save the model that was trained")]
     Packed,
     /// The model hub refused or cannot be reached.
-    #[error("{0}")]
-    Hub(String),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
+fn quoted_or(base: Option<&str>, none: &str) -> String {
+    match base {
+        Some(base) => format!("{} cannot be had", quoted(base)),
+        None => none.to_owned(),
+    }
 }
 
 /// The first few names of a list, and how many more there are.

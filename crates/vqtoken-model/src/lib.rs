@@ -18,14 +18,16 @@ mod vq_attention;
 pub use answering::{
     Answer, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, SamplingOptions, Tokens, VisualTokens,
 };
+pub use config::{CodeKind, TrainedInput};
 pub use encoding::{
     EmbeddedFrames, Encoded, Encoder, EncoderOptions, EncodingProgress, FRAMES_AT_ONCE, FrameEmbedder,
     VisionSeconds, VisionSide,
 };
 pub use error::ModelError;
+pub use hub::HubError;
 pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
-pub use text::{Chat, ChatTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
+pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_llm::VideoLlm;
 pub use vision::{Projector, VisionModules, VisionTower};
 pub use vq_attention::{

@@ -9,7 +9,7 @@ use vqtoken_video::Clip;
 
 use crate::answering::{Answer, LanguageSide};
 use crate::checkpoint::{Checkpoint, ModelFiles};
-use crate::config::OneVisionConfig;
+use crate::config::{OneVisionConfig, TrainedInput};
 use crate::encoding::{Encoder, EncoderOptions, VisionSide};
 use crate::error::ModelError;
 
@@ -108,6 +108,11 @@ impl VideoLlm {
     /// The model's shape.
     pub fn config(&self) -> &OneVisionConfig {
         &self.config
+    }
+
+    /// What the language model was trained to read in place of a video. Other input works, and costs accuracy.
+    pub fn trained_input(&self) -> TrainedInput {
+        self.language.trained_input()
     }
 
     /// What answers questions about video tokens.

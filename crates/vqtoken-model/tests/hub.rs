@@ -9,24 +9,29 @@ mod small;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use vqtoken_model::VideoLlm;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Answers as the hub for one public repository `someone/small`, one gated, and nothing else.
-fn serve(model: PathBuf) -> String {
+/// The paths that were asked for, each with the byte that the answer began at.
+type Requests = Arc<Mutex<Vec<(String, usize)>>>;
+
+/// Answers as the hub for one public repository `someone/small`, one gated, one of pickle files, and nothing else.
+fn serve(model: PathBuf, requests: Requests) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            answer(stream.unwrap(), &model);
+            answer(stream.unwrap(), &model, &requests);
         }
     });
     format!("http://{address}")
 }
 
-fn answer(mut stream: TcpStream, model: &Path) {
+fn answer(mut stream: TcpStream, model: &Path, requests: &Requests) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut request = String::new();
     reader.read_line(&mut request).unwrap();
@@ -44,8 +49,15 @@ fn answer(mut stream: TcpStream, model: &Path) {
         }
     }
     let path = request.split_whitespace().nth(1).unwrap_or_default();
+    requests.lock().unwrap().push((path.to_owned(), range.map_or(0, |(from, _)| from)));
     let (status, body) = if path.contains("someone/gated") {
         ("401 Unauthorized", Vec::new())
+    } else if path.starts_with("/api/models/someone/pickled") {
+        let files = [
+            serde_json::json!({ "rfilename": "config.json" }),
+            serde_json::json!({ "rfilename": "pytorch_model.bin" }),
+        ];
+        ("200 OK", serde_json::json!({ "siblings": files, "sha": COMMIT }).to_string().into_bytes())
     } else if path.starts_with("/api/models/someone/small") {
         let files: Vec<_> = std::fs::read_dir(model)
             .unwrap()
@@ -77,35 +89,74 @@ fn answer(mut stream: TcpStream, model: &Path) {
     }
 }
 
-/// The hub's address and cache are told by variables of the environment, so a process of its own does the fetching.
+/// The hub's address and cache are told by variables of the environment, so processes of their own do the fetching.
 #[test]
 fn models_are_fetched_by_id() {
-    let folder = tempfile::tempdir().unwrap();
-    if std::env::var_os("VQTOKEN_HUB_TEST").is_none() {
-        let model = small::write(folder.path(), "small", &small::config(None));
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "models_are_fetched_by_id", "--nocapture"])
-            .env("VQTOKEN_HUB_TEST", &model)
-            .env("HF_ENDPOINT", serve(model.clone()))
-            .env("HF_HOME", folder.path().join("home"))
-            .env_remove("HF_TOKEN")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
-        assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"));
-        return;
+    if let Some(model) = std::env::var_os("VQTOKEN_HUB_TEST") {
+        return match std::env::var_os("HF_HUB_OFFLINE") {
+            Some(_) => without_network(&PathBuf::from(model)),
+            None => with_hub(&PathBuf::from(model)),
+        };
     }
-    let direct = VideoLlm::load(PathBuf::from(std::env::var_os("VQTOKEN_HUB_TEST").unwrap())).unwrap();
-    let fetched = VideoLlm::load("someone/small").unwrap();
-    let checksum = |model: &VideoLlm| model.id().rsplit('@').next().unwrap().to_owned();
-    assert_eq!(checksum(&direct), checksum(&fetched));
-    assert!(fetched.id().starts_with("someone/small@"), "{}", fetched.id());
+    let folder = tempfile::tempdir().unwrap();
+    let model = small::write(folder.path(), "small", &small::config(None));
+    let requests = Requests::default();
+    let endpoint = serve(model.clone(), Arc::clone(&requests));
+    let cache = folder.path().join("cache");
 
-    let gated = VideoLlm::load("someone/gated").unwrap_err().to_string();
-    assert!(
-        gated.contains("someone/gated") && gated.contains("HF_TOKEN") && gated.lines().count() == 1,
-        "{gated}"
-    );
-    let unknown = VideoLlm::load("someone/else").unwrap_err().to_string();
-    assert!(unknown.contains("no such model") && unknown.lines().count() == 1, "{unknown}");
+    // A download that was broken off in the middle of the weights.
+    let weights = std::fs::read(model.join("model.safetensors")).unwrap();
+    let blobs = cache.join("models--someone--small/blobs");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let half = weights.len() / 2;
+    std::fs::write(blobs.join(format!("{}.sync.part", weights.len())), &weights[..half]).unwrap();
+
+    let run = |offline: bool, endpoint: &str| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "models_are_fetched_by_id", "--nocapture"]);
+        child.env("VQTOKEN_HUB_TEST", &model).env("HF_ENDPOINT", endpoint).env("HF_HUB_CACHE", &cache);
+        child.env_remove("HF_TOKEN").env_remove("HF_HUB_OFFLINE").env("HF_HOME", folder.path().join("home"));
+        if offline {
+            child.env("HF_HUB_OFFLINE", "1");
+        }
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    };
+    run(false, &endpoint);
+    let resumed = |(path, from): &(String, usize)| path.ends_with("/model.safetensors") && *from == half;
+    assert!(requests.lock().unwrap().iter().any(resumed), "the download was not taken up again");
+    run(true, "http://127.0.0.1:9");
+}
+
+fn checksum(model: &VideoLlm) -> String {
+    model.id().rsplit('@').next().unwrap().to_owned()
+}
+
+/// The message for a model that cannot be had.
+fn refusal(id: &str) -> String {
+    let message = VideoLlm::load(id).unwrap_err().to_string();
+    assert!(message.contains(id) && message.lines().count() == 1, "{message}");
+    message
+}
+
+fn with_hub(model: &Path) {
+    let direct = VideoLlm::load(model).unwrap();
+    // The second time it is in the cache.
+    for _ in 0..2 {
+        let fetched = VideoLlm::load("someone/small").unwrap();
+        assert_eq!(checksum(&direct), checksum(&fetched));
+        assert!(fetched.id().starts_with("someone/small@"), "{}", fetched.id());
+    }
+    let gated = refusal("someone/gated");
+    assert!(gated.contains("HF_TOKEN") && gated.contains("accept"), "{gated}");
+    let unknown = refusal("someone/else");
+    assert!(unknown.contains("no such model") && unknown.contains("no directory"), "{unknown}");
+    assert!(refusal("someone/pickled").contains("pytorch_model.bin"));
+}
+
+fn without_network(model: &Path) {
+    let cached = VideoLlm::load("someone/small").unwrap();
+    assert_eq!(checksum(&VideoLlm::load(model).unwrap()), checksum(&cached));
+    assert!(refusal("someone/else").contains("HF_HUB_OFFLINE"));
 }

@@ -32,6 +32,7 @@ fn config() -> OneVisionConfig {
             ..small.text
         },
         vq_attention: None,
+        visual_input: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vqtoken_model::{Precision, VisionSide};
+use vqtoken_model::{Precision, VisionSide, config};
 use vqtoken_nn::in_thread_pool;
 
 use crate::clips::llava::LlavaClips;
@@ -113,11 +113,23 @@ fn run_stages(
             };
             let Some(learner) = learner else { return Ok(None) };
             model.model = learner.model;
+            if let ObjectiveConfig::Answers(answers) = &stage.objective {
+                model.config.visual_input = stated_input(&answers.visual_input).or(model.config.visual_input);
+            }
             model.save(&directory)?;
         }
         last = Some(directory);
     }
     Ok(last)
+}
+
+/// What a model that was trained on `input` states in its configuration.
+fn stated_input(input: &VisualInput) -> Option<config::VisualInput> {
+    match input {
+        VisualInput::VqToken(_) | VisualInput::Codebook(_) => Some(config::VisualInput::Codes),
+        VisualInput::Pooled(_) => Some(config::VisualInput::Pooled),
+        VisualInput::Blind => None,
+    }
 }
 
 /// A stage with all that it needs. Its methods return the trained learner, or `None` if the observer stopped the run.

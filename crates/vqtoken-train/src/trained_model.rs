@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, is_unused_by_design};
+use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, fit_to, is_unused_by_design};
 use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
 use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
 use vqtoken_video::PixelSpec;
@@ -122,12 +122,14 @@ impl Load {
         let device = training_device();
         let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
         let config_file = directory.join("config.json").display().to_string();
-        let stored = OneVisionConfig::parse(&config_file, &files.config)?;
+        let mut stored = OneVisionConfig::parse(&config_file, &files.config)?;
+        fit_to(&mut stored, &weights);
         let mut config = self.config.unwrap_or_else(|| stored.clone());
         if self.vq_attention.is_some() {
             config.vq_attention = self.vq_attention;
         }
         config.text.end_tokens.clone_from(&stored.text.end_tokens);
+        config.visual_input = config.visual_input.or(stored.visual_input);
         let mut new_parts = self.reinitialize;
         if config.vq_attention != stored.vq_attention {
             new_parts.push(Part::VqAttention);

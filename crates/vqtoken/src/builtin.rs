@@ -20,6 +20,7 @@ pub fn files() -> ModelFiles {
         tokenizer: TOKENIZER.to_vec(),
         generation: None,
         preprocessor: None,
+        end_of_message: None,
         template: ChatTemplate::ChatMl,
     }
 }

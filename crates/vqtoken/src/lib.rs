@@ -40,9 +40,9 @@ pub use vqtoken_core::{
     VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
 };
 pub use vqtoken_model::{
-    Answer, Chat, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions, LanguageSide,
-    ModelError, Precision, PrecisionError, PrefilledVideo, Ranking, SamplingOptions, Tokens, VideoLlm,
-    VisionSeconds, VisionSide, VisualTokens,
+    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions,
+    LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking, SamplingOptions, Tokens,
+    TrainedInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{

@@ -10,11 +10,11 @@ use vqtoken_nn::in_thread_pool;
 use super::prompt::PromptEmbeddings;
 use super::visual_tokens::VisualTokens;
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
-use crate::config::{OneVisionConfig, TextConfig};
+use crate::config::{OneVisionConfig, TextConfig, TrainedInput};
 use crate::error::ModelError;
 use crate::language::{LanguageCache, LanguageModules};
 use crate::tensors::to_vec;
-use crate::text::{Chat, ChatTemplate, Tokenizer, VideoInPrompt};
+use crate::text::{Chat, ChatTemplate, MarkedPrompt, Tokenizer, VideoInPrompt};
 
 /// VQ-attention, language model, tokenizer and chat template. Clones share their weights.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct LanguageSide {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: Vec<u32>,
+    trained_input: TrainedInput,
     precision: Precision,
     device: Device,
 }
@@ -85,12 +86,16 @@ impl LanguageSide {
         modules: LanguageModules,
     ) -> Result<Self, ModelError> {
         let tokenizer_file = files.place.join("tokenizer.json");
+        let vocabulary = config.text.vocabulary;
+        let tokenizer = Tokenizer::from_bytes(&tokenizer_file, &files.tokenizer, vocabulary)?;
+        files.template.check()?;
         Ok(Self {
             id: id.to_owned(),
             modules,
-            tokenizer: Tokenizer::from_bytes(&tokenizer_file, &files.tokenizer, config.text.vocabulary)?,
+            end_tokens: end_tokens(files, config, &tokenizer)?,
+            tokenizer,
             template: files.template.clone(),
-            end_tokens: files.end_tokens(&config.text.end_tokens)?,
+            trained_input: config.trained_input(),
             config: config.text.clone(),
             precision,
             device: Device::flex(),
@@ -105,6 +110,11 @@ impl LanguageSide {
     /// The language model's shape.
     pub fn config(&self) -> &TextConfig {
         &self.config
+    }
+
+    /// What the language model was trained to read in place of a video.
+    pub fn trained_input(&self) -> TrainedInput {
+        self.trained_input
     }
 
     /// The precision of the linear layers; never [`Precision::Auto`].
@@ -225,9 +235,10 @@ impl LanguageSide {
         chat: &Chat,
         video: VideoInPrompt,
     ) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
-        let prompt = self.template.render(chat, video)?;
-        let before = self.tokenizer.encode(&prompt.before)?;
-        let after = self.tokenizer.encode(prompt.after.as_deref().unwrap_or_default())?;
+        let special = self.tokenizer.special_texts();
+        let MarkedPrompt { prompt, mark } = self.template.render_marked(chat, video, special)?;
+        let before = self.tokenizer.encode_marked(&prompt.before, mark)?;
+        let after = self.tokenizer.encode_marked(prompt.after.as_deref().unwrap_or_default(), mark)?;
         Ok((before, after))
     }
 
@@ -238,8 +249,19 @@ impl LanguageSide {
         visual: Option<&VisualTokens>,
         after: &[u32],
     ) -> Result<PromptEmbeddings, ModelError> {
+        self.check_ids(before)?;
+        self.check_ids(after)?;
         PromptEmbeddings::new(&self.modules, before, visual, after, 0)
             .ok_or(ModelError::Question("the prompt is empty: say what you want to know"))
+    }
+
+    /// Refuses ids that the embedding table has no row for.
+    pub(super) fn check_ids(&self, ids: &[u32]) -> Result<(), ModelError> {
+        let vocabulary = self.config.vocabulary;
+        match ids.iter().find(|&&id| id as usize >= vocabulary) {
+            None => Ok(()),
+            Some(&id) => Err(ModelError::TokenId { id, vocabulary }),
+        }
     }
 
     pub(super) fn modules(&self) -> &LanguageModules {
@@ -262,6 +284,7 @@ impl LanguageSide {
         ids: &[u32],
         cache: &mut LanguageCache,
     ) -> Result<Vec<f32>, ModelError> {
+        self.check_ids(ids)?;
         let prompt = PromptEmbeddings::new(&self.modules, ids, None, &[], cache.position());
         let prompt = prompt.ok_or(ModelError::Question("the prompt is empty: say what you want to know"))?;
         self.logits_after(prompt, cache)
@@ -280,6 +303,27 @@ impl LanguageSide {
         })
     }
 }
+
+/// Tokens that end an answer: what the files state, else the tokenizer's end of a message, else ChatML's.
+fn end_tokens(
+    files: &ModelFiles,
+    config: &OneVisionConfig,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<u32>, ModelError> {
+    let stated = files.end_tokens(&config.text.end_tokens)?;
+    let vocabulary = config.text.vocabulary;
+    match stated.iter().find(|&&id| id as usize >= vocabulary) {
+        Some(&id) => Err(ModelError::TokenId { id, vocabulary }),
+        None if stated.is_empty() => {
+            let named = files.end_of_message.as_deref().into_iter().chain([MESSAGE_END]);
+            Ok(named.filter_map(|token| tokenizer.id(token)).take(1).collect())
+        }
+        None => Ok(stated),
+    }
+}
+
+/// What ends a message of ChatML.
+const MESSAGE_END: &str = "<|im_end|>";
 
 /// The part of a model's id that its weights decide.
 fn checksum_of(id: &str) -> &str {

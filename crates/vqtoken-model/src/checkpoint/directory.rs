@@ -3,8 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
+use vqtoken_files::quoted;
 use vqtoken_video::PixelSpec;
 
+use super::adapter::{Adapter, is_adapter};
+use super::template_files::chat_template;
+use super::text_files;
+use super::tokenizer_files::{named_special_tokens, tokenizer_json};
 use crate::config::TokenIds;
 use crate::error::ModelError;
 use crate::text::ChatTemplate;
@@ -16,41 +22,83 @@ pub struct ModelFiles {
     pub place: PathBuf,
     /// `config.json`.
     pub config: String,
-    /// `tokenizer.json`.
+    /// `tokenizer.json`, with the tokens that other files of the directory add.
     pub tokenizer: Vec<u8>,
     /// `generation_config.json`.
     pub generation: Option<String>,
-    /// `preprocessor_config.json`.
+    /// What says how frames become pixel values: the text of one of the preprocessors' files.
     pub preprocessor: Option<String>,
+    /// The token that ends a message, as the tokenizer names it.
+    pub end_of_message: Option<String>,
     /// The template that a checkpoint brings.
     pub template: ChatTemplate,
 }
 
+/// Where frames' pixel values are described, first found first, and the section of that file.
+const PREPROCESSORS: [(&str, Option<&str>); 5] = [
+    ("video_preprocessor_config.json", None),
+    ("preprocessor_config.json", None),
+    ("processor_config.json", Some("video_processor")),
+    ("processor_config.json", Some("image_processor")),
+    ("processor_config.json", None),
+];
+
 impl ModelFiles {
-    /// Reads the files of a model directory; only `config.json` and `tokenizer.json` have to be there.
+    /// Reads the files of a model directory; only `config.json` and a tokenizer have to be there.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such directory, one of these is missing, or a file is damaged. An adapter without its base model is no model.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
         if !directory.exists() {
             return Err(ModelError::NotFound { path: directory.to_owned() });
         }
         if !directory.is_dir() {
             return Err(ModelError::Config {
-                file: directory.display().to_string(),
+                file: quoted(directory).to_string(),
                 problem: "a model is a directory with config.json, model.safetensors and tokenizer.json; this is a file"
                     .to_owned(),
             });
         }
+        if is_adapter(directory) {
+            let adapter = Adapter::open(directory)?;
+            return Err(ModelError::AdapterBase {
+                adapter: directory.to_owned(),
+                base: adapter.base().map(str::to_owned),
+                problem: "only the adapter was given".to_owned(),
+            });
+        }
+        let config = text_files::text(&directory.join("config.json"))?;
+        let config = config.ok_or_else(|| without_config(directory))?;
         Ok(Self {
             place: directory.to_owned(),
-            config: String::from_utf8(required(directory, "config.json")?)
-                .map_err(|_| not_text(directory, "config.json"))?,
-            tokenizer: required(directory, "tokenizer.json")?,
-            generation: optional_text(directory, "generation_config.json")?,
-            preprocessor: optional_text(directory, "preprocessor_config.json")?,
-            template: template(directory)?,
+            config,
+            tokenizer: tokenizer_json(directory)?,
+            generation: text_files::text(&directory.join("generation_config.json"))?,
+            preprocessor: preprocessor(directory)?,
+            template: chat_template(directory)?,
+            end_of_message: named_special_tokens(directory)?.remove("eos_token"),
         })
     }
 
+    /// The same with the tokenizer and the chat template of an adapter, as far as it has its own.
+    pub(super) fn with_text_of(mut self, adapter: &Path) -> Result<Self, ModelError> {
+        let has = |name: &str| adapter.join(name).exists();
+        if has("tokenizer.json") || has("vocab.json") {
+            self.tokenizer = tokenizer_json(adapter)?;
+            self.end_of_message = named_special_tokens(adapter)?.remove("eos_token").or(self.end_of_message);
+        }
+        if let template @ ChatTemplate::Jinja(_) = chat_template(adapter)? {
+            self.template = template;
+        }
+        Ok(self)
+    }
+
     /// How frames become pixel values: as the preprocessor says, else the mean and deviation of 0.5 that SigLIP has.
+    ///
+    /// # Errors
+    ///
+    /// If the preprocessor's file is damaged.
     pub fn pixel_spec(&self, image_size: usize) -> Result<PixelSpec, ModelError> {
         #[derive(Deserialize)]
         struct Preprocessor {
@@ -64,14 +112,23 @@ impl ModelFiles {
                 serde_json::from_str(text).map_err(|error| self.bad(file, error.to_string()))?;
             spec.mean = preprocessor.image_mean.unwrap_or(spec.mean);
             spec.std = preprocessor.image_std.unwrap_or(spec.std);
-            if spec.std.iter().any(|deviation| *deviation <= 0.0) {
-                return Err(self.bad(file, format!("image_std is {:?}; it has to be above 0", spec.std)));
+            let is_deviation = |x: &f32| x.is_finite() && *x > 0.0;
+            if !spec.std.iter().all(is_deviation) || !spec.mean.iter().all(|x| x.is_finite()) {
+                let problem = format!(
+                    "image_mean is {:?} and image_std {:?}; both have to be finite and image_std above 0",
+                    spec.mean, spec.std
+                );
+                return Err(self.bad(file, problem));
             }
         }
         Ok(spec)
     }
 
     /// Tokens that end an answer: those of `generation_config.json`, or `configured` if it names none.
+    ///
+    /// # Errors
+    ///
+    /// If `generation_config.json` is damaged.
     pub fn end_tokens(&self, configured: &[u32]) -> Result<Vec<u32>, ModelError> {
         #[derive(Deserialize)]
         struct Generation {
@@ -84,58 +141,33 @@ impl ModelFiles {
     }
 
     fn bad(&self, file: &str, problem: String) -> ModelError {
-        ModelError::Config { file: self.place.join(file).display().to_string(), problem }
+        text_files::bad(&self.place.join(file), problem)
     }
 }
 
-fn required(directory: &Path, name: &str) -> Result<Vec<u8>, ModelError> {
-    let path = directory.join(name);
-    std::fs::read(&path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ModelError::Config {
-            file: directory.display().to_string(),
-            problem: format!("there is no {name}: give a directory that holds a whole model"),
+fn without_config(directory: &Path) -> ModelError {
+    let has_gguf = std::fs::read_dir(directory).is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.path().extension().is_some_and(|extension| extension == "gguf"))
+    });
+    match has_gguf {
+        true => ModelError::WeightFormat { path: directory.to_owned(), format: "GGUF" },
+        false => ModelError::Config {
+            file: quoted(directory).to_string(),
+            problem: "there is no config.json: give a directory that holds a whole model".to_owned(),
         },
-        _ => ModelError::Unreadable { path, source },
-    })
-}
-
-fn optional_text(directory: &Path, name: &str) -> Result<Option<String>, ModelError> {
-    if !directory.join(name).exists() {
-        return Ok(None);
-    }
-    String::from_utf8(required(directory, name)?).map(Some).map_err(|_| not_text(directory, name))
-}
-
-fn not_text(directory: &Path, name: &str) -> ModelError {
-    ModelError::Config {
-        file: directory.join(name).display().to_string(),
-        problem: "it is no UTF-8 text".to_owned(),
     }
 }
 
-/// The template of the processor, else of the tokenizer, else plain ChatML.
-fn template(directory: &Path) -> Result<ChatTemplate, ModelError> {
-    #[derive(Deserialize)]
-    struct Holder {
-        chat_template: Option<serde_json::Value>,
-    }
-    let jinja = |file: &str, source: String| ChatTemplate::Jinja {
-        file: directory.join(file).display().to_string(),
-        source,
-    };
-    if let Some(source) = optional_text(directory, "chat_template.jinja")? {
-        return Ok(jinja("chat_template.jinja", source));
-    }
-    for file in ["chat_template.json", "tokenizer_config.json"] {
-        let Some(text) = optional_text(directory, file)? else { continue };
-        let holder: Holder = serde_json::from_str(&text).map_err(|error| ModelError::Config {
-            file: directory.join(file).display().to_string(),
-            problem: error.to_string(),
-        })?;
-        // A list of named templates is possible too; it has no single answer, so plain ChatML serves.
-        if let Some(serde_json::Value::String(source)) = holder.chat_template {
-            return Ok(jinja(file, source));
+/// The text of the first preprocessor that says something about pixel values.
+fn preprocessor(directory: &Path) -> Result<Option<String>, ModelError> {
+    for (file, section) in PREPROCESSORS {
+        let Some(mut json) = text_files::optional_json::<Value>(&directory.join(file))? else { continue };
+        if let Some(section) = section {
+            json = json[section].take();
+        }
+        if json.get("image_mean").is_some() || json.get("image_std").is_some() {
+            return Ok(Some(json.to_string()));
         }
     }
-    Ok(ChatTemplate::ChatMl)
+    Ok(None)
 }

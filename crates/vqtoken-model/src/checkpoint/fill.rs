@@ -7,7 +7,8 @@ use vqtoken_nn::{Pack, PackLayers, Precision};
 
 use super::pack::pack_stored;
 use super::parameters::{Parameter, for_each_parameter, map_parameters};
-use super::weights::{StoredTensor, Weights};
+use super::stored_tensor::StoredTensor;
+use super::weights::Weights;
 use crate::config::OneVisionConfig;
 use crate::error::ModelError;
 

@@ -7,7 +7,8 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::weights::{StoredTensor, Weights};
+use super::stored_tensor::StoredTensor;
+use super::weights::Weights;
 use crate::error::ModelError;
 
 /// Checksums of weights larger than this are kept in the user's cache; below, computing is as fast as looking.

@@ -17,7 +17,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    const WHOLE: Self = Self { index: 0, count: 1 };
+    pub(super) const WHOLE: Self = Self { index: 0, count: 1 };
 }
 
 /// The tensors that a stored tensor holds: one, but for torch's fused query, key and value projection.

@@ -1,5 +1,6 @@
 //! Checkpoints: their files, their tensors under one set of names whatever the layout, and modules filled from them.
 
+mod adapter;
 mod directory;
 mod fill;
 mod identity;
@@ -9,14 +10,20 @@ mod pack;
 mod parameters;
 mod random;
 mod save;
+mod stored_tensor;
+mod template_files;
+mod text_files;
+mod tokenizer_files;
+mod weight_files;
 mod weights;
 
 pub use directory::ModelFiles;
 pub use fill::{Filler, is_unused_by_design};
-pub use opened::Checkpoint;
+pub use opened::{Checkpoint, fit_to};
 pub(crate) use pack::packed_bytes;
 pub use parameters::{FieldPath, Parameter, for_each_parameter, map_parameters};
 pub use random::randomize;
 pub(crate) use random::{random_id, random_precision};
 pub use save::save;
-pub use weights::{StoredTensor, Weights};
+pub use stored_tensor::StoredTensor;
+pub use weights::Weights;

@@ -1,12 +1,14 @@
 //! An opened checkpoint, from which either side of a model is built.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
+use vqtoken_files::quoted;
 use vqtoken_kernels::Kernels;
 use vqtoken_nn::{PackLayers, Precision};
 
+use super::adapter::{Adapter, is_adapter};
 use super::directory::ModelFiles;
 use super::fill::{Filler, is_unused_by_design};
 use super::identity::vision_checksum;
@@ -28,24 +30,64 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens a model directory in any of the public layouts; with the feature `hub` also a model of the Hugging Face hub by
-    /// its id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`.
+    /// its id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`. A directory of that name wins.
+    ///
+    /// A directory with a LoRA adapter is read onto the base model that it names.
     ///
     /// # Errors
     ///
     /// If a file is missing or damaged, or configuration and tensors do not belong together.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, ModelError> {
         let model = model.as_ref();
-        if !model.exists()
-            && let Some(id) = hub::repository_id(model)
-        {
-            return Self::open_directory(id, &hub::fetch(id)?);
+        let directory = directory_of(model)?;
+        let name = name_of(model);
+        if !is_adapter(&directory) {
+            return Self::from_parts(&name, ModelFiles::open(&directory)?, Weights::open(&directory)?);
         }
-        let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
-        Self::open_directory(&name, model)
+        let adapter = Adapter::open(&directory)?;
+        let without_base = |problem: String| ModelError::AdapterBase {
+            adapter: directory.clone(),
+            base: adapter.base().map(str::to_owned),
+            problem,
+        };
+        let base = match (adapter.base_folder(), adapter.base()) {
+            (Some(folder), _) => folder,
+            (None, Some(id)) => {
+                directory_of(Path::new(id)).map_err(|error| without_base(error.to_string()))?
+            }
+            (None, None) => {
+                let problem = "its adapter_config.json has no base_model_name_or_path";
+                return Err(without_base(problem.to_owned()));
+            }
+        };
+        if !base.exists() {
+            return Err(without_base("there is no such directory".to_owned()));
+        }
+        Self::adapted(&name, &directory, &adapter, &base)
     }
 
-    fn open_directory(name: &str, directory: &Path) -> Result<Self, ModelError> {
-        Self::from_parts(name, ModelFiles::open(directory)?, Weights::open(directory)?)
+    /// Opens a LoRA adapter onto the base model `base`, each a directory or an id as for [`Self::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and if `model` is no adapter or does not fit the base.
+    pub fn open_on_base(model: impl AsRef<Path>, base: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let model = model.as_ref();
+        let directory = directory_of(model)?;
+        if !directory.exists() {
+            return Err(ModelError::NotFound { path: directory });
+        }
+        if !is_adapter(&directory) {
+            return Err(ModelError::NoAdapter { model: directory });
+        }
+        Self::adapted(&name_of(model), &directory, &Adapter::open(&directory)?, &directory_of(base.as_ref())?)
+    }
+
+    fn adapted(name: &str, directory: &Path, adapter: &Adapter, base: &Path) -> Result<Self, ModelError> {
+        let files = ModelFiles::open(base)?.with_text_of(directory)?;
+        let mut weights = Weights::open(base)?;
+        adapter.apply(&mut weights)?;
+        Self::from_parts(name, files, weights)
     }
 
     /// A checkpoint from files that were read elsewhere; `name` becomes part of its [id](Self::id).
@@ -55,12 +97,10 @@ impl Checkpoint {
     /// As [`Self::open`].
     pub fn from_parts(name: &str, files: ModelFiles, weights: Weights) -> Result<Self, ModelError> {
         Kernels::from_env()?;
-        let config_file = files.place.join("config.json").display().to_string();
+        let config_file = quoted(&files.place.join("config.json")).to_string();
         let mut config = OneVisionConfig::parse(&config_file, &files.config)?;
         refuse_more_layers_than_tensors(&config_file, &config, &weights)?;
-        if config.vq_attention.is_none() {
-            config.vq_attention = released_attention(&weights);
-        }
+        fit_to(&mut config, &weights);
         let model = OneVision::new(&config, &Device::flex());
         let mut filler = Filler::new(&weights);
         filler.check(&model);
@@ -86,6 +126,11 @@ impl Checkpoint {
         &self.files
     }
 
+    /// Its tensors.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
     /// The precision that weights get where `wanted` leaves it open; never [`Precision::Auto`].
     pub(crate) fn precision(&self, wanted: Precision) -> Precision {
         wanted.resolve(self.weights.stored_precision())
@@ -103,6 +148,37 @@ impl Checkpoint {
         // Tensors of neither side were refused when the checkpoint was opened.
         filler.finish(|_| true)?;
         Ok(modules)
+    }
+}
+
+/// More rows than any vocabulary has.
+const MOST_WORDS: usize = 1_000_000;
+
+/// Corrects what `config.json` says about tensors by the tensors that are there: public checkpoints contradict themselves on tying
+/// and on the rows of the vocabulary.
+pub fn fit_to(config: &mut OneVisionConfig, weights: &Weights) {
+    config.text.tied = weights.shape("lm_head.weight").is_none();
+    if let Some(&[rows @ 1..=MOST_WORDS, _]) = weights.shape("language_model.embed_tokens.weight") {
+        config.text.vocabulary = rows;
+    }
+    if config.vq_attention.is_none() {
+        config.vq_attention = released_attention(weights);
+    }
+}
+
+/// The directory of a model, fetched if it is an id of the hub and there is no such directory.
+fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
+    match hub::repository_id(model).filter(|_| !model.exists()) {
+        Some(id) => hub::fetch(id),
+        None => Ok(model.to_owned()),
+    }
+}
+
+/// What a model is called in video tokens: its id, or the name of its directory.
+fn name_of(model: &Path) -> String {
+    match hub::repository_id(model).filter(|_| !model.exists()) {
+        Some(id) => id.to_owned(),
+        None => model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned(),
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vqtoken_kernels::{Kernels, PackedLinear};
 use vqtoken_nn::{PackLayers, Packed, Precision};
 
-use super::weights::{StoredTensor, Weights};
+use super::stored_tensor::StoredTensor;
+use super::weights::Weights;
 use crate::error::ModelError;
 
 /// Bytes of the packed weights of a module; 0 if none were packed.

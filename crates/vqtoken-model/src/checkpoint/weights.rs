@@ -1,17 +1,21 @@
 //! The tensors of a checkpoint: one safetensors file, several shards, or bytes in memory.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::ops::{Deref, Range};
+use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
+use vqtoken_files::quoted;
 use vqtoken_kernels::MappedFile;
 use vqtoken_nn::Precision;
 
+use super::adapter::LowRank;
 use super::layout::{Part, canonical_names};
+use super::stored_tensor::{Kind, StoredTensor};
+use super::weight_files::{read_header, weight_files};
 use crate::error::ModelError;
 
 /// Where a tensor stands: a shard and a range of its bytes.
@@ -22,7 +26,12 @@ struct Entry {
     shape: Vec<usize>,
     start: u64,
     bytes: usize,
+    /// What an adapter adds.
+    change: Option<Arc<LowRank>>,
 }
+
+/// How a stored name becomes names used here.
+type Naming = fn(&str) -> Vec<(String, Part)>;
 
 #[derive(Debug)]
 enum Bytes {
@@ -54,22 +63,42 @@ pub struct Weights {
 
 impl Weights {
     /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    ///
+    /// If there are no such files, one is damaged, or they hold quantized weights.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
-        let mut weights = Self::empty(directory.display().to_string());
-        let single = directory.join("model.safetensors");
-        let files = match single.exists() {
-            true => vec![single],
-            false => shard_files(directory)?,
-        };
+        let mut weights = Self::empty(quoted(directory).to_string());
+        for path in weight_files(directory)? {
+            weights.add_file(path, canonical_names)?;
+        }
+        let quantization = weights.names().find_map(quantization_of);
+        match quantization {
+            Some(method) => {
+                Err(ModelError::Quantized { file: weights.checkpoint, method: method.to_owned() })
+            }
+            None => Ok(weights),
+        }
+    }
+
+    /// Opens safetensors files whose tensors keep their names.
+    pub(super) fn open_files(checkpoint: String, files: &[PathBuf]) -> Result<Self, ModelError> {
+        let mut weights = Self::empty(checkpoint);
         for path in files {
-            let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
-            let file = MappedFile::open(&path).map_err(unreadable)?;
-            let length = file.len() as u64;
-            let (header, data_start) = read_header(&path, &mut &file[..], length)?;
-            weights.add_shard(path.display().to_string(), Bytes::File(file), &header, data_start, length)?;
-            weights.files.push(path);
+            weights.add_file(path.clone(), |name| vec![(name.to_owned(), Part::WHOLE)])?;
         }
         Ok(weights)
+    }
+
+    fn add_file(&mut self, path: PathBuf, naming: Naming) -> Result<(), ModelError> {
+        let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
+        let file = MappedFile::open(&path).map_err(unreadable)?;
+        let length = file.len() as u64;
+        let (header, data_start) = read_header(&path, &mut &file[..], length)?;
+        let name = quoted(&path).to_string();
+        self.add_shard(name, Bytes::File(file), &header, data_start, length, naming)?;
+        self.files.push(path);
+        Ok(())
     }
 
     /// Reads the bytes of a safetensors file, such as one that is part of the program.
@@ -79,7 +108,14 @@ impl Weights {
         let mut reader = bytes.as_ref();
         let length = bytes.len() as u64;
         let (header, data_start) = read_header(Path::new(name), &mut reader, length)?;
-        weights.add_shard(name.to_owned(), Bytes::Memory(bytes), &header, data_start, length)?;
+        weights.add_shard(
+            name.to_owned(),
+            Bytes::Memory(bytes),
+            &header,
+            data_start,
+            length,
+            canonical_names,
+        )?;
         Ok(weights)
     }
 
@@ -94,6 +130,7 @@ impl Weights {
         header: &Metadata,
         data_start: u64,
         length: u64,
+        naming: Naming,
     ) -> Result<(), ModelError> {
         let damaged = |problem: String| ModelError::Weights { file: name.clone(), problem };
         if data_start + header.data_len() as u64 != length {
@@ -105,7 +142,7 @@ impl Weights {
         let mut tensors: Vec<_> = header.tensors().into_iter().collect();
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
         for (stored, info) in tensors {
-            for (canonical, part) in canonical_names(&stored) {
+            for (canonical, part) in naming(&stored) {
                 let entry =
                     part_of(self.shards.len(), info.dtype, &info.shape, info.data_offsets, data_start, part)
                         .ok_or_else(|| {
@@ -176,21 +213,48 @@ impl Weights {
     /// If they are of a type that is not read.
     pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor<'_>>, ModelError> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
-        let kind = match entry.dtype {
-            Dtype::F32 => Kind::F32,
-            Dtype::F16 => Kind::F16,
-            Dtype::BF16 => Kind::Bf16,
-            other => {
-                return Err(ModelError::TensorType {
-                    checkpoint: self.checkpoint.clone(),
-                    name: name.to_owned(),
-                    found: other.to_string(),
-                });
-            }
+        let Some(kind) = Kind::of(entry.dtype) else {
+            return Err(ModelError::TensorType {
+                checkpoint: self.checkpoint.clone(),
+                name: name.to_owned(),
+                found: entry.dtype.to_string(),
+            });
         };
         let shard: &[u8] = &self.shards[entry.shard];
         let start = entry.start as usize;
-        Ok(Some(StoredTensor { kind, bytes: &shard[start..start + entry.bytes] }))
+        Ok(Some(StoredTensor {
+            kind,
+            bytes: &shard[start..start + entry.bytes],
+            change: entry.change.as_ref(),
+        }))
+    }
+
+    /// Adds a product of two matrices to a tensor whenever it is read.
+    pub(super) fn change(&mut self, name: &str, change: LowRank) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.change = Some(Arc::new(change));
+        }
+    }
+
+    /// Gives the tensor `name` a second name, under which it can change on its own.
+    pub(super) fn duplicate(&mut self, name: &str, copy: &str) {
+        if let Some(entry) = self.entries.get(name).cloned() {
+            self.entries.insert(copy.to_owned(), entry);
+        }
+    }
+
+    /// Takes a tensor of `other` in place of the one of the name `canonical`.
+    pub(super) fn replace(&mut self, canonical: String, other: &Self, name: &str) {
+        if let Some(entry) = other.entries.get(name) {
+            // The shards of `other` go behind those here when they are adopted.
+            self.entries.insert(canonical, Entry { shard: self.shards.len() + entry.shard, ..entry.clone() });
+        }
+    }
+
+    /// Takes over the files of `other`, whose tensors [`Self::replace`] refers to.
+    pub(super) fn adopt(&mut self, other: Self) {
+        self.shards.extend(other.shards);
+        self.files.extend(other.files);
     }
 
     /// [`Self::tensor`], if it has the given shape.
@@ -245,59 +309,6 @@ impl Weights {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    F32,
-    F16,
-    Bf16,
-}
-
-/// Numbers of a checkpoint where they lie: in a mapped file, or in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct StoredTensor<'a> {
-    kind: Kind,
-    bytes: &'a [u8],
-}
-
-impl StoredTensor<'_> {
-    /// How many numbers.
-    pub fn len(&self) -> usize {
-        self.bytes.len() / self.width()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Puts the numbers `range` into `out`, which is as long as that.
-    pub fn read(&self, range: Range<usize>, out: &mut [f32]) {
-        let width = self.width();
-        let bytes = &self.bytes[range.start * width..range.end * width];
-        let pairs = bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-        match self.kind {
-            Kind::F32 => {
-                for (out, b) in out.iter_mut().zip(bytes.chunks_exact(4)) {
-                    *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                }
-            }
-            Kind::F16 => {
-                out.iter_mut().zip(pairs).for_each(|(out, b)| *out = half::f16::from_le_bytes(b).to_f32());
-            }
-            Kind::Bf16 => {
-                out.iter_mut().zip(pairs).for_each(|(out, b)| *out = half::bf16::from_le_bytes(b).to_f32());
-            }
-        }
-    }
-
-    fn width(&self) -> usize {
-        match self.kind {
-            Kind::F32 => 4,
-            Kind::F16 | Kind::Bf16 => 2,
-        }
-    }
-}
-
 /// Rows `part` of a stored tensor, `None` if its first axis cannot be cut so.
 fn part_of(
     shard: usize,
@@ -317,54 +328,27 @@ fn part_of(
         *rows /= part.count;
         bytes /= part.count;
     }
-    Some(Entry { shard, dtype, shape, start: data_start + (begin + part.index * bytes) as u64, bytes })
+    Some(Entry {
+        shard,
+        dtype,
+        shape,
+        start: data_start + (begin + part.index * bytes) as u64,
+        bytes,
+        change: None,
+    })
 }
 
-/// The header of a safetensors file of `length` bytes, and where its data begins.
-///
-/// The file's own length bounds what is allocated, whatever its header says.
-fn read_header(path: &Path, reader: &mut impl Read, length: u64) -> Result<(Metadata, u64), ModelError> {
-    let damaged = |problem: String| ModelError::Weights { file: path.display().to_string(), problem };
-    let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
-    let mut size = [0; 8];
-    if length < size.len() as u64 {
-        return Err(damaged(format!("it has {length} bytes")));
-    }
-    reader.read_exact(&mut size).map_err(unreadable)?;
-    let header_length = u64::from_le_bytes(size);
-    if header_length > length - size.len() as u64 {
-        return Err(damaged(format!("its header would take {header_length} of {length} bytes")));
-    }
-    let mut header = vec![0; header_length as usize];
-    reader.read_exact(&mut header).map_err(unreadable)?;
-    let metadata = serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;
-    Ok((metadata, size.len() as u64 + header_length))
-}
-
-/// The shards that the index file lists, each once, in order of name.
-fn shard_files(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let path = directory.join("model.safetensors.index.json");
-    let bad = |problem: String| ModelError::Config { file: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => ModelError::Config {
-            file: directory.display().to_string(),
-            problem: "there is neither model.safetensors nor model.safetensors.index.json: \
-                      give a model directory, or convert PyTorch .bin files to safetensors"
-                .to_owned(),
-        },
-        _ => ModelError::Unreadable { path: path.clone(), source: error },
-    })?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    names
-        .into_iter()
-        .map(|name| match Path::new(&name).file_name() {
-            Some(file) if file == name.as_str() => Ok(directory.join(name)),
-            _ => Err(bad(format!("it lists {name:?}, which is no plain file name"))),
-        })
-        .collect()
+/// The method that a tensor's name betrays, if it belongs to quantized weights.
+fn quantization_of(name: &str) -> Option<&'static str> {
+    const MARKS: [(&str, &str); 8] = [
+        (".absmax", "bitsandbytes"),
+        (".quant_state", "bitsandbytes"),
+        (".quant_map", "bitsandbytes"),
+        (".SCB", "bitsandbytes"),
+        (".qweight", "GPTQ or AWQ"),
+        (".qzeros", "GPTQ or AWQ"),
+        (".weight_packed", "compressed-tensors"),
+        (".weight_scale", "compressed-tensors"),
+    ];
+    MARKS.iter().find_map(|(mark, method)| name.contains(mark).then_some(*method))
 }

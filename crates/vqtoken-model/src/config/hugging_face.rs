@@ -3,20 +3,42 @@
 use serde::Deserialize;
 
 use super::{
-    OneVisionConfig, TextConfig, TokenIds, VisionConfig, VqAttentionConfig, activation, activation_name,
+    OneVisionConfig, TextConfig, TokenIds, VisionConfig, VisualInput, VqAttentionConfig, activation,
+    activation_name,
 };
 
 #[derive(Deserialize)]
 struct Config {
-    vision_config: Vision,
-    text_config: Text,
-    #[serde(default = "last_layer")]
-    vision_feature_layer: i64,
+    vision_config: Option<Vision>,
+    text_config: Option<Text>,
+    vision_feature_layer: Option<FeatureLayer>,
     vision_feature_select_strategy: Option<String>,
     projector_hidden_act: Option<String>,
     multimodal_projector_bias: Option<bool>,
     tie_word_embeddings: Option<bool>,
     vq_attention: Option<VqAttentionConfig>,
+    visual_input: Option<VisualInput>,
+}
+
+/// A layer, or a list of those whose outputs are joined.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FeatureLayer {
+    One(i64),
+    Many(Vec<i64>),
+}
+
+impl FeatureLayer {
+    /// Joined outputs have several times the features, which no public LLaVA-OneVision has.
+    fn single(self) -> Result<i64, String> {
+        match self {
+            Self::One(layer) => Ok(layer),
+            Self::Many(layers) => match layers.as_slice() {
+                [layer] => Ok(*layer),
+                _ => Err(format!("vision_feature_layer joins layers {layers:?}; one layer can be read")),
+            },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,6 +90,8 @@ pub(super) struct Text {
     hidden_act: String,
     tie_word_embeddings: Option<bool>,
     use_sliding_window: bool,
+    max_window_layers: usize,
+    layer_types: Vec<String>,
     eos_token_id: Option<TokenIds>,
 }
 
@@ -76,6 +100,8 @@ struct Rope {
     rope_theta: Option<f32>,
     #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// `rope_parameters` can be given for each kind of layer.
+    full_attention: Option<Box<Rope>>,
 }
 
 impl Default for Text {
@@ -97,14 +123,15 @@ impl Default for Text {
             hidden_act: "silu".to_owned(),
             tie_word_embeddings: None,
             use_sliding_window: false,
+            max_window_layers: 28,
+            layer_types: Vec::new(),
             eos_token_id: None,
         }
     }
 }
 
-fn last_layer() -> i64 {
-    -1
-}
+/// The `vision_feature_layer` of the last layer's output.
+pub(super) const LAST_LAYER: i64 = -1;
 
 /// Reads a `config.json` of the `transformers` layout.
 pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
@@ -118,11 +145,15 @@ pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
     if config.multimodal_projector_bias == Some(false) {
         return Err("a projector without bias is not supported".to_owned());
     }
-    let layer = config.vision_feature_layer;
+    let layer = config.vision_feature_layer.map_or(Ok(LAST_LAYER), FeatureLayer::single)?;
     Ok(OneVisionConfig {
-        vision: config.vision_config.into_config(layer)?,
-        text: config.text_config.into_config(config.tie_word_embeddings)?,
+        vision: match config.vision_config {
+            Some(vision) => vision.into_config(layer)?,
+            None => VisionConfig::siglip_so400m(),
+        },
+        text: config.text_config.unwrap_or_default().into_config(config.tie_word_embeddings)?,
         vq_attention: config.vq_attention,
+        visual_input: config.visual_input,
     })
 }
 
@@ -157,15 +188,22 @@ impl Vision {
 }
 
 impl Text {
-    /// The model's own word on tying outweighs the language model's.
+    /// The flags on tying are hints: where the weights are known, they decide.
     pub(super) fn into_config(self, tied: Option<bool>) -> Result<TextConfig, String> {
         if self.model_type != "qwen2" {
             return Err(format!("the language model {:?} is not supported; qwen2 is", self.model_type));
         }
-        if self.use_sliding_window {
-            return Err("use_sliding_window is on, which is not supported".to_owned());
+        // Layers below max_window_layers see everything, and lists of layer types say so directly.
+        let slides = match self.layer_types.as_slice() {
+            [] => self.use_sliding_window && self.max_window_layers < self.num_hidden_layers,
+            types => types.iter().any(|kind| kind == "sliding_attention"),
+        };
+        if slides {
+            return Err("its layers attend to a sliding window, which is not supported".to_owned());
         }
         let rope = self.rope_parameters.or(self.rope_scaling);
+        let rope =
+            rope.map(|rope| rope.full_attention.map_or(Rope { full_attention: None, ..rope }, |full| *full));
         if let Some(kind) =
             rope.as_ref().and_then(|rope| rope.rope_type.as_deref()).filter(|kind| *kind != "default")
         {
@@ -180,7 +218,7 @@ impl Text {
             key_heads: self.num_key_value_heads.unwrap_or(self.num_attention_heads),
             head_dim: self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1)),
             max_positions: self.max_position_embeddings,
-            rope_theta: self.rope_theta.or(rope.and_then(|rope| rope.rope_theta)).unwrap_or(10_000.0),
+            rope_theta: rope.and_then(|rope| rope.rope_theta).or(self.rope_theta).unwrap_or(10_000.0),
             rms_norm_epsilon: self.rms_norm_eps,
             activation: activation(&self.hidden_act)?,
             tied: tied.or(self.tie_word_embeddings).unwrap_or(false),
@@ -231,6 +269,9 @@ pub(super) fn to_json(config: &OneVisionConfig) -> serde_json::Value {
     });
     if let Some(attention) = &config.vq_attention {
         json["vq_attention"] = serde_json::json!(attention);
+    }
+    if let Some(input) = config.visual_input {
+        json["visual_input"] = serde_json::json!(input);
     }
     json
 }

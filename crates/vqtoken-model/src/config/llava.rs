@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::hugging_face::{Text, Vision};
-use super::{OneVisionConfig, VisionConfig, VqAttentionConfig};
+use super::hugging_face::{LAST_LAYER, Text, Vision};
+use super::{OneVisionConfig, VisionConfig, VisualInput, VqAttentionConfig};
 
 #[derive(Deserialize)]
 struct Config {
@@ -16,10 +16,8 @@ struct Config {
     vision_config: Option<Vision>,
     tie_word_embeddings: Option<bool>,
     vq_attention: Option<VqAttentionConfig>,
+    visual_input: Option<VisualInput>,
 }
-
-/// The `vision_feature_layer` that takes every layer of the file.
-const ALL_LAYERS: i64 = -1;
 
 fn two_layer_projector() -> String {
     "mlp2x_gelu".to_owned()
@@ -48,8 +46,8 @@ pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
         ));
     }
     let vision = match config.vision_config {
-        Some(tower) => tower.into_config(ALL_LAYERS)?,
-        None if config.mm_vision_tower.contains("siglip-so400m-patch14-384") => VisionConfig::siglip_so400m(),
+        Some(tower) => tower.into_config(LAST_LAYER)?,
+        None if is_so400m(&config.mm_vision_tower) => VisionConfig::siglip_so400m(),
         None => {
             return Err(format!(
                 "the vision tower {:?} is not known; add its shape as vision_config",
@@ -62,7 +60,13 @@ pub(super) fn parse(text: &str) -> Result<OneVisionConfig, String> {
         vision,
         text: text.into_config(config.tie_word_embeddings)?,
         vq_attention: config.vq_attention,
+        visual_input: config.visual_input,
     })
+}
+
+/// Whether a name, or a path that ends in it, is that of the published tower.
+fn is_so400m(tower: &str) -> bool {
+    tower.to_ascii_lowercase().contains("siglip-so400m-patch14-384")
 }
 
 /// The language model's keys stand at the top level here, beside a `model_type` that is not the language model's.

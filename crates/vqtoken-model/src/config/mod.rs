@@ -2,6 +2,9 @@
 
 mod hugging_face;
 mod llava;
+mod trained_input;
+
+pub use trained_input::{CodeKind, TrainedInput, VisualInput};
 
 use serde::{Deserialize, Serialize};
 use vqtoken_nn::Activation;
@@ -157,6 +160,8 @@ pub struct OneVisionConfig {
     pub text: TextConfig,
     /// What writes motion into the codes, if the configuration names it.
     pub vq_attention: Option<VqAttentionConfig>,
+    /// What the configuration says that the model was trained to read, if it does.
+    pub visual_input: Option<VisualInput>,
 }
 
 impl OneVisionConfig {
@@ -170,10 +175,18 @@ impl OneVisionConfig {
             mm_vision_tower: Option<String>,
         }
         let bad = |problem: String| ModelError::Config { file: file.to_owned(), problem };
-        let kind: Kind = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        // Python writes null where a key could be left out.
+        let mut json: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        remove_nulls(&mut json);
+        if let Some(method) = quantization_method(&json) {
+            return Err(ModelError::Quantized { file: file.to_owned(), method });
+        }
+        let text = json.to_string();
+        let kind: Kind = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         let config = match (kind.model_type.as_str(), kind.mm_vision_tower) {
-            ("llava_onevision", _) => hugging_face::parse(text),
-            (_, Some(_)) => llava::parse(text),
+            ("llava_onevision", _) => hugging_face::parse(&text),
+            (_, Some(_)) => llava::parse(&text),
             (other, None) => Err(format!(
                 "model_type is {other:?}; models of type llava_onevision, or of the original LLaVA-NeXT layout \
                  with mm_vision_tower, can be read"
@@ -251,6 +264,29 @@ impl OneVisionConfig {
             }
         }
     }
+}
+
+/// Removes keys whose value is null, at every level.
+fn remove_nulls(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::Object(object) => {
+            object.retain(|_, value| !value.is_null());
+            object.values_mut().for_each(remove_nulls);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
+}
+
+/// The method that a `quantization_config` names, at the top or in the language model.
+fn quantization_method(json: &serde_json::Value) -> Option<String> {
+    let stated = [json, &json["text_config"]].into_iter().find_map(|json| json.get("quantization_config"))?;
+    let is_on = |key: &str| stated.get(key).and_then(serde_json::Value::as_bool) == Some(true);
+    Some(match stated.get("quant_method").and_then(serde_json::Value::as_str) {
+        Some(method) => method.to_owned(),
+        None if is_on("load_in_4bit") || is_on("load_in_8bit") => "bitsandbytes".to_owned(),
+        None => "a method without a name".to_owned(),
+    })
 }
 
 /// The non-linearity of a name in a `config.json`.

@@ -11,7 +11,7 @@ use vqtoken_nn::in_thread_pool;
 use vqtoken_video::{Clip, PixelSpec, Pixels};
 
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
-use crate::config::{OneVisionConfig, VisionConfig, VqAttentionConfig};
+use crate::config::{OneVisionConfig, TrainedInput, VisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
 use crate::tensors::to_vec;
 use crate::vision::VisionModules;
@@ -26,6 +26,7 @@ pub struct VisionSide {
     config: VisionConfig,
     d: usize,
     code_order: CodeOrder,
+    trained_input: TrainedInput,
     pixel_spec: PixelSpec,
     precision: Precision,
     modules: VisionModules,
@@ -100,6 +101,7 @@ impl VisionSide {
             config: config.vision.clone(),
             d: config.text.hidden_size,
             code_order,
+            trained_input: config.trained_input(),
             precision,
             modules,
             device: Device::flex(),
@@ -114,6 +116,11 @@ impl VisionSide {
     /// The tower's shape.
     pub fn config(&self) -> &VisionConfig {
         &self.config
+    }
+
+    /// What the model's language side was trained to read in place of a video.
+    pub fn trained_input(&self) -> TrainedInput {
+        self.trained_input
     }
 
     /// Features of a token (D).

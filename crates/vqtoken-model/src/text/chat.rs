@@ -1,7 +1,7 @@
 //! Conversations as the language model reads them: ChatML, or the checkpoint's own template.
 
-use serde::Serialize;
-
+use super::jinja::JinjaTemplate;
+use super::marks::Mark;
 use crate::error::ModelError;
 
 /// Where the visual tokens stand in a prompt.
@@ -10,11 +10,11 @@ pub(crate) const PLACEHOLDER: &str = "<image>";
 /// The other placeholder that public templates write for a video.
 const VIDEO_PLACEHOLDER: &str = "<video>";
 
+/// The texts that mark where a video goes.
+pub(super) const PLACEHOLDERS: [&str; 2] = [PLACEHOLDER, VIDEO_PLACEHOLDER];
+
 /// What the assistant is told if nobody says otherwise.
 pub(crate) const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
-
-/// Steps that a template may take: far more than any conversation needs, and few enough to end soon.
-const TEMPLATE_FUEL: u64 = 10_000_000;
 
 /// A conversation that ends with a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,19 +43,35 @@ impl Chat {
         self
     }
 
-    /// Refuses what cannot be asked: nothing, or a text that holds the video's placeholder.
+    /// Refuses what cannot be asked: nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the last question is empty.
     pub fn check(&self) -> Result<(), ModelError> {
-        if self.question.trim().is_empty() {
-            return Err(ModelError::Question("the question is empty: say what you want to know"));
-        }
-        let texts = self.answered.iter().flat_map(|(question, answer)| [question, answer]);
-        let mut texts = texts.chain([&self.question]).chain(&self.system);
-        match texts.any(|text| text.contains(PLACEHOLDER) || text.contains(VIDEO_PLACEHOLDER)) {
+        match self.question.trim().is_empty() {
+            true => Err(ModelError::Question("the question is empty: say what you want to know")),
             false => Ok(()),
-            true => Err(ModelError::Question(
-                "the question holds <image> or <video>, which mark where the video goes: leave them out",
-            )),
         }
+    }
+
+    /// The same with the special texts that people typed made unrecognisable, and what was inserted to that end; see [`Mark`].
+    fn marked(&self, special: &[&str]) -> Result<(Self, Mark), ModelError> {
+        let mark = Mark::absent_from(self.texts())?;
+        let marked = |text: &String| mark.insert(text, special);
+        let answered = self.answered.iter().map(|(question, answer)| (marked(question), marked(answer)));
+        let chat = Self {
+            system: self.system.as_ref().map(marked),
+            answered: answered.collect(),
+            question: marked(&self.question),
+        };
+        Ok((chat, mark))
+    }
+
+    /// Everything that people or the model said.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let answered = self.answered.iter().flat_map(|(question, answer)| [question, answer]);
+        answered.chain([&self.question]).chain(&self.system).map(String::as_str)
     }
 }
 
@@ -87,39 +103,21 @@ pub struct Prompt {
     pub after: Option<String>,
 }
 
+/// A prompt that tells the special texts of the template from those that people typed.
+#[derive(Clone, Debug)]
+pub(crate) struct MarkedPrompt {
+    pub(crate) prompt: Prompt,
+    pub(crate) mark: Mark,
+}
+
 /// How a conversation becomes a prompt.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum ChatTemplate {
     /// `<|im_start|>role\ntext<|im_end|>\n` for every message, as Qwen2 was trained.
     ChatMl,
     /// A Jinja template that came with the checkpoint.
-    Jinja {
-        /// The file it stands in.
-        file: String,
-        /// The template.
-        source: String,
-    },
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'a str,
-    content: Content<'a>,
-}
-
-/// Public templates take the text of a message either as it is or as a list of parts.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    Text(String),
-    Parts(Vec<ContentPart<'a>>),
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum ContentPart<'a> {
-    Video,
-    Text { text: &'a str },
+    Jinja(JinjaTemplate),
 }
 
 impl ChatTemplate {
@@ -129,103 +127,81 @@ impl ChatTemplate {
     ///
     /// If the conversation cannot be asked, or the template fails or leaves out the video.
     pub fn render(&self, chat: &Chat, video: VideoInPrompt) -> Result<Prompt, ModelError> {
+        let MarkedPrompt { prompt: Prompt { before, after }, mark } = self.render_marked(chat, video, &[])?;
+        Ok(Prompt { before: mark.remove(&before), after: after.map(|after| mark.remove(&after)) })
+    }
+
+    /// The prompt of a conversation in which texts of `special`, and placeholders of a video, are marked where people typed them.
+    pub(crate) fn render_marked(
+        &self,
+        chat: &Chat,
+        video: VideoInPrompt,
+        special: &[String],
+    ) -> Result<MarkedPrompt, ModelError> {
         chat.check()?;
-        let visual = video == VideoInPrompt::Present;
+        let special: Vec<&str> = special.iter().map(String::as_str).chain(PLACEHOLDERS).collect();
+        let (chat, mark) = chat.marked(&special)?;
         let text = match self {
-            Self::ChatMl => chat_ml(chat, visual),
-            Self::Jinja { file, source } => jinja(file, source, chat, visual)?,
+            Self::ChatMl => chat_ml(&chat, video),
+            Self::Jinja(template) => template.render(&chat, video)?,
         };
-        if !visual {
-            return Ok(Prompt { before: text, after: None });
-        }
-        let cut =
-            [PLACEHOLDER, VIDEO_PLACEHOLDER].iter().find_map(|placeholder| text.split_once(placeholder));
-        match (cut, self) {
-            (Some((before, after)), _) => {
-                Ok(Prompt { before: before.to_owned(), after: Some(after.to_owned()) })
-            }
-            (None, Self::Jinja { file, .. }) => Err(ModelError::Template {
-                file: file.clone(),
-                problem: "it leaves out the video; remove it to use plain ChatML".to_owned(),
-            }),
-            (None, Self::ChatMl) => Ok(Prompt { before: text, after: Some(String::new()) }),
+        let prompt = match video {
+            VideoInPrompt::Absent => Prompt { before: text, after: None },
+            VideoInPrompt::Present => match PLACEHOLDERS.iter().find_map(|holder| text.split_once(holder)) {
+                Some((before, after)) => Prompt { before: before.to_owned(), after: Some(after.to_owned()) },
+                None => Prompt { before: text, after: Some(String::new()) },
+            },
+        };
+        Ok(MarkedPrompt { prompt, mark })
+    }
+
+    /// Refuses a template that is no Jinja template, before anything is asked.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be parsed.
+    pub fn check(&self) -> Result<(), ModelError> {
+        match self {
+            Self::ChatMl => Ok(()),
+            Self::Jinja(template) => template.check(),
         }
     }
 }
 
-/// Every message as (role, text, whether the visual tokens stand before the text).
-fn messages<'a>(
-    chat: &'a Chat,
-    system: Option<&'a str>,
-    visual: bool,
-) -> impl Iterator<Item = (&'static str, &'a str, bool)> {
-    let answered = chat.answered.iter().enumerate().flat_map(move |(turn, (question, answer))| {
-        [("user", question.as_str(), visual && turn == 0), ("assistant", answer.as_str(), false)]
-    });
-    let last = ("user", chat.question.as_str(), visual && chat.answered.is_empty());
-    system.map(|text| ("system", text, false)).into_iter().chain(answered).chain([last])
+/// A message of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) role: &'static str,
+    pub(super) text: &'a str,
+    /// Whether the visual tokens stand before the text.
+    pub(super) visual: bool,
 }
 
-fn chat_ml(chat: &Chat, visual: bool) -> String {
-    let system = chat.system.as_deref().unwrap_or(DEFAULT_SYSTEM);
+impl Chat {
+    /// All messages, the system's own if it has one.
+    pub(super) fn messages(&self, video: VideoInPrompt) -> Vec<Message<'_>> {
+        let user = |text, index| Message {
+            role: "user",
+            text,
+            visual: index == 0 && video == VideoInPrompt::Present,
+        };
+        let system = self.system.iter().map(|text| Message { role: "system", text, visual: false });
+        let answered = self.answered.iter().enumerate().flat_map(|(index, (question, answer))| {
+            [user(question, index), Message { role: "assistant", text: answer, visual: false }]
+        });
+        system.chain(answered).chain([user(&self.question, self.answered.len())]).collect()
+    }
+}
+
+fn chat_ml(chat: &Chat, video: VideoInPrompt) -> String {
+    let default = Message { role: "system", text: DEFAULT_SYSTEM, visual: false };
     let mut prompt = String::new();
-    for (role, text, visual) in messages(chat, Some(system), visual) {
+    for message in chat.system.is_none().then_some(default).into_iter().chain(chat.messages(video)) {
+        let Message { role, text, visual } = message;
         let visual = if visual { "<image>\n" } else { "" };
         prompt.push_str(&format!("<|im_start|>{role}\n{visual}{text}<|im_end|>\n"));
     }
     prompt + "<|im_start|>assistant\n"
-}
-
-fn jinja(file: &str, source: &str, chat: &Chat, visual: bool) -> Result<String, ModelError> {
-    // A template that asks for the type of a part takes lists of parts.
-    let in_parts = ["'type'", "\"type\"", ".type"].iter().any(|needle| source.contains(needle));
-    let content = |text, visual| match (in_parts, visual) {
-        (true, true) => Content::Parts(vec![ContentPart::Video, ContentPart::Text { text }]),
-        (true, false) => Content::Parts(vec![ContentPart::Text { text }]),
-        (false, true) => Content::Text(format!("{PLACEHOLDER}\n{text}")),
-        (false, false) => Content::Text(text.to_owned()),
-    };
-    let messages: Vec<_> = messages(chat, chat.system.as_deref(), visual)
-        .map(|(role, text, visual)| Message { role, content: content(text, visual) })
-        .collect();
-
-    let failed =
-        |error: minijinja::Error| ModelError::Template { file: file.to_owned(), problem: one_line(&error) };
-    let mut environment = minijinja::Environment::new();
-    environment.set_fuel(Some(TEMPLATE_FUEL));
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
-        Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
-    });
-    let source = without_generation_tags(source);
-    environment.add_template("chat", &source).map_err(failed)?;
-    environment
-        .get_template("chat")
-        .and_then(|template| template.render(minijinja::context! { messages, add_generation_prompt => true }))
-        .map_err(failed)
-}
-
-/// Leaves out `{% generation %}` and `{% endgeneration %}`, which `transformers` uses to mark what is trained on.
-fn without_generation_tags(source: &str) -> String {
-    let mut kept = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else { break };
-        let end = start + length + "%}".len();
-        let inside =
-            rest[start + 2..end - 2].trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        let keep = if matches!(inside, "generation" | "endgeneration") { start } else { end };
-        kept.push_str(&rest[..keep]);
-        rest = &rest[end..];
-    }
-    kept + rest
-}
-
-fn one_line(error: &minijinja::Error) -> String {
-    let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
-    format!("{}{line}", error.to_string().lines().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -249,14 +225,22 @@ mod tests {
 
     #[test]
     fn questions_that_cannot_be_asked() {
-        for question in ["", "  \n", "what is in <image>?", "and in <video>?"] {
+        for question in ["", "  \n"] {
             let refused = ChatTemplate::ChatMl.render(&Chat::new(question), VideoInPrompt::Present);
             assert!(matches!(refused, Err(ModelError::Question(_))), "{question:?} was taken");
         }
     }
 
+    #[test]
+    fn placeholders_in_a_question_are_text() {
+        let chat = Chat::new("What does <image> mean, and <video>?");
+        let prompt = ChatTemplate::ChatMl.render(&chat, VideoInPrompt::Present).unwrap();
+        assert!(prompt.before.ends_with("<|im_start|>user\n"));
+        assert!(prompt.after.unwrap().starts_with("\nWhat does <image> mean, and <video>?<|im_end|>"));
+    }
+
     fn template(source: &str) -> ChatTemplate {
-        ChatTemplate::Jinja { file: "chat_template.json".to_owned(), source: source.to_owned() }
+        ChatTemplate::Jinja(JinjaTemplate::new("chat_template.json", source))
     }
 
     #[test]

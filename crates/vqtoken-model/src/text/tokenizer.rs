@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{Model, OffsetType, PreTokenizer, Tokenizer as Inner};
+use vqtoken_files::quoted;
 
+use super::marks::Mark;
 use crate::error::ModelError;
 
 /// The tokenizer of a checkpoint. Clones share it.
@@ -12,32 +14,85 @@ use crate::error::ModelError;
 pub struct Tokenizer {
     file: String,
     inner: Arc<Inner>,
+    /// The texts of all special tokens, longest first.
+    special: Arc<Vec<String>>,
     vocabulary: usize,
 }
 
 impl Tokenizer {
     /// Reads the bytes of a `tokenizer.json`; `vocabulary` is the size of the language model's vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// If they are no `tokenizer.json`.
     pub fn from_bytes(file: &Path, bytes: &[u8], vocabulary: usize) -> Result<Self, ModelError> {
-        let file = file.display().to_string();
+        let file = quoted(file).to_string();
         let inner = Inner::from_bytes(bytes).map_err(|error| ModelError::Tokenizer {
             file: file.clone(),
             problem: format!("it is not a tokenizer.json ({error})"),
         })?;
-        Ok(Self { file, inner: Arc::new(inner), vocabulary })
+        let added = inner.get_added_tokens_decoder();
+        let mut special: Vec<String> =
+            added.into_values().filter(is_control).map(|token| token.content).collect();
+        special.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        Ok(Self { file, inner: Arc::new(inner), special: Arc::new(special), vocabulary })
     }
 
     /// Ids of a text, special tokens recognised, none added.
+    ///
+    /// # Errors
+    ///
+    /// If an id is outside the language model's vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let bad = |problem: String| ModelError::Tokenizer { file: self.file.clone(), problem };
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| bad(error.to_string()))?;
-        let ids = encoding.get_ids().to_vec();
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| self.failed(&error))?;
+        self.within_vocabulary(encoding.get_ids().to_vec())
+    }
+
+    /// Ids of a text whose marked special tokens are text.
+    pub(crate) fn encode_marked(&self, text: &str, mark: Mark) -> Result<Vec<u32>, ModelError> {
+        if !mark.is_in(text) {
+            return self.encode(text);
+        }
+        self.encode_unmarked(text, mark)
+            .map_err(|error| self.failed(&error))
+            .and_then(|ids| self.within_vocabulary(ids))
+    }
+
+    /// The steps of the tokenizer, and between its first and its second the mark is removed.
+    fn encode_unmarked(&self, text: &str, mark: Mark) -> tokenizers::Result<Vec<u32>> {
+        let inner = &self.inner;
+        let mut parts = inner.get_added_vocabulary().extract_and_normalize(inner.get_normalizer(), text);
+        parts.normalize(|part| {
+            part.filter(|c| !mark.is(c));
+            Ok(())
+        })?;
+        if let Some(pre_tokenizer) = inner.get_pre_tokenizer() {
+            pre_tokenizer.pre_tokenize(&mut parts)?;
+        }
+        parts.tokenize(|part| inner.get_model().tokenize(part.get()))?;
+        Ok(parts.into_encoding(None, 0, OffsetType::None)?.get_ids().to_vec())
+    }
+
+    fn within_vocabulary(&self, ids: Vec<u32>) -> Result<Vec<u32>, ModelError> {
         match ids.iter().find(|&&id| id as usize >= self.vocabulary) {
             None => Ok(ids),
-            Some(id) => Err(bad(format!(
-                "it gives token {id}, but the language model has a vocabulary of {}: is it this model's tokenizer?",
-                self.vocabulary
-            ))),
+            Some(id) => Err(ModelError::Tokenizer {
+                file: self.file.clone(),
+                problem: format!(
+                    "it gives token {id}, but the language model has a vocabulary of {}: is it this model's tokenizer?",
+                    self.vocabulary
+                ),
+            }),
         }
+    }
+
+    fn failed(&self, error: &tokenizers::Error) -> ModelError {
+        ModelError::Tokenizer { file: self.file.clone(), problem: error.to_string() }
+    }
+
+    /// The texts of all special tokens.
+    pub(crate) fn special_texts(&self) -> &[String] {
+        &self.special
     }
 
     /// The id of a special token.
@@ -51,6 +106,11 @@ impl Tokenizer {
             .decode(ids, true)
             .map_err(|error| ModelError::Tokenizer { file: self.file.clone(), problem: error.to_string() })
     }
+}
+
+/// Whether a token steers the model. Some checkpoints do not call `<|im_start|>` special.
+fn is_control(token: &tokenizers::AddedToken) -> bool {
+    token.special || token.content.starts_with("<|")
 }
 
 /// Turns a stream of ids into pieces of text, each as soon as its characters are whole.

@@ -34,6 +34,7 @@ pub(crate) fn config(vq_attention: Option<VqAttentionConfig>) -> OneVisionConfig
             end_tokens: vec![463],
         },
         vq_attention,
+        visual_input: None,
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use vqtoken::{
-    Chat, Clip, GenerationOptions, Reducer, SamplingOptions, Video, VideoLlm, VideoTokens, VisualTokens,
-    figures,
+    Chat, Clip, GenerationOptions, Reducer, SamplingOptions, TrainedInput, Video, VideoLlm, VideoTokens,
+    VisualTokens, figures,
 };
 
 use super::stages::{Stages, peak_memory};
-use super::{EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
+use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -27,12 +27,16 @@ pub(crate) struct AskArguments {
     model: ModelArguments,
 
     #[command(flatten)]
+    base: BaseArguments,
+
+    #[command(flatten)]
     encoding: EncodingArguments,
 
     /// What stands for the video: vqtoken (its codes, as --tokens says), pooled (every frame's grid at half its sides, as LLaVA-OneVision
-    /// reads it), or any other reducer with its budget, such as tome:32, dpc-knn:10% or evs:q=0.9
-    #[arg(long, value_name = "REDUCER", default_value = "vqtoken", value_parser = reducer)]
-    reducer: Arc<Subjects>,
+    /// reads it), or any other reducer with its budget, such as tome:32, dpc-knn:10% or evs:q=0.9 [default: what the model was
+    /// trained to read; vqtoken if an option of codes is given]
+    #[arg(long, value_name = "REDUCER", value_parser = reducer)]
+    reducer: Option<Arc<Subjects>>,
 
     /// Ask the language model alone, without a video
     #[arg(long, value_name = "QUESTION", num_args = 1.., value_parser = not_empty, conflicts_with_all = ["input", "reducer"])]
@@ -78,10 +82,33 @@ enum Subjects {
     Reduced(Box<dyn Reducer>),
 }
 
+/// What is said where a video is read as pooled patches though nobody asked for that.
+const POOLED_BY_DEFAULT: &str = "note: this checkpoint was trained on pooled patches, so the video is read as these. Fewer tokens: \
+     --reducer dpc-knn:10% (needs no training), or --tokens 32 with a checkpoint trained on codes (`vqtoken train`)";
+
+impl AskArguments {
+    /// What was asked to stand for the video; `None` leaves it to the model.
+    fn given(&self) -> Option<Arc<Subjects>> {
+        let codes = || self.encoding.asks_for_codes().then(|| Arc::new(Subjects::Vqtoken));
+        self.reducer.clone().or_else(codes)
+    }
+}
+
+/// What stands for the video where nobody says: what the model was trained to read.
+fn trained(model: &VideoLlm) -> anyhow::Result<Subjects> {
+    match model.trained_input() {
+        TrainedInput::Pooled => Ok(Subjects::Reduced(vqtoken::reducer(POOLED)?)),
+        _ => Ok(Subjects::Vqtoken),
+    }
+}
+
+/// The reducer that pools every frame's grid.
+const POOLED: &str = "bilinear";
+
 fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
     let name = match text {
         "vqtoken" => return Ok(Arc::new(Subjects::Vqtoken)),
-        "pooled" => "bilinear",
+        "pooled" => POOLED,
         name => name,
     };
     let reducer = vqtoken::reducer(name).map_err(|error| error.to_string())?;
@@ -102,6 +129,8 @@ struct Subject {
     visual: Option<VisualTokens>,
     /// Tokens of the grid before reduction.
     grid_tokens: usize,
+    /// What the user should know about how the video is read.
+    note: Option<&'static str>,
 }
 
 pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
@@ -116,8 +145,11 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     questions.iter().try_for_each(|question| Chat::new(*question).check())?;
     let mut stages = Stages::default();
     let input = arguments.input.as_deref().map(|input| read(arguments, input, &mut stages)).transpose()?;
-    let model = pipeline::load_model(&arguments.model, &mut stages)?;
+    let model = pipeline::load_model(&arguments.model, &arguments.base, &mut stages)?;
     let subject = subject(arguments, &model, input, &mut stages)?;
+    if let Some(note) = subject.note {
+        output::note(note);
+    }
     if arguments.model.model.is_none() {
         output::note(
             "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
@@ -149,6 +181,8 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
             "model": model.id(),
             "answers": answers,
             "grid_tokens": subject.grid_tokens,
+            "trained_input": model.trained_input().to_string(),
+            "note": subject.note,
             "visual_tokens": subject.visual.as_ref().map_or(0, VisualTokens::count),
             "seconds": stages.to_json(),
             "peak_memory_bytes": peak_memory(),
@@ -169,7 +203,7 @@ fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), 
     if !arguments.text_only.is_empty() {
         arguments.encoding.refuse_for_text()?;
     }
-    if !matches!(*arguments.reducer, Subjects::Vqtoken) {
+    if let Some(Subjects::Reduced(_)) = arguments.reducer.as_deref() {
         arguments.encoding.refuse_for_reducer()?;
     }
     if arguments.temperature == 0.0 {
@@ -187,15 +221,16 @@ fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), 
 
 /// Reads the input, which fails sooner than loading a large model would.
 fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
+    let is_reduced = matches!(arguments.reducer.as_deref(), Some(Subjects::Reduced(_)));
     if !pipeline::is_video_tokens(input) {
-        if matches!(*arguments.reducer, Subjects::Vqtoken) {
+        if !is_reduced {
             stages.time("decode", || Video::open(input))?;
             return Ok(Input::Video(input.to_owned()));
         }
         return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
     }
     arguments.encoding.refuse_for_tokens()?;
-    if !matches!(*arguments.reducer, Subjects::Vqtoken) {
+    if is_reduced {
         return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
     }
     Ok(Input::Tokens(VideoTokens::load(input)?))
@@ -207,31 +242,40 @@ fn subject(
     input: Option<Input>,
     stages: &mut Stages,
 ) -> anyhow::Result<Subject> {
-    match (input, &*arguments.reducer) {
-        (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
-        (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
-        (Some(Input::Video(video)), _) => {
-            let vision = pipeline::vision(model, stages)?;
-            let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages)?;
-            attended(model, &encoded.tokens, stages)
-        }
-        (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
-            let vision = pipeline::vision(model, stages)?;
+    let given = arguments.given();
+    let subjects = given.clone().map_or_else(|| trained(model).map(Arc::new), Ok)?;
+    let clip = match input {
+        None => return Ok(Subject { visual: None, grid_tokens: 0, note: None }),
+        Some(Input::Tokens(tokens)) => return attended(model, &tokens, stages),
+        Some(Input::Video(video)) => match &*subjects {
+            Subjects::Vqtoken => {
+                let vision = pipeline::vision(model, stages)?;
+                let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages)?;
+                return attended(model, &encoded.tokens, stages);
+            }
+            Subjects::Reduced(_) => pipeline::sample(&video, &arguments.encoding, stages)?,
+        },
+        Some(Input::Clip(clip)) => clip,
+    };
+    let vision = pipeline::vision(model, stages)?;
+    match &*subjects {
+        Subjects::Vqtoken => {
             let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
             attended(model, &encoded.tokens, stages)
         }
-        (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
-            let vision = pipeline::vision(model, stages)?;
+        Subjects::Reduced(reducer) => {
             let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
-            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
+            let note = given.is_none().then_some(POOLED_BY_DEFAULT);
+            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len(), note })
         }
     }
 }
 
 fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
     let visual = stages.time("attention", || model.language().visual_tokens(tokens))?;
-    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len() })
+    let note = (model.trained_input() == TrainedInput::Pooled).then_some(pipeline::UNTRAINED_CODES);
+    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len(), note })
 }
 
 fn generation_options(arguments: &AskArguments) -> GenerationOptions {

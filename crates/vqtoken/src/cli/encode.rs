@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken::{Quality, VideoTokens, VisionSide, figures};
+use vqtoken::{Quality, TrainedInput, VideoTokens, VisionSide, figures};
 use vqtoken_files::quoted;
 
 use super::stages::Stages;
-use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, output, pipeline};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -29,13 +29,19 @@ pub(crate) struct EncodeArguments {
     model: ModelArguments,
 
     #[command(flatten)]
+    base: BaseArguments,
+
+    #[command(flatten)]
     encoding: EncodingArguments,
 }
 
 pub(crate) fn run(arguments: &EncodeArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let jobs = jobs(arguments)?;
     let mut load = Stages::default();
-    let vision = pipeline::load_vision(&arguments.model, &mut load)?;
+    let vision = pipeline::load_vision(&arguments.model, &arguments.base, &mut load)?;
+    if vision.trained_input() == TrainedInput::Pooled {
+        output::note(pipeline::UNTRAINED_CODES);
+    }
     if !output_is_file(arguments) {
         vqtoken_files::create_folder(&arguments.output)?;
     }
@@ -124,6 +130,7 @@ fn encode(
         true => {
             let mut record = record(video, target, &tokens, bytes, &stages);
             record["repeated_frames"] = encoded.repeated_frames.into();
+            record["trained_input"] = vision.trained_input().to_string().into();
             record.to_string()
         }
         false => summary(target, &tokens, bytes, &stages),

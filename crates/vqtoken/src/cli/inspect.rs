@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken::{Video, VideoTokens, builtin, figures};
-use vqtoken_model::checkpoint::{ModelFiles, Weights};
+use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights, fit_to};
 use vqtoken_model::config::OneVisionConfig;
 
 use super::{output, pipeline};
@@ -26,6 +26,10 @@ pub(crate) fn run(arguments: &InspectArguments, global: &GlobalArguments) -> any
         None => model_rows(&builtin::files(), &builtin::weights()?)?,
         Some(path) if pipeline::is_video_tokens(path) => {
             token_rows(path, &VideoTokens::load_within(path, &global.limits())?)?
+        }
+        Some(path) if path.join("adapter_config.json").exists() => {
+            let checkpoint = Checkpoint::open(path)?;
+            model_rows(checkpoint.files(), checkpoint.weights())?
         }
         Some(path) if path.join("config.json").exists() => {
             model_rows(&ModelFiles::open(path)?, &Weights::open(path)?)?
@@ -120,8 +124,9 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
 
 fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
     let place = files.place.display().to_string();
-    let config =
+    let mut config =
         OneVisionConfig::parse(&files.place.join("config.json").display().to_string(), &files.config)?;
+    fit_to(&mut config, weights);
     let (vision, text, side) = (&config.vision, &config.text, config.vision.grid_side());
     let parameters: usize = weights
         .names()
@@ -130,7 +135,6 @@ fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
         .sum();
     let attention = match &config.vq_attention {
         Some(kind) => serde_json::to_value(kind)?,
-        None if weights.shape("vq_attention.to_q_proj.weight").is_some() => json!({ "kind": "released" }),
         None => Value::Null,
     };
     let mut types: Vec<String> =
@@ -159,13 +163,10 @@ fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
         ),
         row(
             "vq_attention",
-            attention
-                .get("kind")
-                .and_then(Value::as_str)
-                .unwrap_or("none: the bare codes are read")
-                .to_owned(),
+            attention.get("kind").and_then(Value::as_str).unwrap_or("none").to_owned(),
             attention.clone(),
         ),
+        row("trained_input", config.trained_input().to_string(), config.trained_input().to_string()),
         row("parameters", figures::grouped(parameters), parameters),
         row("tensors", weights.len().to_string(), weights.len()),
         row("types", types.join(", "), types.clone()),

@@ -97,7 +97,8 @@ impl std::error::Error for UsageError {}
 /// Which model.
 #[derive(Args, Debug)]
 pub(crate) struct ModelArguments {
-    /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
+    /// Model directory, or id on the Hugging Face hub such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf, which is fetched once
+    /// [default: the built-in model]
     #[arg(long, value_name = "DIR|HUB_ID")]
     pub(crate) model: Option<PathBuf>,
 
@@ -105,6 +106,14 @@ pub(crate) struct ModelArguments {
     /// checkpoint is bf16 already, else f32)
     #[arg(long, value_name = "PRECISION", default_value_t)]
     pub(crate) precision: Precision,
+}
+
+/// What a LoRA adapter is read onto.
+#[derive(Args, Debug)]
+pub(crate) struct BaseArguments {
+    /// Base model, where --model is a LoRA adapter [default: the one that the adapter names]
+    #[arg(long, value_name = "DIR|HUB_ID", requires = "model")]
+    pub(crate) base: Option<PathBuf>,
 }
 
 /// How a video becomes video tokens.
@@ -162,6 +171,11 @@ impl EncodingArguments {
             .with_windows(self.windows())
             .with_near_repeats(self.near_repeats.unwrap_or(0.0))
             .with_seed(self.quantizer_seed.unwrap_or(0))
+    }
+
+    /// Whether an option is given that only codes have.
+    pub(crate) fn asks_for_codes(&self) -> bool {
+        self.of_codes().iter().any(|(_, given)| *given)
     }
 
     /// Refuses options that would have no effect on tokens made earlier.

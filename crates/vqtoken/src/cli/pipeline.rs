@@ -6,18 +6,35 @@ use std::time::Duration;
 use vqtoken::{
     Clip, Encoded, EncoderOptions, Quantization, TokenGrid, Video, VideoLlm, VisionSide, builtin, quantize,
 };
+use vqtoken_model::ModelError;
+use vqtoken_model::checkpoint::Checkpoint;
 
 use super::output;
 use super::stages::Stages;
-use super::{EncodingArguments, ModelArguments};
+use super::{BaseArguments, EncodingArguments, ModelArguments};
+
+/// What is said where a checkpoint reads codes that it was not trained on.
+pub(crate) const UNTRAINED_CODES: &str = "warning: this checkpoint was trained on pooled patches and has never seen codes, so its answers \
+     about codes are worse: ask about the video with --reducer pooled, or train a checkpoint on codes with `vqtoken train`";
+
+/// The checkpoint that was asked for, or the built-in one.
+fn checkpoint(arguments: &ModelArguments, base: &BaseArguments) -> Result<Checkpoint, ModelError> {
+    match (&arguments.model, &base.base) {
+        (Some(adapter), Some(base)) => Checkpoint::open_on_base(adapter, base),
+        (Some(model), None) => Checkpoint::open(model),
+        (None, _) => builtin::checkpoint(),
+    }
+}
 
 /// The model that was asked for, or the built-in one. Its vision side is loaded by [`vision`].
-pub(crate) fn load_model(arguments: &ModelArguments, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
+pub(crate) fn load_model(
+    arguments: &ModelArguments,
+    base: &BaseArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<VideoLlm> {
     let spinner = output::spinner("model");
-    let model = stages.time("load", || match &arguments.model {
-        Some(path) => VideoLlm::load_as(path, arguments.precision),
-        None => builtin::load(arguments.precision),
-    })?;
+    let model = stages
+        .time("load", || VideoLlm::from_checkpoint(checkpoint(arguments, base)?, arguments.precision))?;
     spinner.finish_and_clear();
     Ok(model)
 }
@@ -31,12 +48,14 @@ pub(crate) fn vision<'a>(model: &'a VideoLlm, stages: &mut Stages) -> anyhow::Re
 }
 
 /// The vision side alone of the model that was asked for, or of the built-in one.
-pub(crate) fn load_vision(arguments: &ModelArguments, stages: &mut Stages) -> anyhow::Result<VisionSide> {
+pub(crate) fn load_vision(
+    arguments: &ModelArguments,
+    base: &BaseArguments,
+    stages: &mut Stages,
+) -> anyhow::Result<VisionSide> {
     let spinner = output::spinner("model");
-    let vision = stages.time("load", || match &arguments.model {
-        Some(path) => VisionSide::load_as(path, arguments.precision),
-        None => VisionSide::from_checkpoint(&builtin::checkpoint()?, arguments.precision),
-    })?;
+    let vision = stages
+        .time("load", || VisionSide::from_checkpoint(&checkpoint(arguments, base)?, arguments.precision))?;
     spinner.finish_and_clear();
     Ok(vision)
 }

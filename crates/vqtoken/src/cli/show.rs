@@ -7,7 +7,7 @@ use vqtoken::picture::{self, PictureOptions};
 use vqtoken::{Budget, Frame, Sampling, Video, VideoTokens};
 
 use super::stages::Stages;
-use super::{EncodingArguments, ModelArguments, UsageError, output, pipeline};
+use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, output, pipeline};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -34,6 +34,9 @@ pub(crate) struct ShowArguments {
 
     #[command(flatten)]
     model: ModelArguments,
+
+    #[command(flatten)]
+    base: BaseArguments,
 
     #[command(flatten)]
     encoding: EncodingArguments,
@@ -102,7 +105,7 @@ fn show_curve(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Re
     };
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
-    let vision = pipeline::load_vision(&arguments.model, &mut stages)?;
+    let vision = pipeline::load_vision(&arguments.model, &arguments.base, &mut stages)?;
     let grid = pipeline::embed(&vision, &clip, &arguments.encoding, &mut stages)?;
     let stats = pipeline::quantization(&vision, &grid, &arguments.encoding, &mut stages)?.stats;
     let name = arguments.input.file_name().unwrap_or(arguments.input.as_os_str()).to_string_lossy();
@@ -148,7 +151,7 @@ fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<
     }
     let mut stages = Stages::default();
     let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
-    let vision = pipeline::load_vision(&arguments.model, &mut stages)?;
+    let vision = pipeline::load_vision(&arguments.model, &arguments.base, &mut stages)?;
     let tokens = pipeline::encode_clip(&vision, &clip, &arguments.encoding, &mut stages)?.tokens;
     Ok((tokens, Some(clip.frames)))
 }

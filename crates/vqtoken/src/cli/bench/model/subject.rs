@@ -60,7 +60,12 @@ impl Shape {
             Self::OneVision0_5b => TextConfig::qwen2_0_5b(),
             Self::OneVision7b => TextConfig::qwen2_7b(),
         };
-        OneVisionConfig { vision: VisionConfig::siglip_so400m(), text, vq_attention: None }
+        OneVisionConfig {
+            vision: VisionConfig::siglip_so400m(),
+            text,
+            vq_attention: None,
+            visual_input: None,
+        }
     }
 }
 
