@@ -82,10 +82,6 @@ enum Subjects {
     Reduced(Box<dyn Reducer>),
 }
 
-/// What is said where a video is read as pooled patches though nobody asked for that.
-const POOLED_BY_DEFAULT: &str = "note: this checkpoint was trained on pooled patches, so the video is read as these. Fewer tokens: \
-     --reducer dpc-knn:10% (needs no training), or --tokens 32 with a checkpoint trained on codes (`vqtoken train`)";
-
 impl AskArguments {
     /// What was asked to stand for the video; `None` leaves it to the model.
     fn given(&self) -> Option<Arc<Subjects>> {
@@ -266,7 +262,7 @@ fn subject(
         Subjects::Reduced(reducer) => {
             let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
-            let note = given.is_none().then_some(POOLED_BY_DEFAULT);
+            let note = given.is_none().then_some(pipeline::POOLED_BY_DEFAULT);
             Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len(), note })
         }
     }

@@ -13,6 +13,10 @@ use super::output;
 use super::stages::Stages;
 use super::{BaseArguments, EncodingArguments, ModelArguments};
 
+/// What is said where a video is read as pooled patches though nobody asked for that.
+pub(crate) const POOLED_BY_DEFAULT: &str = "note: this checkpoint was trained on pooled patches, so the video is read as these. Fewer tokens: \
+     --reducer dpc-knn:10% (needs no training), or --tokens 32 with a checkpoint trained on codes (`vqtoken train`)";
+
 /// What is said where a checkpoint reads codes that it was not trained on.
 pub(crate) const UNTRAINED_CODES: &str = "warning: this checkpoint was trained on pooled patches and has never seen codes, so its answers \
      about codes are worse: ask about the video with --reducer pooled, or train a checkpoint on codes with `vqtoken train`";

@@ -44,6 +44,13 @@ pub(super) enum Source {
     Reduced(Reduced),
 }
 
+impl Reading {
+    /// Whether the model sees codes.
+    pub(super) fn shows_codes(&self) -> bool {
+        self.condition != Condition::Blind && self.source.has_codes()
+    }
+}
+
 impl Source {
     /// Whether these are codes, whose number `--tokens` says.
     pub(super) fn has_codes(&self) -> bool {

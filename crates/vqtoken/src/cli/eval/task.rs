@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::Budget;
+use vqtoken::{Budget, TrainedInput};
 use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
-use super::super::{ModelArguments, UsageError, check_folder_of, output, refuse_without_effect};
+use super::super::{ModelArguments, UsageError, check_folder_of, output, pipeline, refuse_without_effect};
 use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
@@ -37,8 +37,8 @@ pub(super) struct TaskArguments {
     #[arg(long, value_name = "BUDGET")]
     tokens: Option<Budget>,
 
-    /// What stands for the video; several are evaluated in one pass. vqtoken (the default), codebook (bare codes), pooled
-    /// (unreduced, as LLaVA-OneVision reads it), any other reducer with its budget, such as tome:32 or evs:q=0.9, and
+    /// What stands for the video; several are evaluated in one pass. vqtoken, codebook (bare codes), pooled
+    /// (unreduced, as LLaVA-OneVision reads it) [default: vqtoken, or pooled for a model that was trained on it], any other reducer with its budget, such as tome:32 or evs:q=0.9, and
     /// pooled+REDUCER. Reduced tokens keep their own positions, or have 0, 1, 2, .. with @renumbered, as in tome:32@renumbered
     #[arg(long, value_name = "NAME[:AMOUNT]")]
     reducer: Vec<String>,
@@ -82,7 +82,13 @@ impl TaskArguments {
         refuse_without_effect(&given, "is about videos, and --blind shows none: leave one of them out")
     }
 
-    fn readings(&self) -> Result<Vec<Reading>, UsageError> {
+    /// Whether the model decides what stands for the video.
+    fn leaves_source_to_model(&self) -> bool {
+        self.reducer.is_empty() && self.tokens.is_none() && !self.blind
+    }
+
+    /// The readings that were asked for, or the model's own.
+    fn readings(&self, own: TrainedInput) -> Result<Vec<Reading>, UsageError> {
         self.refuse_without_effect()?;
         let condition = match (self.blind, self.single_frame, self.shuffle) {
             (true, _, _) => Condition::Blind,
@@ -90,7 +96,8 @@ impl TaskArguments {
             (_, _, true) => Condition::Shuffled,
             _ => Condition::Whole,
         };
-        let default = ["vqtoken".to_owned()];
+        let pooled = self.leaves_source_to_model() && own == TrainedInput::Pooled;
+        let default = [if pooled { "pooled" } else { "vqtoken" }.to_owned()];
         let names = if self.reducer.is_empty() { &default[..] } else { &self.reducer };
         let mut readings: Vec<Reading> = Vec::new();
         for name in names {
@@ -115,7 +122,8 @@ impl TaskArguments {
 }
 
 pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
-    let readings = arguments.readings()?;
+    // What is wrong with the options is said before a large model is loaded.
+    arguments.readings(TrainedInput::Pooled)?;
     let files = [&arguments.samples, &arguments.judge.judge_requests];
     files.into_iter().flatten().try_for_each(|file| check_folder_of(file))?;
     let task = arguments.task.ok_or_else(|| UsageError("there is no task: name a benchmark".to_owned()))?;
@@ -125,6 +133,13 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
         benchmark.report_missing_videos()?;
     }
     let models = [LoadedModel::load(arguments.model.model.as_deref(), arguments.model.precision)?];
+    let own = models[0].video_llm.trained_input();
+    let readings = arguments.readings(own)?;
+    if own == TrainedInput::Pooled && arguments.leaves_source_to_model() {
+        output::note(pipeline::POOLED_BY_DEFAULT);
+    } else if own == TrainedInput::Pooled && readings.iter().any(Reading::shows_codes) {
+        output::note(pipeline::UNTRAINED_CODES);
+    }
 
     // Without a file that the user names, answers are kept until the end and no longer.
     let scratch = tempfile::tempdir()?;
