@@ -110,6 +110,20 @@ pub enum ModelError {
         /// Rows of the embedding table.
         vocabulary: usize,
     },
+    /// The only token that ends an answer is outside the vocabulary.
+    #[error(
+        "{}: eos_token_id {id} of generation_config.json or config.json is outside the vocabulary of {vocabulary}: \
+         are these the files of this checkpoint?",
+        quoted(checkpoint)
+    )]
+    EndToken {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The id.
+        id: u32,
+        /// Rows of the embedding table.
+        vocabulary: usize,
+    },
     /// A model directory cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -128,6 +128,9 @@ fn other_formats_are_named() {
             "{message}"
         );
     }
+    let file = folder.path().join("lonely.gguf");
+    fs::write(&file, "x").unwrap();
+    assert!(refusal(&file).contains("GGUF"));
     // One safetensors file of another name can only be the weights.
     let directory = small::write(folder.path(), "renamed", &small::config(None));
     fs::rename(directory.join("model.safetensors"), directory.join("weights.safetensors")).unwrap();

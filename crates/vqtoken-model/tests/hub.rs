@@ -109,7 +109,7 @@ fn models_are_fetched_by_id() {
     let blobs = cache.join("models--someone--small/blobs");
     std::fs::create_dir_all(&blobs).unwrap();
     let half = weights.len() / 2;
-    std::fs::write(blobs.join(format!("{}.sync.part", weights.len())), &weights[..half]).unwrap();
+    std::fs::write(blobs.join(format!("{}.part", weights.len())), &weights[..half]).unwrap();
 
     let run = |offline: bool, endpoint: &str| {
         let mut child = Command::new(std::env::current_exe().unwrap());

@@ -312,13 +312,18 @@ fn end_tokens(
 ) -> Result<Vec<u32>, ModelError> {
     let stated = files.end_tokens(&config.text.end_tokens)?;
     let vocabulary = config.text.vocabulary;
-    match stated.iter().find(|&&id| id as usize >= vocabulary) {
-        Some(&id) => Err(ModelError::TokenId { id, vocabulary }),
-        None if stated.is_empty() => {
+    let (within, beyond): (Vec<u32>, Vec<u32>) =
+        stated.into_iter().partition(|&id| (id as usize) < vocabulary);
+    match beyond.first() {
+        // One that can never come does no harm beside one that can.
+        Some(&id) if within.is_empty() => {
+            Err(ModelError::EndToken { checkpoint: files.place.clone(), id, vocabulary })
+        }
+        None if within.is_empty() => {
             let named = files.end_of_message.as_deref().into_iter().chain([MESSAGE_END]);
             Ok(named.filter_map(|token| tokenizer.id(token)).take(1).collect())
         }
-        None => Ok(stated),
+        _ => Ok(within),
     }
 }
 

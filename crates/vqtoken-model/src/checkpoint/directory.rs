@@ -11,6 +11,7 @@ use super::adapter::{Adapter, is_adapter};
 use super::template_files::chat_template;
 use super::text_files;
 use super::tokenizer_files::{named_special_tokens, tokenizer_json};
+use super::weight_files::other_format;
 use crate::config::TokenIds;
 use crate::error::ModelError;
 use crate::text::ChatTemplate;
@@ -52,6 +53,9 @@ impl ModelFiles {
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
         if !directory.exists() {
             return Err(ModelError::NotFound { path: directory.to_owned() });
+        }
+        if let Some(format) = directory.to_str().and_then(other_format).filter(|_| directory.is_file()) {
+            return Err(ModelError::WeightFormat { path: directory.to_owned(), format });
         }
         if !directory.is_dir() {
             return Err(ModelError::Config {

@@ -57,11 +57,7 @@ pub(super) fn weight_files(directory: &Path) -> Result<Vec<PathBuf>, ModelError>
 }
 
 fn no_weights(directory: &Path, names: &[String]) -> ModelError {
-    let other = OTHER_FORMATS.iter().find_map(|(ending, format)| {
-        let file = names.iter().find(|name| name.to_ascii_lowercase().ends_with(ending))?;
-        Some((file, *format))
-    });
-    match other {
+    match names.iter().find_map(|name| Some((name, other_format(name)?))) {
         Some((file, format)) => ModelError::WeightFormat { path: directory.join(file), format },
         None => ModelError::Config {
             file: quoted(directory).to_string(),
@@ -70,6 +66,12 @@ fn no_weights(directory: &Path, names: &[String]) -> ModelError {
             ),
         },
     }
+}
+
+/// The format of a weight file that is no safetensors file, by its name.
+pub(super) fn other_format(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    OTHER_FORMATS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| *format)
 }
 
 /// Names of the files in a directory, sorted; names that are no text are left out.
