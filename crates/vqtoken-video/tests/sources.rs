@@ -37,9 +37,9 @@ fn a_folder_of_images_is_a_video() {
     );
     assert_eq!(clip.frames, [scene(20, 10, 0), scene(20, 10, 5), scene(20, 10, 11)]);
 
-    let quick = Video::open_with(folder.path(), &OpenOptions { images_per_second: 4.0 }).unwrap();
+    let quick = Video::open_with(folder.path(), &OpenOptions::default().with_images_per_second(4.0)).unwrap();
     assert_eq!(quick.sample(Sampling::Fps(1.0)).unwrap().indices, [0, 4, 8]);
-    let bad = Video::open_with(folder.path(), &OpenOptions { images_per_second: 0.0 });
+    let bad = Video::open_with(folder.path(), &OpenOptions::default().with_images_per_second(0.0));
     assert!(matches!(bad, Err(VideoError::BadSampling(_))));
 }
 
