@@ -66,6 +66,17 @@ impl VideoInfo {
     }
 }
 
+/// Whether other programs may be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Programs {
+    /// `ffmpeg`, for what is not decoded here.
+    #[default]
+    Ffmpeg,
+    /// None.
+    None,
+}
+
 /// How to open a video: what a file may ask for, and what it does not say itself.
 ///
 /// ```
@@ -86,6 +97,8 @@ pub struct OpenOptions {
     pub images_per_second: f64,
     /// How large a thing the file may ask for.
     pub limits: Limits,
+    /// Which programs may be run.
+    pub programs: Programs,
     /// How long `ffmpeg` may take without any sign of progress before it is stopped. Default 60 seconds.
     pub patience: Duration,
 }
@@ -105,6 +118,13 @@ impl OpenOptions {
         self
     }
 
+    /// The same with other programs that may be run.
+    #[must_use]
+    pub fn with_programs(mut self, programs: Programs) -> Self {
+        self.programs = programs;
+        self
+    }
+
     /// The same with another time that `ffmpeg` may take without progress.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
@@ -115,6 +135,11 @@ impl OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { images_per_second: 1.0, limits: Limits::default(), patience: Duration::from_secs(60) }
+        Self {
+            images_per_second: 1.0,
+            limits: Limits::default(),
+            programs: Programs::default(),
+            patience: Duration::from_secs(60),
+        }
     }
 }

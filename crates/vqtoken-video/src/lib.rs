@@ -42,7 +42,7 @@ pub use error::VideoError;
 #[doc(hidden)]
 pub use ffmpeg::parse_output as fuzz_ffmpeg_output;
 pub use frame::Frame;
-pub use info::{Decoder, OpenOptions, VideoInfo};
+pub use info::{Decoder, OpenOptions, Programs, VideoInfo};
 pub use pixels::{PixelSpec, Pixels};
 pub use resize::resize_bicubic;
 pub use sampling::Sampling;

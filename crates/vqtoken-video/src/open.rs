@@ -94,8 +94,11 @@ pub(crate) fn ffmpeg_after(
             info.warnings.push(Warning::ReadThroughFfmpeg { reason: error.without(&path) });
             Ok(((info, source), error))
         }
-        // There is no ffmpeg.
+        // There is no ffmpeg, or it says the same.
         Err(VideoError::UnsupportedCodec { .. }) => Err(error),
+        Err(VideoError::NoVideoTrack { .. }) if matches!(error, VideoError::NoVideoTrack { .. }) => {
+            Err(error)
+        }
         Err(ffmpeg) => Err(VideoError::Both { path, native: Box::new(error), ffmpeg: Box::new(ffmpeg) }),
     }
 }
@@ -112,7 +115,7 @@ fn open_heif(info: VideoInfo, name: &'static str, options: &OpenOptions) -> Resu
     let info = VideoInfo { container: name.into(), codec, ..info };
     let (mut info, source) = match ffmpeg::open(info, None, options) {
         Ok(opened) => opened,
-        Err(VideoError::NotAVideo { reason, .. }) => return Err(refused(&format!("ffmpeg says: {reason}"))),
+        Err(VideoError::NotAVideo { reason, .. }) => return Err(refused(&reason)),
         Err(VideoError::NoVideoTrack { .. }) => return Err(refused("ffmpeg finds none in it")),
         Err(error) => return Err(error),
     };

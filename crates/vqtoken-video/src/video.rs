@@ -66,7 +66,7 @@ impl Video {
                 let sampled = self.sample_from(source.as_ref(), sampling, info);
                 sampled.map_err(|ffmpeg| self.both(error, ffmpeg))
             }
-            result => result,
+            result => result.map_err(|error| self.with_earlier(error)),
         }
     }
 
@@ -107,7 +107,7 @@ impl Video {
                 let sampled = self.each_from(source.as_ref(), sampling, info, take);
                 sampled.map_err(|ffmpeg| self.both(error, ffmpeg))
             }
-            result => result,
+            result => result.map_err(|error| self.with_earlier(error)),
         }
     }
 
@@ -151,6 +151,20 @@ impl Video {
         };
         let known = VideoInfo { codec, ..self.info.clone() };
         ffmpeg_after(failure, known, self.source.expected_timestamps(), &self.options)
+    }
+
+    /// Adds why the file was not read without `ffmpeg`, where that was found at opening.
+    fn with_earlier(&self, error: VideoError) -> VideoError {
+        let earlier = self.info.warnings.iter().find_map(|warning| match warning {
+            Warning::ReadThroughFfmpeg { reason } => {
+                Some(reason.strip_prefix("not a video: ").unwrap_or(reason).to_owned())
+            }
+            _ => None,
+        });
+        match earlier {
+            Some(reason) => self.both(VideoError::NotAVideo { path: self.info.path.clone(), reason }, error),
+            None => error,
+        }
     }
 
     fn both(&self, native: VideoError, ffmpeg: VideoError) -> VideoError {

@@ -8,7 +8,7 @@ use std::path::Path;
 use common::scene;
 use image::codecs::gif::GifEncoder;
 use image::{Delay, DynamicImage, RgbImage};
-use vqtoken_video::{Decoder, Frame, OpenOptions, Sampling, Video, VideoError};
+use vqtoken_video::{Decoder, Frame, OpenOptions, Programs, Sampling, Video, VideoError};
 
 fn image_of(frame: &Frame) -> DynamicImage {
     let (width, height) = (frame.width() as u32, frame.height() as u32);
@@ -117,7 +117,9 @@ fn what_is_no_video_is_named() {
     let path = folder.path().join("file.mp4");
     let error = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        let error = Video::open(&path).and_then(|video| video.sample(Sampling::All)).unwrap_err();
+        let alone = OpenOptions::default().with_programs(Programs::None);
+        let error =
+            Video::open_with(&path, &alone).and_then(|video| video.sample(Sampling::All)).unwrap_err();
         assert!(error.to_string().contains("file.mp4") && !error.to_string().contains('\n'), "{error}");
         error
     };

@@ -11,11 +11,18 @@ pub(super) fn complaint(line: &str) -> Option<String> {
     (!text.is_empty() && !text.starts_with("At least one output file")).then_some(text)
 }
 
+/// Width and height of a picture that was refused because of `-max_pixels`.
+pub(super) fn oversized(complaint: &str) -> Option<(usize, usize)> {
+    let (before, _) = complaint.split_once(" exceeds specified max pixel count")?;
+    let (width, height) = before.rsplit(' ').next()?.split_once('x')?;
+    Some((width.parse().ok()?, height.parse().ok()?))
+}
+
 /// Adds what a line of the log says of the file. Only lines as FFmpeg writes them itself count, not those of titles and other texts,
 /// which stand further to the right.
 pub(super) fn read_description(description: &mut Description, line: &str) {
     if let Some(text) = complaint(line) {
-        description.complaint = Some(text);
+        description.complain(text);
         return;
     }
     let Some(line) = line.strip_prefix("[info] ") else { return };
@@ -71,6 +78,14 @@ fn video_stream(index: usize, text: &str) -> Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_size_is_read() {
+        let text =
+            "Picture size 70000x60000 exceeds specified max pixel count 134217728, see the documentation";
+        assert_eq!(oversized(text), Some((70_000, 60_000)));
+        assert_eq!(oversized("Invalid data found"), None);
+    }
 
     #[test]
     fn a_log_is_understood() {

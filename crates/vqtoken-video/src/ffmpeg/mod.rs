@@ -20,7 +20,7 @@ use self::pass::FfmpegSource;
 use self::probe::{Description, FlatReader, Stream};
 use self::process::Halt;
 use crate::error::VideoError;
-use crate::info::{Decoder, OpenOptions, VideoInfo};
+use crate::info::{Decoder, OpenOptions, Programs, VideoInfo};
 use crate::source::Opened;
 use crate::warning::Warning;
 
@@ -30,6 +30,9 @@ pub(crate) fn open(
     expected: Option<Vec<f64>>,
     options: &OpenOptions,
 ) -> Result<Opened, VideoError> {
+    if options.programs == Programs::None {
+        return Err(missing(info));
+    }
     match probe::describe(&info.path, &options.limits, options.patience) {
         Ok(None) => Err(missing(info)),
         Ok(Some(description)) => opened(info, description, expected, options),
@@ -72,11 +75,14 @@ fn opened(
     expected: Option<Vec<f64>>,
     options: &OpenOptions,
 ) -> Result<Opened, VideoError> {
+    if let Some((width, height)) = description.oversized {
+        check(&info, width, height, &options.limits)?;
+    }
     let Some(stream) = choose(&description.streams) else {
         return Err(no_stream(info, description));
     };
     info.decoder = Decoder::Ffmpeg;
-    check(&info, stream, &options.limits)?;
+    check(&info, stream.width, stream.height, &options.limits)?;
     warn(&mut info, &description.streams, stream);
     complete(&mut info, stream, description.container.as_deref());
     info.duration = info.duration.or(description.duration);
@@ -98,18 +104,18 @@ fn no_stream(info: VideoInfo, description: Description) -> VideoError {
             VideoError::RefersToOthers { path, what: "in a format that may name other files".into() }
         }
         (None, said) => {
-            let said = said.unwrap_or_else(|| "ffmpeg cannot read it".into());
-            let reason = if info.container.is_empty() { said } else { format!("{}: {said}", info.container) };
+            let said = said.unwrap_or_else(|| "it gives no reason".into());
+            let said = said.strip_prefix(&format!("file:{}: ", path.display())).unwrap_or(&said);
+            let reason = format!("ffmpeg cannot open it: {said}");
             VideoError::NotAVideo { path, reason }
         }
         (Some(container), _) => VideoError::NoVideoTrack { path, container },
     }
 }
 
-/// Limits, and what of a file would silently be left out.
-fn check(info: &VideoInfo, stream: &Stream, limits: &Limits) -> Result<(), VideoError> {
+fn check(info: &VideoInfo, width: usize, height: usize, limits: &Limits) -> Result<(), VideoError> {
     limits
-        .check_product(Limit::FramePixels, &[stream.width, stream.height])
+        .check_product(Limit::FramePixels, &[width, height])
         .map_err(|source| VideoError::Limit { path: info.path.clone(), source })
 }
 

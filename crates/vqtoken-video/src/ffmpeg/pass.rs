@@ -10,7 +10,7 @@ use std::time::Duration;
 use vqtoken_files::{Limit, LimitError, Limits};
 
 use super::command::{self, Dialect, Pictures};
-use super::log::complaint;
+use super::log::{complaint, oversized};
 use super::ppm::{PpmError, read_ppm};
 use super::process::{Running, each_line};
 use super::times::{FrameLine, Times, frame_line};
@@ -56,7 +56,6 @@ struct Run {
     complaints: usize,
     /// The first complaint, and how many frames had come before it.
     first_complaint: Option<(usize, String)>,
-    last_complaint: String,
     succeeded: bool,
     /// Width and height of the pictures.
     size: Option<(usize, usize)>,
@@ -94,7 +93,7 @@ impl FfmpegSource {
         let run = self.run(pictures, hand_out)?;
         let learnt = self.learnt();
         let refused = !run.succeeded && run.times.seconds.is_empty();
-        if refused && run.last_or_first().contains("fps_mode") && learnt.dialect == Dialect::Current {
+        if refused && run.cause().contains("fps_mode") && learnt.dialect == Dialect::Current {
             self.learn(Learnt { dialect: Dialect::Old, ..learnt });
             return self.run(pictures, hand_out);
         }
@@ -165,6 +164,10 @@ impl FfmpegSource {
                 Ok(())
             }
             Event::Complaint(text) => {
+                if let Some((width, height)) = oversized(&text) {
+                    let checked = self.limits.check_product(Limit::FramePixels, &[width, height]);
+                    checked.map_err(|source| self.limit(source))?;
+                }
                 run.complain(text);
                 Ok(())
             }
@@ -208,7 +211,7 @@ impl Source for FfmpegSource {
         let mut hand_out = HandOut::new(wanted, &pictures, keep);
         let mut run = self.run_any(&pictures, &mut hand_out)?;
         if run.times.seconds.is_empty() && !run.succeeded {
-            return Err(self.failed(&run.last_complaint));
+            return Err(self.failed(run.cause()));
         }
         if run.times.changed_at.is_some() {
             self.learn(Learnt { changes: true, ..self.learnt() });
@@ -226,14 +229,13 @@ impl Source for FfmpegSource {
 impl Run {
     fn complain(&mut self, text: String) {
         self.complaints += 1;
-        self.last_complaint.clone_from(&text);
         let frame = self.times.seconds.len();
         self.first_complaint.get_or_insert((frame, text));
     }
 
-    /// The first complaint names the cause, where an option is unknown.
-    fn last_or_first(&self) -> &str {
-        self.first_complaint.as_ref().map_or(&self.last_complaint, |(_, text)| text)
+    /// The first complaint: the others are about what follows from it.
+    fn cause(&self) -> &str {
+        self.first_complaint.as_ref().map_or("it gave no reason", |(_, text)| text)
     }
 
     fn into_pass(self) -> Pass {

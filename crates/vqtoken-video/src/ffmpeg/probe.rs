@@ -53,6 +53,15 @@ pub(super) struct Description {
     pub(super) streams: Vec<Stream>,
     /// The last complaint.
     pub(super) complaint: Option<String>,
+    /// Width and height of a picture that is larger than the limit.
+    pub(super) oversized: Option<(usize, usize)>,
+}
+
+impl Description {
+    pub(super) fn complain(&mut self, text: String) {
+        self.oversized = self.oversized.or(log::oversized(&text));
+        self.complaint = Some(text);
+    }
 }
 
 /// A line of output or of the log.
@@ -73,7 +82,7 @@ pub(super) fn describe(
             Line::Output(line) => reader.add(&line),
             Line::Log(line) => {
                 if let Some(text) = log::complaint(&line) {
-                    reader.description.complaint = Some(text);
+                    reader.description.complain(text);
                 }
             }
         });

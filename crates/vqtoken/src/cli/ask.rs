@@ -91,9 +91,9 @@ fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
 /// What was given in place of VIDEO|FILE.vqt.
 enum Input {
     /// A video to be encoded while it is decoded.
-    Video(PathBuf),
+    Video(Box<Video>),
     /// One whose frames a reducer needs all together.
-    Clip(Clip),
+    Clip(Box<Clip>),
     Tokens(VideoTokens),
 }
 
@@ -102,6 +102,8 @@ struct Subject {
     visual: Option<VisualTokens>,
     /// Tokens of the grid before reduction.
     grid_tokens: usize,
+    /// What the user has to be told of the video.
+    warnings: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow::Result<()> {
@@ -115,9 +117,10 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     options.check()?;
     questions.iter().try_for_each(|question| Chat::new(*question).check())?;
     let mut stages = Stages::default();
-    let input = arguments.input.as_deref().map(|input| read(arguments, input, &mut stages)).transpose()?;
+    let input =
+        arguments.input.as_deref().map(|input| read(arguments, input, &mut stages, global)).transpose()?;
     let model = pipeline::load_model(&arguments.model, &mut stages)?;
-    let subject = subject(arguments, &model, input, &mut stages)?;
+    let subject = subject(arguments, &model, input, &mut stages, global)?;
     if arguments.model.model.is_none() {
         output::note(
             "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
@@ -148,6 +151,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
         output::line(serde_json::json!({
             "model": model.id(),
             "answers": answers,
+            "warnings": subject.warnings,
             "grid_tokens": subject.grid_tokens,
             "visual_tokens": subject.visual.as_ref().map_or(0, VisualTokens::count),
             "seconds": stages.to_json(),
@@ -186,19 +190,24 @@ fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), 
 }
 
 /// Reads the input, which fails sooner than loading a large model would.
-fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
+fn read(
+    arguments: &AskArguments,
+    input: &Path,
+    stages: &mut Stages,
+    global: &GlobalArguments,
+) -> anyhow::Result<Input> {
     if !pipeline::is_video_tokens(input) {
         if matches!(*arguments.reducer, Subjects::Vqtoken) {
-            stages.time("decode", || Video::open(input))?;
-            return Ok(Input::Video(input.to_owned()));
+            let video = stages.time("decode", || Video::open_with(input, &global.open_options()))?;
+            return Ok(Input::Video(Box::new(video)));
         }
-        return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
+        return Ok(Input::Clip(Box::new(pipeline::sample(input, &arguments.encoding, stages, global)?)));
     }
     arguments.encoding.refuse_for_tokens()?;
     if !matches!(*arguments.reducer, Subjects::Vqtoken) {
         return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
     }
-    Ok(Input::Tokens(VideoTokens::load(input)?))
+    Ok(Input::Tokens(VideoTokens::load_within(input, &global.limits())?))
 }
 
 fn subject(
@@ -206,32 +215,38 @@ fn subject(
     model: &VideoLlm,
     input: Option<Input>,
     stages: &mut Stages,
+    global: &GlobalArguments,
 ) -> anyhow::Result<Subject> {
     match (input, &*arguments.reducer) {
-        (None, _) => Ok(Subject { visual: None, grid_tokens: 0 }),
-        (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, stages),
+        (None, _) => Ok(Subject { visual: None, grid_tokens: 0, warnings: Vec::new() }),
+        (Some(Input::Tokens(tokens)), _) => attended(model, &tokens, Vec::new(), stages),
         (Some(Input::Video(video)), _) => {
             let vision = pipeline::vision(model, stages)?;
-            let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages)?;
-            attended(model, &encoded.tokens, stages)
+            let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages, global)?;
+            attended(model, &encoded.tokens, encoded.messages(), stages)
         }
         (Some(Input::Clip(clip)), Subjects::Vqtoken) => {
             let vision = pipeline::vision(model, stages)?;
             let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
-            attended(model, &encoded.tokens, stages)
+            attended(model, &encoded.tokens, encoded.messages(), stages)
         }
         (Some(Input::Clip(clip)), Subjects::Reduced(reducer)) => {
             let vision = pipeline::vision(model, stages)?;
             let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
-            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len() })
+            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len(), warnings: clip.messages() })
         }
     }
 }
 
-fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
+fn attended(
+    model: &VideoLlm,
+    tokens: &VideoTokens,
+    warnings: Vec<String>,
+    stages: &mut Stages,
+) -> anyhow::Result<Subject> {
     let visual = stages.time("attention", || model.language().visual_tokens(tokens))?;
-    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len() })
+    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len(), warnings })
 }
 
 fn generation_options(arguments: &AskArguments) -> GenerationOptions {
