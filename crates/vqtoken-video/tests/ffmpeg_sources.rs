@@ -355,3 +355,111 @@ fn nothing_is_left_running() {
     assert!(matches!(video.sample(Sampling::All), Err(VideoError::Limit { .. })));
     assert!(start.elapsed() < Duration::from_secs(5), "ffmpeg went on to the end");
 }
+
+/// Programs whose command line names a file.
+#[cfg(target_os = "linux")]
+fn running_on(path: &Path) -> usize {
+    let name = path.to_str().unwrap().as_bytes();
+    let lines = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.windows(name.len()).any(|window| window == name)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ffmpeg_ends_when_this_program_is_killed() {
+    const CHILD: &str = "VQTOKEN_TEST_KILLED";
+    if let Some(path) = std::env::var_os(CHILD) {
+        let _ = Video::open(PathBuf::from(path)).unwrap().sample(Sampling::Uniform(2));
+        return;
+    }
+    let Some(folder) = folder() else { return };
+    let path = folder.path().join("long.avi");
+    make(&[
+        "-f",
+        "lavfi",
+        "-i",
+        "color=s=320x240:r=25:d=4000",
+        "-c:v",
+        "mpeg4",
+        "-b:v",
+        "50k",
+        path.to_str().unwrap(),
+    ]);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "ffmpeg_ends_when_this_program_is_killed"])
+        .env(CHILD, &path)
+        .spawn()
+        .unwrap();
+    let wait_for = |wanted: &dyn Fn(usize) -> bool| {
+        let start = Instant::now();
+        while !wanted(running_on(&path)) && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running_on(&path)
+    };
+    assert!(wait_for(&|count| count > 0) > 0, "ffmpeg did not start");
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(wait_for(&|count| count == 0), 0, "ffmpeg goes on");
+}
+
+/// What `docs/inputs.md` says of containers, codecs and pixel formats.
+#[test]
+fn containers_codecs_and_pixel_formats_of_the_table_are_read() {
+    let Some(folder) = folder() else { return };
+    let encoders = std::process::Command::new(common::ffmpeg_program()).arg("-encoders").output().unwrap();
+    let encoders = String::from_utf8_lossy(&encoders.stdout).into_owned();
+    let reference =
+        test_picture(folder.path(), "reference.mkv", 1.0, &["-c:v", "ffv1", "-pix_fmt", "yuv444p"]);
+    let reference = sample(&reference, Sampling::All).frames;
+    for (name, encoder, pixels) in [
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("b.avi", "mjpeg", "yuvj420p"),
+        ("c.avi", "huffyuv", "yuv422p"),
+        ("d.mpg", "mpeg2video", "yuv420p"),
+        ("e.ts", "mpeg2video", "yuv420p"),
+        ("f.flv", "flv", "yuv420p"),
+        ("g.wmv", "wmv2", "yuv420p"),
+        ("h.mov", "prores", "yuv422p10le"),
+        ("i.mov", "mjpeg", "yuvj444p"),
+        ("j.y4m", "wrapped_avframe", "yuv420p"),
+        ("k.mkv", "libx264", "yuv420p"),
+        ("l.h264", "libx264", "yuv420p"),
+        ("m.mp4", "libx265", "yuv420p10le"),
+        ("n.webm", "libvpx", "yuv420p"),
+        ("o.webm", "libvpx-vp9", "yuv420p"),
+        ("p.ivf", "libvpx-vp9", "yuv444p"),
+        ("q.mkv", "libaom-av1", "yuv420p"),
+        ("r.ogv", "libtheora", "yuv420p"),
+        ("s.nut", "ffv1", "gray"),
+        ("t.mkv", "ffv1", "yuv420p"),
+        ("u.mkv", "ffv1", "yuv422p10le"),
+        ("v.mkv", "ffv1", "yuv444p12le"),
+        ("w.mkv", "ffv1", "gray16le"),
+        ("x.mkv", "ffv1", "bgr0"),
+        ("y.mkv", "ffv1", "yuv411p"),
+        ("z.mkv", "png", "rgb48be"),
+    ] {
+        if !encoders.contains(&format!(" {encoder} ")) {
+            println!("{name}: this ffmpeg has no {encoder}");
+            continue;
+        }
+        let quick = if encoder == "libaom-av1" { ["-cpu-used", "8"] } else { ["-q:v", "2"] };
+        let options = [&["-c:v", encoder, "-pix_fmt", pixels, "-b:v", "2M"][..], &quick].concat();
+        let rate: &[&str] = match encoder {
+            "mpeg2video" => &["-r", "25"],
+            _ => &[],
+        };
+        let path = test_picture(folder.path(), name, 1.0, &[&options[..], rate].concat());
+        let clip = sample(&path, Sampling::All);
+        let expected = if rate.is_empty() { 10 } else { 25 };
+        assert_eq!((clip.decoded_frames, clip.info.width, clip.info.height), (expected, 64, 48), "{name}");
+        assert!(clip.timestamps.is_sorted(), "{name}: {:?}", clip.timestamps);
+        if !pixels.starts_with("gray") {
+            let likeness = common::psnr(&clip.frames[0], &reference[0]);
+            assert!(likeness > 17.0, "{name}: {likeness:.1} dB");
+        }
+    }
+}
