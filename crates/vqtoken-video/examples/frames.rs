@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut stderr = std::io::stderr();
     writeln!(stderr, "{:?}", clip.info)?;
-    for damage in &clip.damage {
-        writeln!(stderr, "{damage}")?;
+    for message in clip.messages() {
+        writeln!(stderr, "warning: {message}")?;
     }
     writeln!(stderr, "{} of {} frames in {seconds:.3} s", clip.frames.len(), clip.decoded_frames)?;
     let last = clip.timestamps.len().saturating_sub(3);

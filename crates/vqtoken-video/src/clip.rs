@@ -4,9 +4,11 @@ use crate::damage::Damage;
 use crate::frame::Frame;
 use crate::info::VideoInfo;
 use crate::pixels::{PixelSpec, Pixels};
+use crate::warning::Warning;
 
 /// The sampled frames of a video.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Clip {
     /// The frames, in display order; none if [`Video::sample_each`](crate::Video::sample_each) handed them out.
     pub frames: Vec<Frame>,
@@ -20,6 +22,8 @@ pub struct Clip {
     pub decoded_frames: usize,
     /// Where the stream is damaged; empty when it is sound. Each prints as one line for the user.
     pub damage: Vec<Damage>,
+    /// What the frames show otherwise than the file has it, those of `info` among them. Each prints as one line for the user.
+    pub warnings: Vec<Warning>,
 }
 
 impl Clip {
@@ -27,4 +31,14 @@ impl Clip {
     pub fn pixels(&self, spec: &PixelSpec) -> Pixels {
         spec.pixels(&self.frames)
     }
+
+    /// All that the user has to be told, a line each: warnings, then damage.
+    pub fn messages(&self) -> Vec<String> {
+        messages(&self.warnings, &self.damage)
+    }
+}
+
+/// Warnings and damage, a line each.
+pub fn messages(warnings: &[Warning], damage: &[Damage]) -> Vec<String> {
+    warnings.iter().map(ToString::to_string).chain(damage.iter().map(ToString::to_string)).collect()
 }

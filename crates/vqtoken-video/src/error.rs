@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use vqtoken_files::{WriteError, quoted};
+use vqtoken_files::{LimitError, WriteError, quoted};
 
 /// Why a video could not be opened, decoded, sampled or written. Every message is one line: what, where, remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum VideoError {
     /// There is nothing at this path.
     #[error("{}: no such file or folder", quoted(path))]
@@ -20,6 +21,65 @@ pub enum VideoError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Neither a file nor a folder: reading it might block, or never end.
+    #[error("{}: it is {what}, no file: copy its contents into a file first", quoted(path))]
+    NotAFile {
+        /// What was asked for.
+        path: PathBuf,
+        /// What it is, such as `a named pipe`.
+        what: &'static str,
+    },
+    /// A file that names other files or addresses where the video is, which are not opened.
+    #[error("{}: it is {what}, which refers to other files: give the video file itself", quoted(path))]
+    RefersToOthers {
+        /// The file.
+        path: PathBuf,
+        /// What it is, such as `an HLS playlist`.
+        what: String,
+    },
+    /// The file asks for more than a limit allows.
+    #[error("{}: {source}", quoted(path))]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for, and the limit.
+        source: LimitError,
+    },
+    /// The sampled frames take more memory than the limit `bytes` allows.
+    #[error(
+        "{}: the sampled frames take {} bytes, and the limit is {}: sample fewer frames, or raise the limit `{}`",
+        quoted(path), source.found, source.bound, source.limit.name()
+    )]
+    SampleTooLarge {
+        /// The file or folder.
+        path: PathBuf,
+        /// What they take, and the limit.
+        source: LimitError,
+    },
+    /// Two ways of reading a file both failed.
+    #[error(
+        "{}: neither this program can read it ({}) nor ffmpeg ({})",
+        quoted(path), native.without(path), ffmpeg.without(path)
+    )]
+    Both {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be read without `ffmpeg`.
+        native: Box<VideoError>,
+        /// Why `ffmpeg` could not read it.
+        ffmpeg: Box<VideoError>,
+    },
+    /// `ffmpeg` made no progress.
+    #[error(
+        "{}: ffmpeg made no progress for {seconds} s and was stopped: the file is damaged, or its disk does not answer",
+        quoted(path)
+    )]
+    Stalled {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: f64,
     },
     /// Neither a known container, nor an image folder, nor anything `ffmpeg` could read.
     #[error("{}: not a video: {reason}", quoted(path))]
@@ -82,6 +142,14 @@ pub enum VideoError {
     /// A sampling that asks for nothing or for nonsense.
     #[error("bad sampling: {0}")]
     BadSampling(String),
+    /// Times of frames that cannot be sampled by.
+    #[error("the time of frame {frame} is {seconds} s: frames need finite times that do not go back")]
+    BadTime {
+        /// Which frame, in display order.
+        frame: usize,
+        /// Its time.
+        seconds: f64,
+    },
     /// A frame whose bytes do not fit its size.
     #[error("a frame of {width} x {height} RGB pixels needs {} bytes, got {got}", width.saturating_mul(*height).saturating_mul(3))]
     BadFrame {
@@ -116,4 +184,32 @@ pub enum VideoError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+impl VideoError {
+    /// The message without the path before it.
+    pub(crate) fn without(&self, path: &std::path::Path) -> String {
+        let text = self.to_string();
+        match text.strip_prefix(&format!("{}: ", quoted(path))) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        }
+    }
+
+    /// Whether another decoder may do better with the file.
+    pub(crate) fn depends_on_decoder(&self) -> bool {
+        matches!(
+            self,
+            VideoError::NotAVideo { .. }
+                | VideoError::NoVideoTrack { .. }
+                | VideoError::NoFrames { .. }
+                | VideoError::UnsupportedCodec { .. }
+                | VideoError::Decode { .. }
+        )
+    }
+}
+
+/// What a program or a library says, safe to print and in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    vqtoken_files::visible(text.trim()).replace(['\n', '\t'], " ")
 }

@@ -4,73 +4,135 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
+use vqtoken_files::{Limit, Limits};
 
 use crate::error::VideoError;
 use crate::frame::Frame;
-use crate::info::{Decoder, VideoInfo};
+use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::source::{Keep, Opened, Pass, Source, Wanted};
+use crate::warning::Warning;
 
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
 
-/// Opens a folder. Files that are no images by their extension are passed over.
-pub(crate) fn open_folder(path: &Path, fps: f64) -> Result<Opened, VideoError> {
-    let unreadable = |source| VideoError::Unreadable { path: path.to_path_buf(), source };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if EXTENSIONS.contains(&extension.as_str()) && file.is_file() {
-            files.push(file);
+/// What systems and programs leave in folders, of no interest to anybody.
+const JUNK: [&str; 8] =
+    [".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx", ".picasa.ini", ".nomedia"];
+
+/// What a folder of images holds.
+#[derive(Default)]
+struct Listing {
+    images: Vec<PathBuf>,
+    hidden: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Listing {
+    fn read(path: &Path, limits: &Limits) -> Result<Self, VideoError> {
+        let unreadable = |source| VideoError::Unreadable { path: path.to_path_buf(), source };
+        let mut listing = Listing::default();
+        for (count, entry) in fs::read_dir(path).map_err(unreadable)?.enumerate() {
+            let entry = entry.map_err(unreadable)?;
+            limits
+                .check(Limit::Frames, count as u64)
+                .map_err(|source| VideoError::Limit { path: path.to_path_buf(), source })?;
+            listing.add(entry.path(), entry.file_name().to_string_lossy().into_owned());
+        }
+        listing.images.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+        listing.hidden.sort_by(|a, b| natural(a, b));
+        listing.others.sort_by(|a, b| natural(a, b));
+        Ok(listing)
+    }
+
+    fn add(&mut self, path: PathBuf, name: String) {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let is_image = EXTENSIONS.contains(&extension.as_str());
+        if JUNK.contains(&name.to_ascii_lowercase().as_str()) {
+        } else if name.starts_with('.') {
+            if is_image {
+                self.hidden.push(name);
+            }
+        } else if is_image && path.is_file() {
+            self.images.push(path);
+        } else {
+            self.others.push(name);
         }
     }
-    if files.is_empty() {
+}
+
+/// Opens a folder. Files that are no images by their extension are left out, and the user is told.
+pub(crate) fn open_folder(path: &Path, options: &OpenOptions) -> Result<Opened, VideoError> {
+    let listing = Listing::read(path, &options.limits)?;
+    if listing.images.is_empty() {
         return Err(VideoError::NoFrames {
             path: path.to_path_buf(),
             reason: "the folder holds no png, jpeg, webp or bmp images".into(),
         });
     }
-    files.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-    open_files(path, files, fps, "image folder")
+    let mut info = VideoInfo::unknown(path.to_path_buf(), 0);
+    info.container = "image folder".into();
+    if !listing.hidden.is_empty() {
+        info.warnings.push(Warning::HiddenFiles { names: listing.hidden });
+    }
+    if !listing.others.is_empty() {
+        info.warnings.push(Warning::NotPictures { names: listing.others });
+    }
+    open_files(info, listing.images, options)
 }
 
 /// Opens one still picture as a video of one frame.
-pub(crate) fn open_file(path: &Path, fps: f64) -> Result<Opened, VideoError> {
-    open_files(path, vec![path.to_path_buf()], fps, "image")
+pub(crate) fn open_file(info: VideoInfo, options: &OpenOptions) -> Result<Opened, VideoError> {
+    let files = vec![info.path.clone()];
+    open_files(VideoInfo { container: "image".into(), ..info }, files, options)
 }
 
-fn open_files(path: &Path, files: Vec<PathBuf>, fps: f64, container: &str) -> Result<Opened, VideoError> {
+fn open_files(mut info: VideoInfo, files: Vec<PathBuf>, options: &OpenOptions) -> Result<Opened, VideoError> {
+    let fps = options.images_per_second;
     if !(fps.is_finite() && fps > 0.0) {
         return Err(VideoError::BadSampling(format!("{fps} images a second: give a number greater than 0")));
     }
-    let mut first = decoder(&files[0])?;
+    let mut first = decoder(&files[0], &options.limits)?;
     let turned = is_turned(&mut first);
     let (width, height) = first.dimensions();
     let (width, height) = if turned { (height, width) } else { (width, height) };
-    let info = VideoInfo {
-        path: path.to_path_buf(),
-        container: container.into(),
-        codec: files[0].extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase()),
-        width: width as usize,
-        height: height as usize,
-        frames: Some(files.len()),
-        duration: Some(files.len() as f64 / fps),
-        rotation: 0,
-        file_bytes: files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum(),
-        decoder: Decoder::Images,
-    };
+    (info.width, info.height) = (width as usize, height as usize);
+    info.codec = files[0].extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
+    info.frames = Some(files.len());
+    info.duration = Some(files.len() as f64 / fps);
+    info.file_bytes = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum();
+    info.decoder = Decoder::Images;
     let size = (info.width, info.height);
-    Ok((info, Box::new(ImageSource { files, fps, size })))
+    Ok((info, Box::new(ImageSource { files, fps, size, limits: options.limits })))
 }
 
-fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>, VideoError> {
+/// A decoder of a picture whose size is within the limit.
+fn decoder(path: &Path, limits: &Limits) -> Result<impl ImageDecoder + use<>, VideoError> {
     let unreadable = |source| VideoError::Unreadable { path: path.to_path_buf(), source };
-    let reader = ImageReader::open(path).map_err(unreadable)?.with_guessed_format().map_err(unreadable)?;
-    reader.into_decoder().map_err(|error| broken(path, &error))
+    let mut reader =
+        ImageReader::open(path).map_err(unreadable)?.with_guessed_format().map_err(unreadable)?;
+    reader.limits(header_limits());
+    let decoder = reader.into_decoder().map_err(|error| broken(path, &error))?;
+    let (width, height) = decoder.dimensions();
+    limits
+        .check_product(Limit::FramePixels, &[width as usize, height as usize])
+        .map_err(|source| VideoError::Limit { path: path.to_path_buf(), source })?;
+    Ok(decoder)
 }
 
-fn broken(path: &Path, error: &image::ImageError) -> VideoError {
-    VideoError::Decode { path: path.to_path_buf(), frame: 0, what: error.to_string() }
+/// What reading the header of a picture may take: compressed profiles and texts are unpacked there.
+pub(crate) fn header_limits() -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(1 << 25);
+    limits
+}
+
+fn broken(path: &Path, error: &ImageError) -> VideoError {
+    VideoError::Decode { path: path.to_path_buf(), frame: 0, what: one_line(error) }
+}
+
+/// What a library says, which may hold line breaks or bytes of the file.
+pub(crate) fn one_line(error: &ImageError) -> String {
+    crate::error::one_line(&error.to_string())
 }
 
 /// Whether the camera was held upright, so that width and height change places.
@@ -80,13 +142,27 @@ fn is_turned(decoder: &mut impl ImageDecoder) -> bool {
 }
 
 /// Decodes one image and turns it the way its metadata asks for.
-fn read_image(path: &Path) -> Result<Frame, VideoError> {
-    let mut decoder = decoder(path)?;
+fn read_image(path: &Path, limits: &Limits) -> Result<DynamicImage, VideoError> {
+    let mut decoder = decoder(path, limits)?;
     let orientation = decoder.orientation().ok();
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| broken(path, &error))?;
     if let Some(orientation) = orientation {
         image.apply_orientation(orientation);
     }
+    Ok(image)
+}
+
+/// Whether any pixel is not opaque.
+pub(crate) fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel[3] < u8::MAX),
+        image if image.color().has_alpha() => image.to_rgba8().pixels().any(|pixel| pixel[3] < u8::MAX),
+        _ => false,
+    }
+}
+
+/// 8 bits a channel, without transparency.
+pub(crate) fn to_frame(image: DynamicImage) -> Result<Frame, VideoError> {
     let image = image.into_rgb8();
     Frame::new(image.width() as usize, image.height() as usize, image.into_raw())
 }
@@ -95,6 +171,7 @@ struct ImageSource {
     files: Vec<PathBuf>,
     fps: f64,
     size: (usize, usize),
+    limits: Limits,
 }
 
 impl Source for ImageSource {
@@ -103,17 +180,23 @@ impl Source for ImageSource {
     }
 
     fn pass(&self, wanted: &Wanted, keep: Keep<'_>) -> Result<Pass, VideoError> {
+        let mut pass = Pass { timestamps: self.expected_timestamps().unwrap_or_default(), ..Pass::default() };
         for (index, file) in self.files.iter().enumerate() {
-            if wanted.contains(index) {
-                let frame = read_image(file)?;
-                let found = (frame.width(), frame.height());
-                if found != self.size {
-                    return Err(VideoError::MixedSizes { path: file.clone(), found, expected: self.size });
-                }
-                keep(index, frame);
+            if !wanted.contains(index) {
+                continue;
             }
+            let image = read_image(file, &self.limits)?;
+            if pass.warnings.is_empty() && is_transparent(&image) {
+                pass.warnings.push(Warning::Transparency { frame: index });
+            }
+            let frame = to_frame(image)?;
+            let found = (frame.width(), frame.height());
+            if found != self.size {
+                return Err(VideoError::MixedSizes { path: file.clone(), found, expected: self.size });
+            }
+            keep(index, frame)?;
         }
-        Ok(Pass { timestamps: self.expected_timestamps().unwrap_or_default(), damage: Vec::new() })
+        Ok(pass)
     }
 }
 

@@ -1,20 +1,27 @@
 //! What is known of a video before it is decoded.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use vqtoken_files::Limits;
+
+use crate::warning::Warning;
 
 /// Who turns the bytes into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decoder {
     /// This crate: H.264 in MP4 and MOV.
     Native,
     /// The `ffmpeg` program.
     Ffmpeg,
-    /// Still pictures and GIF.
+    /// Still pictures, animated GIF, WebP and PNG.
     Images,
 }
 
 /// What the headers of a video say.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct VideoInfo {
     /// Where it lies.
     pub path: PathBuf,
@@ -36,17 +43,103 @@ pub struct VideoInfo {
     pub file_bytes: u64,
     /// Who decodes it.
     pub decoder: Decoder,
+    /// What is read otherwise than the file has it, as far as the headers tell.
+    pub warnings: Vec<Warning>,
 }
 
-/// How to open what does not say everything itself.
+impl VideoInfo {
+    /// Nothing known but where the bytes lie and how many there are.
+    pub(crate) fn unknown(path: PathBuf, file_bytes: u64) -> Self {
+        Self {
+            path,
+            container: String::new(),
+            codec: String::new(),
+            width: 0,
+            height: 0,
+            frames: None,
+            duration: None,
+            rotation: 0,
+            file_bytes,
+            decoder: Decoder::Ffmpeg,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Whether other programs may be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Programs {
+    /// `ffmpeg`, for what is not decoded here.
+    #[default]
+    Ffmpeg,
+    /// None.
+    None,
+}
+
+/// How to open a video: what a file may ask for, and what it does not say itself.
+///
+/// ```
+/// use std::time::Duration;
+/// use vqtoken_files::{Limit, Limits};
+/// use vqtoken_video::OpenOptions;
+///
+/// let options = OpenOptions::default()
+///     .with_images_per_second(25.0)
+///     .with_limits(Limits::default().with(Limit::FramePixels, 1 << 22))
+///     .with_patience(Duration::from_secs(10));
+/// assert_eq!(options.images_per_second, 25.0);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct OpenOptions {
-    /// Frames a second of a folder of images.
+    /// Frames a second of a folder of images. Default 1.
     pub images_per_second: f64,
+    /// How large a thing the file may ask for.
+    pub limits: Limits,
+    /// Which programs may be run.
+    pub programs: Programs,
+    /// How long `ffmpeg` may take without any sign of progress before it is stopped. Default 60 seconds.
+    pub patience: Duration,
+}
+
+impl OpenOptions {
+    /// The same with another rate for folders of images, in frames a second.
+    #[must_use]
+    pub fn with_images_per_second(mut self, rate: f64) -> Self {
+        self.images_per_second = rate;
+        self
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same with other programs that may be run.
+    #[must_use]
+    pub fn with_programs(mut self, programs: Programs) -> Self {
+        self.programs = programs;
+        self
+    }
+
+    /// The same with another time that `ffmpeg` may take without progress.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { images_per_second: 1.0 }
+        Self {
+            images_per_second: 1.0,
+            limits: Limits::default(),
+            programs: Programs::default(),
+            patience: Duration::from_secs(60),
+        }
     }
 }

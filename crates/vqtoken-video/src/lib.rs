@@ -1,27 +1,26 @@
 //! From a video file to sampled frames and pixel values, and back to small MP4 files.
 //!
 //! H.264 in MP4 and MOV needs nothing but this crate; every other codec and container goes through an
-//! `ffmpeg` program if there is one. Folders of images and animated GIFs are videos, too.
+//! `ffmpeg` program if there is one. Folders of images and animated GIF, WebP and PNG files are videos, too.
 //!
 //! ```no_run
 //! use vqtoken_video::{PixelSpec, Sampling, Video};
 //!
 //! let clip = Video::open("demo.mp4")?.sample(Sampling::Uniform(32))?;
-//! for damage in &clip.damage {
-//!     eprintln!("{damage}");
+//! for message in clip.messages() {
+//!     eprintln!("warning: {message}");
 //! }
 //! let pixels = clip.pixels(&PixelSpec::default()); // [32, 3, 384, 384]
 //! # Ok::<(), vqtoken_video::VideoError>(())
 //! ```
 
+mod animation;
 mod clip;
 mod colour;
 mod damage;
 mod error;
 mod ffmpeg;
-mod ffmpeg_log;
 mod frame;
-mod gif;
 mod images;
 mod info;
 mod mp4;
@@ -29,21 +28,24 @@ mod native;
 mod open;
 mod orientation;
 mod pixels;
-mod ppm;
 mod resize;
 mod sampling;
 mod sniff;
 mod source;
 mod video;
+mod warning;
 mod writer;
 
-pub use clip::Clip;
+pub use clip::{Clip, messages};
 pub use damage::Damage;
 pub use error::VideoError;
+#[doc(hidden)]
+pub use ffmpeg::parse_output as fuzz_ffmpeg_output;
 pub use frame::Frame;
-pub use info::{Decoder, OpenOptions, VideoInfo};
+pub use info::{Decoder, OpenOptions, Programs, VideoInfo};
 pub use pixels::{PixelSpec, Pixels};
 pub use resize::resize_bicubic;
 pub use sampling::Sampling;
 pub use video::Video;
+pub use warning::Warning;
 pub use writer::{Mp4Options, Mp4Writer};

@@ -8,9 +8,10 @@ use crate::error::VideoError;
 use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::mp4::{self, Track};
 use crate::native::{self, NativeSource};
-use crate::sniff::{Kind, codec_name, sniff};
+use crate::sniff::{Kind, PictureFormat, codec_name, sniff};
 use crate::source::Opened;
-use crate::{ffmpeg, gif, images};
+use crate::warning::Warning;
+use crate::{animation, ffmpeg, images};
 
 /// So many first bytes tell the containers and codecs that are known by name.
 const HEAD: u64 = 1 << 16;
@@ -23,7 +24,11 @@ pub(crate) fn open_source(path: &Path, options: &OpenOptions) -> Result<Opened, 
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
-        return images::open_folder(path, options.images_per_second);
+        return images::open_folder(path, options);
+    }
+    // Before it is opened: that alone waits, for a pipe.
+    if !metadata.is_file() {
+        return Err(VideoError::NotAFile { path: path.to_path_buf(), what: special_file(&metadata) });
     }
     let mut file = File::open(path).map_err(unreadable)?;
     let mut head = Vec::new();
@@ -31,45 +36,106 @@ pub(crate) fn open_source(path: &Path, options: &OpenOptions) -> Result<Opened, 
     if head.is_empty() {
         return Err(VideoError::NotAVideo { path: path.to_path_buf(), reason: "the file is empty".into() });
     }
-    let info = VideoInfo {
-        path: path.to_path_buf(),
-        container: String::new(),
-        codec: String::new(),
-        width: 0,
-        height: 0,
-        frames: None,
-        duration: None,
-        rotation: 0,
-        file_bytes: metadata.len(),
-        decoder: Decoder::Ffmpeg,
-    };
+    let info = VideoInfo::unknown(path.to_path_buf(), metadata.len());
     match sniff(&head) {
-        Kind::Mp4 => open_mp4(file, info),
-        Kind::Gif => gif::open(info),
-        Kind::Image => images::open_file(path, options.images_per_second),
+        Kind::Mp4 => open_mp4(file, info, options),
+        Kind::Pictures(format) => open_pictures(info, format, options),
+        Kind::Heif(name) => open_heif(info, name, options),
+        Kind::Playlist(what) => Err(VideoError::RefersToOthers { path: info.path, what: what.into() }),
         Kind::Other { container, codec } => {
-            ffmpeg::open(VideoInfo { container: container.into(), codec, ..info }, None)
+            ffmpeg::open(VideoInfo { container: container.into(), codec, ..info }, None, options)
         }
-        Kind::Unknown => ffmpeg::open_unknown(info),
+        Kind::Unknown => ffmpeg::open_unknown(info, options),
     }
 }
 
-fn open_mp4(mut file: File, mut info: VideoInfo) -> Result<Opened, VideoError> {
-    let path = info.path.clone();
-    let movie = mp4::read_movie(&mut file, info.file_bytes)
-        .map_err(|source| VideoError::Unreadable { path: path.clone(), source })?;
-    info.container = "MP4".into();
-    let Some(movie) = movie else {
-        let reason = "an MP4 file without its movie header (moov): it was cut off or never finished";
-        return Err(VideoError::NotAVideo { path, reason: reason.into() });
-    };
-    let Some(track) = movie.track else {
-        return Err(VideoError::NoVideoTrack { path, container: info.container });
-    };
-    if track.samples.is_empty() {
-        return Err(VideoError::NoFrames { path, reason: "the video track is empty".into() });
+#[cfg(unix)]
+fn special_file(metadata: &fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
     }
-    describe(&mut info, &track, movie.duration);
+}
+
+#[cfg(not(unix))]
+fn special_file(_: &fs::Metadata) -> &'static str {
+    "a device"
+}
+
+fn open_pictures(
+    info: VideoInfo,
+    format: PictureFormat,
+    options: &OpenOptions,
+) -> Result<Opened, VideoError> {
+    let named = VideoInfo { container: format.name().into(), ..info.clone() };
+    match animation::open(info, format, options) {
+        Err(error) if error.depends_on_decoder() => {
+            ffmpeg_after(error, named, None, options).map(|(opened, _)| opened)
+        }
+        opened => opened,
+    }
+}
+
+/// Opens with `ffmpeg` what failed to be read here, and gives the failure back. When `ffmpeg` fails, too, both reasons are told.
+pub(crate) fn ffmpeg_after(
+    error: VideoError,
+    info: VideoInfo,
+    expected: Option<Vec<f64>>,
+    options: &OpenOptions,
+) -> Result<(Opened, VideoError), VideoError> {
+    let path = info.path.clone();
+    match ffmpeg::open(info, expected, options) {
+        Ok((mut info, source)) => {
+            info.warnings.push(Warning::ReadThroughFfmpeg { reason: error.without(&path) });
+            Ok(((info, source), error))
+        }
+        // There is no ffmpeg, or it says the same.
+        Err(VideoError::UnsupportedCodec { .. }) => Err(error),
+        Err(VideoError::NoVideoTrack { .. }) if matches!(error, VideoError::NoVideoTrack { .. }) => {
+            Err(error)
+        }
+        Err(ffmpeg) => Err(VideoError::Both { path, native: Box::new(error), ffmpeg: Box::new(ffmpeg) }),
+    }
+}
+
+/// A picture in the container of MP4. A large one is cut into tiles, which are tracks of their own for `ffmpeg`: one of them is not
+/// the picture.
+fn open_heif(info: VideoInfo, name: &'static str, options: &OpenOptions) -> Result<Opened, VideoError> {
+    let path = info.path.clone();
+    let refused = |said: &str| VideoError::NotAVideo {
+        path: path.clone(),
+        reason: format!("the {name} picture cannot be read, {said}: convert it to PNG or JPEG"),
+    };
+    let codec = format!("{name} picture");
+    let info = VideoInfo { container: name.into(), codec, ..info };
+    let (mut info, source) = match ffmpeg::open(info, None, options) {
+        Ok(opened) => opened,
+        Err(VideoError::NotAVideo { reason, .. }) => return Err(refused(&reason)),
+        Err(VideoError::NoVideoTrack { .. }) => return Err(refused("ffmpeg finds none in it")),
+        Err(error) => return Err(error),
+    };
+    if info.warnings.iter().any(|warning| matches!(warning, Warning::OtherTracks { .. })) {
+        return Err(refused("it consists of tiles"));
+    }
+    info.frames = None;
+    Ok((info, source))
+}
+
+fn open_mp4(file: File, mut info: VideoInfo, options: &OpenOptions) -> Result<Opened, VideoError> {
+    info.container = "MP4".into();
+    let (track, duration) = match read_track(file, &info) {
+        Err(error) if error.depends_on_decoder() => {
+            return ffmpeg_after(error, info, None, options).map(|(opened, _)| opened);
+        }
+        read => read?,
+    };
+    let path = info.path.clone();
+    describe(&mut info, &track, duration);
     match native::configuration(&track) {
         Ok(configuration) => {
             let source = NativeSource::new(&path, track, configuration);
@@ -82,9 +148,27 @@ fn open_mp4(mut file: File, mut info: VideoInfo) -> Result<Opened, VideoError> {
             if let Some(reason) = reason {
                 info.codec = format!("{} ({reason})", info.codec);
             }
-            ffmpeg::open(info, Some(track.expected_timestamps()))
+            ffmpeg::open(info, Some(track.expected_timestamps()), options)
         }
     }
+}
+
+/// The video track, and the duration of the movie in seconds.
+fn read_track(mut file: File, info: &VideoInfo) -> Result<(Track, Option<f64>), VideoError> {
+    let path = info.path.clone();
+    let movie = mp4::read_movie(&mut file, info.file_bytes)
+        .map_err(|source| VideoError::Unreadable { path: path.clone(), source })?;
+    let Some(movie) = movie else {
+        let reason = "an MP4 file without its movie header (moov): it was cut off or never finished";
+        return Err(VideoError::NotAVideo { path, reason: reason.into() });
+    };
+    let Some(track) = movie.track else {
+        return Err(VideoError::NoVideoTrack { path, container: info.container.clone() });
+    };
+    if track.samples.is_empty() {
+        return Err(VideoError::NoFrames { path, reason: "the video track is empty".into() });
+    }
+    Ok((track, movie.duration))
 }
 
 fn describe(info: &mut VideoInfo, track: &Track, duration: Option<f64>) {

@@ -32,6 +32,10 @@ impl Sampling {
             Sampling::Fps(fps) if !(fps.is_finite() && fps > 0.0) => {
                 Err(VideoError::BadSampling(format!("{fps} frames a second: give a number greater than 0")))
             }
+            Sampling::Fps(fps) if fps * SAME_INSTANT > 1.0 => Err(VideoError::BadSampling(format!(
+                "{fps:e} frames a second: ask for at most {:e}",
+                1.0 / SAME_INSTANT
+            ))),
             _ => Ok(()),
         }
     }
@@ -39,8 +43,11 @@ impl Sampling {
     /// The indices of the sampled frames, ascending, given the timestamp in seconds of every frame.
     ///
     /// # Errors
-    /// [`VideoError::BadSampling`] when the clip would hold more than ten million frames.
+    /// [`VideoError::BadSampling`] for a sampling that is none or when the clip would hold more than ten million frames,
+    /// [`VideoError::BadTime`] for times that are not finite or go back.
     pub fn indices(self, timestamps: &[f64]) -> Result<Vec<usize>, VideoError> {
+        self.check()?;
+        check_times(timestamps)?;
         let frames = timestamps.len();
         if frames == 0 {
             return Ok(Vec::new());
@@ -51,6 +58,17 @@ impl Sampling {
             Sampling::All => Ok((0..frames).collect()),
         }
     }
+}
+
+fn check_times(timestamps: &[f64]) -> Result<(), VideoError> {
+    let mut before = f64::NEG_INFINITY;
+    for (frame, &seconds) in timestamps.iter().enumerate() {
+        if !seconds.is_finite() || seconds < before {
+            return Err(VideoError::BadTime { frame, seconds });
+        }
+        before = seconds;
+    }
+    Ok(())
 }
 
 /// `numpy.linspace(0, last, count, dtype=int)`, in numpy's order of operations.
@@ -64,10 +82,11 @@ fn linspace(last: usize, count: usize) -> Vec<usize> {
 
 fn by_time(timestamps: &[f64], fps: f64) -> Result<Vec<usize>, VideoError> {
     let (first, last) = (timestamps[0], timestamps[timestamps.len() - 1]);
-    if fps * SAME_INSTANT > 1.0 || (last - first) * fps > MOST_FRAMES {
+    let span = last - first;
+    // Also when the product, or the span, is infinite.
+    if !(span * fps <= MOST_FRAMES) {
         return Err(VideoError::BadSampling(format!(
-            "{fps} frames a second over {} seconds: ask for fewer",
-            last - first
+            "{fps} frames a second over {span} seconds are more than {MOST_FRAMES}: ask for fewer"
         )));
     }
     let mut indices = Vec::new();
@@ -126,5 +145,22 @@ mod tests {
             assert!(matches!(bad.check(), Err(VideoError::BadSampling(_))), "{bad:?}");
         }
         assert!(Sampling::Fps(1e9).indices(&[0.0, 1.0]).is_err());
+        assert!(Sampling::Fps(1e300).indices(&[0.0, 0.0]).is_err());
+        assert!(Sampling::Fps(1000.0).indices(&[0.0, 1e5]).is_err());
+        assert!(Sampling::Fps(1.0).indices(&[-1e308, 1e308]).is_err());
+    }
+
+    #[test]
+    fn times_must_be_finite_and_ascend() {
+        for bad in [&[0.0, f64::NAN][..], &[f64::INFINITY], &[f64::NEG_INFINITY, 0.0], &[1.0, 0.5]] {
+            for sampling in [Sampling::All, Sampling::Uniform(2), Sampling::Fps(1.0)] {
+                assert!(matches!(sampling.indices(bad), Err(VideoError::BadTime { .. })), "{bad:?}");
+            }
+        }
+        assert_eq!(Sampling::Fps(1.0).indices(&[-2.0, -1.0, -1.0]).unwrap(), [0, 2]);
+        assert_eq!(Sampling::Fps(f64::MIN_POSITIVE).indices(&[0.0, 5.0]).unwrap(), [0]);
+        // A gap of 26.5 hours, as where the clock of a transport stream wraps.
+        let gap = Sampling::Fps(2.0).indices(&[0.0, 0.5, 95_443.0]).unwrap();
+        assert_eq!((gap.len(), gap[1], gap[gap.len() - 1]), (190_887, 1, 2));
     }
 }

@@ -2,13 +2,38 @@
 
 use crate::mp4;
 
+/// The formats of pictures that are read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PictureFormat {
+    Gif,
+    Png,
+    Jpeg,
+    WebP,
+    Bmp,
+}
+
+impl PictureFormat {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PictureFormat::Gif => "GIF",
+            PictureFormat::Png => "PNG",
+            PictureFormat::Jpeg => "JPEG",
+            PictureFormat::WebP => "WebP",
+            PictureFormat::Bmp => "BMP",
+        }
+    }
+}
+
 /// What the first bytes of a file say it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Mp4,
-    Gif,
-    /// One still picture.
-    Image,
+    /// A file of pictures, still or animated.
+    Pictures(PictureFormat),
+    /// One picture in the container of MP4; its name.
+    Heif(&'static str),
+    /// A text that says where the video is, in other files; what it is.
+    Playlist(&'static str),
     /// A container that is left to `ffmpeg`, and the codec in it as far as it shows.
     Other {
         container: &'static str,
@@ -21,14 +46,12 @@ pub(crate) enum Kind {
 pub(crate) fn sniff(head: &[u8]) -> Kind {
     let other = |container, codec: String| Kind::Other { container, codec };
     let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|tail| tail.starts_with(magic));
-    if at(0, b"GIF8") {
-        Kind::Gif
-    } else if at(0, b"\x89PNG")
-        || at(0, b"\xff\xd8\xff")
-        || at(0, b"BM")
-        || (at(0, b"RIFF") && at(8, b"WEBP"))
-    {
-        Kind::Image
+    if let Some(format) = picture_format(head) {
+        Kind::Pictures(format)
+    } else if let Some(name) = still_heif(head) {
+        Kind::Heif(name)
+    } else if let Some(what) = playlist(head) {
+        Kind::Playlist(what)
     } else if mp4::is_mp4(head) {
         Kind::Mp4
     } else if at(0, b"\x1a\x45\xdf\xa3") {
@@ -55,6 +78,83 @@ pub(crate) fn sniff(head: &[u8]) -> Kind {
     } else {
         Kind::Unknown
     }
+}
+
+/// The format of a picture by its first bytes.
+pub(crate) fn picture_format(head: &[u8]) -> Option<PictureFormat> {
+    if head.starts_with(b"GIF8") {
+        Some(PictureFormat::Gif)
+    } else if head.starts_with(b"\x89PNG") {
+        Some(PictureFormat::Png)
+    } else if head.starts_with(b"\xff\xd8\xff") {
+        Some(PictureFormat::Jpeg)
+    } else if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP") {
+        Some(PictureFormat::WebP)
+    } else if head.starts_with(b"BM") {
+        Some(PictureFormat::Bmp)
+    } else {
+        None
+    }
+}
+
+/// AVIF or HEIC, unless the file also declares a sequence of pictures: that has a track like any MP4 file.
+fn still_heif(head: &[u8]) -> Option<&'static str> {
+    if head.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    let len = u32::from_be_bytes(head.get(..4)?.try_into().ok()?) as usize;
+    let (major, others) = head.get(8..len.min(head.len()))?.split_first_chunk::<4>()?;
+    let brands = || std::iter::once(&major[..]).chain(others.get(4..).unwrap_or(&[]).chunks(4));
+    if brands().any(|brand| matches!(brand, b"avis" | b"hevc" | b"hevx" | b"msf1" | b"isom" | b"mp42")) {
+        return None;
+    }
+    brands().find_map(|brand| match brand {
+        b"avif" | b"avio" => Some("AVIF"),
+        b"heic" | b"heix" | b"heim" | b"heis" => Some("HEIC"),
+        b"mif1" => Some("HEIF"),
+        _ => None,
+    })
+}
+
+/// Texts that players follow to other files.
+fn playlist(head: &[u8]) -> Option<&'static str> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins = |words: &[u8]| head.len() >= words.len() && head[..words.len()].eq_ignore_ascii_case(words);
+    if begins(b"#EXTM3U") {
+        Some("an HLS or M3U playlist")
+    } else if begins(b"ffconcat version") || concat_list(head) {
+        Some("a list of files to concatenate")
+    } else if begins(b"v=0\n") || begins(b"v=0\r") {
+        Some("an SDP session description")
+    } else if begins(b"[playlist]") || begins(b"[reference]") {
+        Some("a playlist")
+    } else if begins(b"<asx") || begins(b"rtsp://") || begins(b"http://") || begins(b"https://") {
+        Some("a playlist")
+    } else if begins(b"<?xml") || begins(b"<MPD") || begins(b"<svg") || begins(b"<smil") {
+        xml(head)
+    } else {
+        None
+    }
+}
+
+/// A list of `file` lines, perhaps after comments.
+fn concat_list(head: &[u8]) -> bool {
+    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"));
+    first.is_some_and(|line| line.starts_with(b"file ") || line.starts_with(b"file\t"))
+}
+
+fn xml(head: &[u8]) -> Option<&'static str> {
+    let known = [
+        (&b"<MPD"[..], "a DASH manifest"),
+        (b"<SmoothStreamingMedia", "a Smooth Streaming manifest"),
+        (b"<svg", "an SVG drawing"),
+        (b"<playlist", "a playlist"),
+        (b"<smil", "a playlist"),
+        (b"<CompositionPlaylist", "an IMF playlist"),
+    ];
+    let start = &head[..head.len().min(4096)];
+    known.into_iter().find(|(tag, _)| contains(start, tag)).map(|(_, what)| what)
 }
 
 /// The usual name of a codec that a four-character code stands for.
@@ -143,6 +243,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn texts_that_lead_elsewhere_are_noticed() {
+        for text in [
+            "#EXTM3U\n#EXT-X-VERSION:3",
+            "\u{feff}#EXTM3U",
+            "ffconcat version 1.0",
+            "# mine\n\nfile 'a.mp4'",
+            "v=0\r\no=- 0",
+            "<?xml version=\"1.0\"?>\n<MPD xmlns=",
+            "<svg>",
+            "[playlist]\nFile1=a",
+        ] {
+            assert!(matches!(sniff(text.as_bytes()), Kind::Playlist(_)), "{text}");
+        }
+        assert_eq!(sniff(b"file names are all it holds"), Kind::Playlist("a list of files to concatenate"));
+        assert_eq!(sniff(b"filed under: nothing"), Kind::Unknown);
+    }
+
+    #[test]
     fn containers_and_codecs_are_named() {
         let name = |head: &[u8]| match sniff(head) {
             Kind::Other { container, codec } => format!("{codec} in {container}"),
@@ -153,7 +271,10 @@ mod tests {
         assert_eq!(name(b"RIFF....AVI LIST....vidsXVID"), "MPEG-4 part 2 in AVI");
         assert_eq!(name(b"DKIF\0\0\x20\0VP80"), "VP8 in IVF");
         assert_eq!(name(b"\0\0\0\x18ftypisom"), "Mp4");
-        assert_eq!(name(b"GIF89a"), "Gif");
+        assert_eq!(name(b"GIF89a"), "Pictures(Gif)");
+        assert_eq!(name(b"\0\0\0\x18ftypavif\0\0\0\0avifmif1"), "Heif(\"AVIF\")");
+        assert_eq!(name(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"), "Heif(\"HEIF\")");
+        assert_eq!(name(b"\0\0\0\x18ftypavis\0\0\0\0avifmsf1"), "Mp4");
         assert_eq!(name(b"hello, this is text"), "Unknown");
         assert_eq!(name(b""), "Unknown");
         assert_eq!(codec_name(b"hev1"), "HEVC");

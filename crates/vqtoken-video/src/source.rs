@@ -4,6 +4,7 @@ use crate::damage::Damage;
 use crate::error::VideoError;
 use crate::frame::Frame;
 use crate::info::VideoInfo;
+use crate::warning::Warning;
 
 /// Which frames a pass hands out; the others are counted only.
 pub(crate) enum Wanted {
@@ -27,10 +28,11 @@ pub(crate) struct Pass {
     /// Seconds, one for every frame that decoded, in display order.
     pub(crate) timestamps: Vec<f64>,
     pub(crate) damage: Vec<Damage>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
-/// Takes a wanted frame with its display index.
-pub(crate) type Keep<'a> = &'a mut dyn FnMut(usize, Frame);
+/// Takes a wanted frame with its display index. An error ends the pass.
+pub(crate) type Keep<'a> = &'a mut dyn FnMut(usize, Frame) -> Result<(), VideoError>;
 
 /// A stream of frames that can be gone through more than once.
 pub(crate) trait Source: Send + Sync {

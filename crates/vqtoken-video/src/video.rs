@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use vqtoken_files::{Limit, Limits};
+
 use crate::clip::Clip;
 use crate::error::VideoError;
-use crate::ffmpeg;
 use crate::frame::Frame;
 use crate::info::{Decoder, OpenOptions, VideoInfo};
-use crate::open::open_source;
+use crate::open::{ffmpeg_after, open_source};
 use crate::sampling::Sampling;
 use crate::source::{Opened, Pass, Source, Wanted};
+use crate::warning::Warning;
 
-/// A video file, an animated GIF or a folder of images. Holds headers only; frames are decoded by
-/// [`Video::sample`].
+/// A video file, an animation or a folder of images. Holds headers only; frames are decoded by [`Video::sample`].
 pub struct Video {
+    options: OpenOptions,
     info: VideoInfo,
     source: Box<dyn Source>,
 }
@@ -40,7 +42,7 @@ impl Video {
     /// Those of [`Video::open`], and [`VideoError::BadSampling`] for a rate that is not above 0.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Video, VideoError> {
         let (info, source) = open_source(path.as_ref(), options)?;
-        Ok(Video { info, source })
+        Ok(Video { options: options.clone(), info, source })
     }
 
     /// What the headers say.
@@ -59,11 +61,12 @@ impl Video {
     pub fn sample(&self, sampling: Sampling) -> Result<Clip, VideoError> {
         sampling.check()?;
         match self.sample_from(self.source.as_ref(), sampling, self.info.clone()) {
-            Err(error) if self.info.decoder == Decoder::Native => {
-                let (info, source) = self.ffmpeg_instead(error)?;
-                self.sample_from(source.as_ref(), sampling, info)
+            Err(error) if self.is_worth_another_try(&error) => {
+                let ((info, source), error) = self.ffmpeg_instead(error)?;
+                let sampled = self.sample_from(source.as_ref(), sampling, info);
+                sampled.map_err(|ffmpeg| self.both(error, ffmpeg))
             }
-            result => result,
+            result => result.map_err(|error| self.with_earlier(error)),
         }
     }
 
@@ -99,11 +102,12 @@ impl Video {
             take(frame, seconds);
         };
         match self.each_from(self.source.as_ref(), sampling, self.info.clone(), &mut count) {
-            Err(error) if self.info.decoder == Decoder::Native && taken == 0 => {
-                let (info, source) = self.ffmpeg_instead(error)?;
-                self.each_from(source.as_ref(), sampling, info, take)
+            Err(error) if taken == 0 && self.is_worth_another_try(&error) => {
+                let ((info, source), error) = self.ffmpeg_instead(error)?;
+                let sampled = self.each_from(source.as_ref(), sampling, info, take);
+                sampled.map_err(|ffmpeg| self.both(error, ffmpeg))
             }
-            result => result,
+            result => result.map_err(|error| self.with_earlier(error)),
         }
     }
 
@@ -116,7 +120,7 @@ impl Video {
     ) -> Result<Clip, VideoError> {
         let expected = match source.expected_timestamps() {
             Some(timestamps) => timestamps,
-            None => source.pass(&Wanted::These(Vec::new()), &mut |_, _| ())?.timestamps,
+            None => source.pass(&Wanted::These(Vec::new()), &mut |_, _| Ok(()))?.timestamps,
         };
         let indices = sampling.indices(&expected)?;
         let mut taken = Vec::new();
@@ -127,71 +131,147 @@ impl Video {
                 taken.push(index);
                 take(frame.clone(), expected[index]);
             }
+            Ok(())
         })?;
         if taken.is_empty() {
             return Err(no_frames(info.path, &pass));
         }
-        Ok(Clip {
-            frames: Vec::new(),
-            timestamps: taken.iter().map(|&index| pass.timestamps[index]).collect(),
-            indices: taken,
-            info,
-            decoded_frames: pass.timestamps.len(),
-            damage: pass.damage,
-        })
+        Ok(clip(info, sampling, indices.len(), (taken, Vec::new()), pass))
     }
 
-    /// `ffmpeg` may know a feature that native decoding does not, and conceals damage.
-    fn ffmpeg_instead(&self, failure: VideoError) -> Result<Opened, VideoError> {
+    /// Another decoder may know a feature that this one does not, and conceals damage.
+    fn is_worth_another_try(&self, error: &VideoError) -> bool {
+        self.info.decoder != Decoder::Ffmpeg && error.depends_on_decoder() && self.info.path.is_file()
+    }
+
+    fn ffmpeg_instead(&self, failure: VideoError) -> Result<(Opened, VideoError), VideoError> {
         let codec = match &failure {
             VideoError::UnsupportedCodec { codec, .. } => codec.clone(),
-            VideoError::NoFrames { .. } => self.info.codec.clone(),
-            _ => return Err(failure),
+            _ => self.info.codec.clone(),
         };
         let known = VideoInfo { codec, ..self.info.clone() };
-        ffmpeg::open(known, self.source.expected_timestamps()).map_err(|_| failure)
+        ffmpeg_after(failure, known, self.source.expected_timestamps(), &self.options)
+    }
+
+    /// Adds why the file was not read without `ffmpeg`, where that was found at opening.
+    fn with_earlier(&self, error: VideoError) -> VideoError {
+        let earlier = self.info.warnings.iter().find_map(|warning| match warning {
+            Warning::ReadThroughFfmpeg { reason } => {
+                Some(reason.strip_prefix("not a video: ").unwrap_or(reason).to_owned())
+            }
+            _ => None,
+        });
+        match earlier {
+            Some(reason) => self.both(VideoError::NotAVideo { path: self.info.path.clone(), reason }, error),
+            None => error,
+        }
+    }
+
+    fn both(&self, native: VideoError, ffmpeg: VideoError) -> VideoError {
+        if !ffmpeg.depends_on_decoder() && !matches!(ffmpeg, VideoError::Ffmpeg { .. }) {
+            return ffmpeg;
+        }
+        VideoError::Both { path: self.info.path.clone(), native: Box::new(native), ffmpeg: Box::new(ffmpeg) }
     }
 
     fn sample_from(
         &self,
         source: &dyn Source,
         sampling: Sampling,
-        mut info: VideoInfo,
+        info: VideoInfo,
     ) -> Result<Clip, VideoError> {
-        let mut kept = BTreeMap::new();
+        let mut kept = Kept::new(&self.info.path, self.options.limits);
         let expected = match source.expected_timestamps() {
             Some(timestamps) => sampling.indices(&timestamps)?,
             None => Vec::new(),
         };
+        kept.check(unique(&expected).len(), info.width, info.height)?;
         let wanted = if sampling == Sampling::All { Wanted::All } else { Wanted::These(unique(&expected)) };
-        let mut pass = run(source, &wanted, &mut kept)?;
+        let mut pass = kept.fill(source, &wanted)?;
         let mut indices = sampling.indices(&pass.timestamps)?;
         if sampling != Sampling::All && indices != expected {
-            kept.clear();
-            pass = run(source, &Wanted::These(unique(&indices)), &mut kept)?;
+            let wanted = unique(&indices);
+            kept.check(wanted.len(), info.width, info.height)?;
+            pass = kept.fill(source, &Wanted::These(wanted))?;
             indices = sampling.indices(&pass.timestamps)?;
         }
+        let asked = indices.len();
         // A source that changed its mind between two passes gives fewer frames, never wrong ones.
-        indices.retain(|index| kept.contains_key(index));
-        let Some(first) = indices.first().and_then(|index| kept.get(index)) else {
+        indices.retain(|index| kept.frames.contains_key(index));
+        if indices.is_empty() {
             return Err(no_frames(info.path, &pass));
-        };
+        }
+        let frames = indices.iter().filter_map(|index| kept.frames.get(index).cloned()).collect();
+        Ok(clip(info, sampling, asked, (indices, frames), pass))
+    }
+}
+
+/// A clip out of what a pass gave; `asked` is how many frames the sampling asked for.
+fn clip(
+    mut info: VideoInfo,
+    sampling: Sampling,
+    asked: usize,
+    (indices, frames): (Vec<usize>, Vec<Frame>),
+    pass: Pass,
+) -> Clip {
+    if let Some(first) = frames.first() {
         (info.width, info.height) = (first.width(), first.height());
-        Ok(Clip {
-            frames: indices.iter().filter_map(|index| kept.get(index).cloned()).collect(),
-            timestamps: indices.iter().map(|&index| pass.timestamps[index]).collect(),
-            indices,
-            info,
-            decoded_frames: pass.timestamps.len(),
-            damage: pass.damage,
+    }
+    let decoded = pass.timestamps.len();
+    let mut warnings: Vec<Warning> = info.warnings.iter().cloned().chain(pass.warnings).collect();
+    let lost: usize = pass.damage.iter().map(|damage| damage.lost).sum();
+    if let Some(promised) = info.frames.filter(|&promised| decoded + lost < promised) {
+        warnings.push(Warning::FewerFrames { promised, decoded });
+    }
+    match sampling {
+        Sampling::Uniform(asked) if asked > decoded => {
+            warnings.push(Warning::RepeatedFrames { asked, frames: decoded });
+        }
+        _ => {}
+    }
+    if indices.len() < asked {
+        warnings.push(Warning::MissingFrames { missing: asked - indices.len(), sampled: asked });
+    }
+    let timestamps = indices.iter().filter_map(|&index| pass.timestamps.get(index).copied()).collect();
+    Clip { frames, timestamps, indices, info, decoded_frames: decoded, damage: pass.damage, warnings }
+}
+
+/// Frames that are held, by display index, and how much they may take.
+struct Kept<'a> {
+    path: &'a Path,
+    limits: Limits,
+    frames: BTreeMap<usize, Frame>,
+}
+
+impl<'a> Kept<'a> {
+    fn new(path: &'a Path, limits: Limits) -> Self {
+        Self { path, limits, frames: BTreeMap::new() }
+    }
+
+    /// Refuses so many frames of a size before any is decoded. A size that is not known is 0.
+    fn check(&self, frames: usize, width: usize, height: usize) -> Result<(), VideoError> {
+        too_large(self.path, &self.limits, (frames as u64).saturating_mul(bytes(width, height)))
+    }
+
+    fn fill(&mut self, source: &dyn Source, wanted: &Wanted) -> Result<Pass, VideoError> {
+        self.frames.clear();
+        let Self { path, limits, frames } = self;
+        let mut held = 0_u64;
+        source.pass(wanted, &mut |index, frame| {
+            held = held.saturating_add(bytes(frame.width(), frame.height()));
+            frames.insert(index, frame);
+            too_large(path, limits, held)
         })
     }
 }
 
-fn run(source: &dyn Source, wanted: &Wanted, kept: &mut BTreeMap<usize, Frame>) -> Result<Pass, VideoError> {
-    source.pass(wanted, &mut |index, frame| {
-        kept.insert(index, frame);
-    })
+fn bytes(width: usize, height: usize) -> u64 {
+    (width as u64).saturating_mul(height as u64).saturating_mul(3)
+}
+
+fn too_large(path: &Path, limits: &Limits, bytes: u64) -> Result<(), VideoError> {
+    let checked = limits.check(Limit::Bytes, bytes);
+    checked.map_err(|source| VideoError::SampleTooLarge { path: path.to_path_buf(), source })
 }
 
 fn no_frames(path: PathBuf, pass: &Pass) -> VideoError {

@@ -6,7 +6,7 @@ mod locate;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use vqtoken_video::{Clip, Decoder, Frame, PixelSpec, VideoInfo, resize_bicubic};
+use vqtoken_video::{Frame, PixelSpec, resize_bicubic};
 
 #[test]
 fn golden_resize_and_pixels() {
@@ -34,7 +34,7 @@ fn check(cases: &SafeTensors, index: usize) {
     let spec = PixelSpec { size: *pixels.shape().last().unwrap(), ..PixelSpec::default() };
     let expected: Vec<f32> =
         pixels.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    let out = clip(frame).pixels(&spec);
+    let out = spec.pixels(&[frame]);
     assert_eq!(out.data.len(), expected.len());
     let worst = out.data.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst == 0.0, "frame{index}: pixel values differ by up to {worst}");
@@ -42,27 +42,4 @@ fn check(cases: &SafeTensors, index: usize) {
 
 fn frame(tensor: TensorView<'_>) -> Frame {
     Frame::new(tensor.shape()[1], tensor.shape()[0], tensor.data().to_vec()).unwrap()
-}
-
-fn clip(frame: Frame) -> Clip {
-    let info = VideoInfo {
-        path: "golden".into(),
-        container: String::new(),
-        codec: String::new(),
-        width: frame.width(),
-        height: frame.height(),
-        frames: Some(1),
-        duration: None,
-        rotation: 0,
-        file_bytes: 0,
-        decoder: Decoder::Images,
-    };
-    Clip {
-        frames: vec![frame],
-        timestamps: vec![0.0],
-        indices: vec![0],
-        info,
-        decoded_frames: 1,
-        damage: vec![],
-    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use common::scene;
 use image::codecs::gif::GifEncoder;
 use image::{Delay, DynamicImage, RgbImage};
-use vqtoken_video::{Decoder, Frame, OpenOptions, Sampling, Video, VideoError};
+use vqtoken_video::{Decoder, Frame, OpenOptions, Programs, Sampling, Video, VideoError};
 
 fn image_of(frame: &Frame) -> DynamicImage {
     let (width, height) = (frame.width() as u32, frame.height() as u32);
@@ -37,9 +37,9 @@ fn a_folder_of_images_is_a_video() {
     );
     assert_eq!(clip.frames, [scene(20, 10, 0), scene(20, 10, 5), scene(20, 10, 11)]);
 
-    let quick = Video::open_with(folder.path(), &OpenOptions { images_per_second: 4.0 }).unwrap();
+    let quick = Video::open_with(folder.path(), &OpenOptions::default().with_images_per_second(4.0)).unwrap();
     assert_eq!(quick.sample(Sampling::Fps(1.0)).unwrap().indices, [0, 4, 8]);
-    let bad = Video::open_with(folder.path(), &OpenOptions { images_per_second: 0.0 });
+    let bad = Video::open_with(folder.path(), &OpenOptions::default().with_images_per_second(0.0));
     assert!(matches!(bad, Err(VideoError::BadSampling(_))));
 }
 
@@ -117,7 +117,9 @@ fn what_is_no_video_is_named() {
     let path = folder.path().join("file.mp4");
     let error = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        let error = Video::open(&path).and_then(|video| video.sample(Sampling::All)).unwrap_err();
+        let alone = OpenOptions::default().with_programs(Programs::None);
+        let error =
+            Video::open_with(&path, &alone).and_then(|video| video.sample(Sampling::All)).unwrap_err();
         assert!(error.to_string().contains("file.mp4") && !error.to_string().contains('\n'), "{error}");
         error
     };

@@ -46,8 +46,8 @@ pub use vqtoken_model::{
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{
-    Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Sampling, Video,
-    VideoError, VideoInfo,
+    Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Programs, Sampling,
+    Video, VideoError, VideoInfo, Warning,
 };
 
 /// What most programs need.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use vqtoken_core::{Budget, VideoTokens};
-use vqtoken_video::{Clip, Damage, Frame, Sampling, Video};
+use vqtoken_video::{Clip, Damage, Frame, Sampling, Video, Warning, messages};
 
 use super::encoder::{Encoder, EncoderOptions};
 use super::frame_embedder::VisionSeconds;
@@ -22,12 +22,21 @@ pub struct Encoded {
     pub repeated_frames: usize,
     /// Where the stream is damaged; empty when it is sound.
     pub damage: Vec<Damage>,
+    /// What the frames show otherwise than the file has it.
+    pub warnings: Vec<Warning>,
     /// Seconds that encoding waited for decoded frames.
     pub decode_seconds: f64,
     /// Seconds from frames to tokens.
     pub vision_seconds: VisionSeconds,
     /// Seconds in the quantizer.
     pub quantizer_seconds: f64,
+}
+
+impl Encoded {
+    /// All that the user has to be told of the video, a line each: warnings, then damage.
+    pub fn messages(&self) -> Vec<String> {
+        messages(&self.warnings, &self.damage)
+    }
 }
 
 /// How far an encoding is.
@@ -43,7 +52,7 @@ pub struct EncodingProgress {
 impl VisionSide {
     /// Video tokens of a sampled video. Only a few frames are held at a time. `progress` is called now and then.
     ///
-    /// A damaged stream may hold fewer frames than its headers promise; an even sample is then taken once more, over the
+    /// A stream may hold fewer frames than its headers promise; an even sample is then taken once more, over the
     /// frames that decode.
     ///
     /// # Errors
@@ -116,14 +125,15 @@ fn finish(mut encoder: Encoder, clip: &Clip, decode_seconds: f64) -> Result<Enco
         tokens: VideoTokens { source: Some(source_of(clip)), ..tokens },
         repeated_frames: encoder.repeated_frames(),
         damage: clip.damage.clone(),
+        warnings: clip.warnings.clone(),
         decode_seconds,
         vision_seconds: encoder.vision_seconds(),
         quantizer_seconds: encoder.quantizer_seconds(),
     })
 }
 
-/// Whether damage has cost an even sample some of its frames.
+/// Whether an even sample has fewer frames than it could have: others decoded than the headers promised.
 fn is_short_of(clip: &Clip, sampling: Sampling) -> bool {
     let Sampling::Uniform(wanted) = sampling else { return false };
-    clip.timestamps.len() < wanted.min(clip.decoded_frames) && !clip.damage.is_empty()
+    clip.timestamps.len() < wanted.min(clip.decoded_frames)
 }

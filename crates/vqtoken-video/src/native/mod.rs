@@ -292,7 +292,7 @@ impl Run<'_> {
                 let (path, what) = (self.source.path.clone(), "planes of the wrong size".into());
                 Stop::Error(VideoError::Decode { path, frame: index, what })
             })?;
-            (self.keep)(index, self.source.track.orientation.apply(frame));
+            (self.keep)(index, self.source.track.orientation.apply(frame)).map_err(Stop::Error)?;
         }
         Ok(())
     }

@@ -14,6 +14,16 @@ pub(crate) fn has_ffmpeg() -> bool {
         .is_ok_and(|out| out.status.success())
 }
 
+/// Makes a file with `ffmpeg`.
+pub(crate) fn make(arguments: &[&str]) {
+    let out = std::process::Command::new(ffmpeg_program())
+        .args(["-nostdin", "-y", "-loglevel", "error"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
 /// A picture that differs from frame to frame in shape and colour: a gradient with a square wandering over it.
 pub(crate) fn scene(width: usize, height: usize, index: usize) -> vqtoken_video::Frame {
     let (left, top) = (index * 3 % width, index * 2 % height);

@@ -114,9 +114,9 @@ fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
 /// What was given in place of VIDEO|FILE.vqt.
 enum Input {
     /// A video to be encoded while it is decoded.
-    Video(PathBuf),
+    Video(Box<Video>),
     /// One whose frames a reducer needs all together.
-    Clip(Clip),
+    Clip(Box<Clip>),
     Tokens(VideoTokens),
 }
 
@@ -125,6 +125,8 @@ struct Subject {
     visual: Option<VisualTokens>,
     /// Tokens of the grid before reduction.
     grid_tokens: usize,
+    /// What the user has to be told of the video.
+    warnings: Vec<String>,
     /// What the user should know about how the video is read.
     note: Option<&'static str>,
 }
@@ -140,9 +142,10 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     options.check()?;
     questions.iter().try_for_each(|question| Chat::new(*question).check())?;
     let mut stages = Stages::default();
-    let input = arguments.input.as_deref().map(|input| read(arguments, input, &mut stages)).transpose()?;
+    let input =
+        arguments.input.as_deref().map(|input| read(arguments, input, &mut stages, global)).transpose()?;
     let model = pipeline::load_model(&arguments.model, &arguments.base, &mut stages)?;
-    let subject = subject(arguments, &model, input, &mut stages)?;
+    let subject = subject(arguments, &model, input, &mut stages, global)?;
     if let Some(note) = subject.note {
         output::note(note);
     }
@@ -176,6 +179,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
         output::line(serde_json::json!({
             "model": model.id(),
             "answers": answers,
+            "warnings": subject.warnings,
             "grid_tokens": subject.grid_tokens,
             "trained_input": model.trained_input().to_string(),
             "note": subject.note,
@@ -216,20 +220,25 @@ fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), 
 }
 
 /// Reads the input, which fails sooner than loading a large model would.
-fn read(arguments: &AskArguments, input: &Path, stages: &mut Stages) -> anyhow::Result<Input> {
+fn read(
+    arguments: &AskArguments,
+    input: &Path,
+    stages: &mut Stages,
+    global: &GlobalArguments,
+) -> anyhow::Result<Input> {
     let is_reduced = matches!(arguments.reducer.as_deref(), Some(Subjects::Reduced(_)));
     if !pipeline::is_video_tokens(input) {
         if !is_reduced {
-            stages.time("decode", || Video::open(input))?;
-            return Ok(Input::Video(input.to_owned()));
+            let video = stages.time("decode", || Video::open_with(input, &global.open_options()))?;
+            return Ok(Input::Video(Box::new(video)));
         }
-        return Ok(Input::Clip(pipeline::sample(input, &arguments.encoding, stages)?));
+        return Ok(Input::Clip(Box::new(pipeline::sample(input, &arguments.encoding, stages, global)?)));
     }
     arguments.encoding.refuse_for_tokens()?;
     if is_reduced {
         return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
     }
-    Ok(Input::Tokens(VideoTokens::load(input)?))
+    Ok(Input::Tokens(VideoTokens::load_within(input, &global.limits())?))
 }
 
 fn subject(
@@ -237,19 +246,22 @@ fn subject(
     model: &VideoLlm,
     input: Option<Input>,
     stages: &mut Stages,
+    global: &GlobalArguments,
 ) -> anyhow::Result<Subject> {
     let given = arguments.given();
     let subjects = given.clone().map_or_else(|| trained(model).map(Arc::new), Ok)?;
     let clip = match input {
-        None => return Ok(Subject { visual: None, grid_tokens: 0, note: None }),
-        Some(Input::Tokens(tokens)) => return attended(model, &tokens, stages),
+        None => return Ok(Subject { visual: None, grid_tokens: 0, warnings: Vec::new(), note: None }),
+        Some(Input::Tokens(tokens)) => return attended(model, &tokens, Vec::new(), stages),
         Some(Input::Video(video)) => match &*subjects {
             Subjects::Vqtoken => {
                 let vision = pipeline::vision(model, stages)?;
-                let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages)?;
-                return attended(model, &encoded.tokens, stages);
+                let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages, global)?;
+                return attended(model, &encoded.tokens, encoded.messages(), stages);
             }
-            Subjects::Reduced(_) => pipeline::sample(&video, &arguments.encoding, stages)?,
+            Subjects::Reduced(_) => {
+                Box::new(pipeline::sample_video(&video, &arguments.encoding, stages, global)?)
+            }
         },
         Some(Input::Clip(clip)) => clip,
     };
@@ -257,21 +269,28 @@ fn subject(
     match &*subjects {
         Subjects::Vqtoken => {
             let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
-            attended(model, &encoded.tokens, stages)
+            attended(model, &encoded.tokens, encoded.messages(), stages)
         }
         Subjects::Reduced(reducer) => {
             let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
             let note = given.is_none().then_some(pipeline::POOLED_BY_DEFAULT);
-            Ok(Subject { visual: Some(visual), grid_tokens: grid.shape().len(), note })
+            let grid_tokens = grid.shape().len();
+            Ok(Subject { visual: Some(visual), grid_tokens, warnings: clip.messages(), note })
         }
     }
 }
 
-fn attended(model: &VideoLlm, tokens: &VideoTokens, stages: &mut Stages) -> anyhow::Result<Subject> {
+fn attended(
+    model: &VideoLlm,
+    tokens: &VideoTokens,
+    warnings: Vec<String>,
+    stages: &mut Stages,
+) -> anyhow::Result<Subject> {
     let visual = stages.time("attention", || model.language().visual_tokens(tokens))?;
     let note = (model.trained_input() == TrainedInput::Pooled).then_some(pipeline::UNTRAINED_CODES);
-    Ok(Subject { visual: Some(visual), grid_tokens: tokens.index_map.labels().len(), note })
+    let grid_tokens = tokens.index_map.labels().len();
+    Ok(Subject { visual: Some(visual), grid_tokens, warnings, note })
 }
 
 fn generation_options(arguments: &AskArguments) -> GenerationOptions {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vqtoken::{Quality, TrainedInput, VideoTokens, VisionSide, figures};
+use vqtoken::{Quality, TrainedInput, Video, VideoTokens, VisionSide, figures};
 use vqtoken_files::quoted;
 
 use super::stages::Stages;
@@ -122,7 +122,9 @@ fn encode(
     global: &GlobalArguments,
 ) -> anyhow::Result<()> {
     let mut stages = Stages::default();
-    let encoded = pipeline::encode_video(vision, video, &arguments.encoding, &mut stages)?;
+    let source = stages.time("decode", || Video::open_with(video, &global.open_options()))?;
+    let encoded = pipeline::encode_video(vision, &source, &arguments.encoding, &mut stages, global)?;
+    let warnings = encoded.messages();
     let tokens = VideoTokens { quality: arguments.quality, ..encoded.tokens };
     tokens.save(target)?;
     let bytes = std::fs::metadata(target)?.len();
@@ -131,6 +133,7 @@ fn encode(
             let mut record = record(video, target, &tokens, bytes, &stages);
             record["repeated_frames"] = encoded.repeated_frames.into();
             record["trained_input"] = vision.trained_input().to_string().into();
+            record["warnings"] = warnings.into();
             record.to_string()
         }
         false => summary(target, &tokens, bytes, &stages),

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &InspectArguments, global: &GlobalArguments) -> any
         Some(path) if path.join("config.json").exists() => {
             model_rows(&ModelFiles::open(path)?, &Weights::open(path)?)?
         }
-        Some(path) => video_rows(path)?,
+        Some(path) => video_rows(path, global)?,
     };
     if global.json {
         let object: serde_json::Map<_, _> =
@@ -174,14 +174,16 @@ fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {
     ])
 }
 
-fn video_rows(path: &Path) -> anyhow::Result<Rows> {
-    let video = Video::open(path)?;
+fn video_rows(path: &Path, global: &GlobalArguments) -> anyhow::Result<Rows> {
+    let video = Video::open_with(path, &global.open_options())?;
     let info = video.info();
+    let warnings: Vec<String> = info.warnings.iter().map(ToString::to_string).collect();
+    pipeline::warn(path, &warnings, global);
     let known = |number: usize| if number == 0 { "not known".to_owned() } else { number.to_string() };
     let frames =
         info.frames.map_or_else(|| "not known before decoding".to_owned(), |frames| frames.to_string());
     let duration = info.duration.map_or_else(|| "not known".to_owned(), |seconds| format!("{seconds:.2} s"));
-    Ok(vec![
+    let mut rows = vec![
         row("kind", "video", "video"),
         row("container", &info.container, info.container.as_str()),
         row("codec", &info.codec, info.codec.as_str()),
@@ -199,5 +201,9 @@ fn video_rows(path: &Path) -> anyhow::Result<Rows> {
         row("frames", frames, info.frames),
         row("duration", duration, info.duration),
         row("bytes", figures::bytes(info.file_bytes as f64), info.file_bytes),
-    ])
+    ];
+    if global.json {
+        rows.push(row("warnings", "", warnings));
+    }
+    Ok(rows)
 }

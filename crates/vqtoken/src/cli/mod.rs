@@ -17,7 +17,7 @@ pub(crate) mod train;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use vqtoken::{Budget, EncoderOptions, Precision, Sampling, Windows};
+use vqtoken::{Budget, EncoderOptions, OpenOptions, Precision, Sampling, Windows};
 use vqtoken_files::{Limit, Limits, quoted};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
@@ -47,6 +47,11 @@ pub(crate) struct GlobalArguments {
 impl GlobalArguments {
     pub(crate) fn limits(&self) -> Limits {
         self.limits.iter().fold(Limits::default(), |limits, &(limit, bound)| limits.with(limit, bound))
+    }
+
+    /// How videos are opened.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions::default().with_limits(self.limits())
     }
 }
 

@@ -9,9 +9,11 @@ use vqtoken::{
 use vqtoken_model::ModelError;
 use vqtoken_model::checkpoint::Checkpoint;
 
+use vqtoken_files::quoted;
+
 use super::output;
 use super::stages::Stages;
-use super::{BaseArguments, EncodingArguments, ModelArguments};
+use super::{BaseArguments, EncodingArguments, GlobalArguments, ModelArguments};
 
 /// What is said where a video is read as pooled patches though nobody asked for that.
 pub(crate) const POOLED_BY_DEFAULT: &str = "note: this checkpoint was trained on pooled patches, so the video is read as these. Fewer tokens: \
@@ -69,22 +71,37 @@ pub(crate) fn is_video_tokens(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("vqt"))
 }
 
-/// Sampled frames; damage to the stream is told to the user.
+/// Sampled frames; what is wrong with them is told to the user.
 pub(crate) fn sample(
     video: &Path,
     arguments: &EncodingArguments,
     stages: &mut Stages,
+    global: &GlobalArguments,
+) -> anyhow::Result<Clip> {
+    let video = stages.time("decode", || Video::open_with(video, &global.open_options()))?;
+    sample_video(&video, arguments, stages, global)
+}
+
+/// Sampled frames of an open video; what is wrong with them is told to the user.
+pub(crate) fn sample_video(
+    video: &Video,
+    arguments: &EncodingArguments,
+    stages: &mut Stages,
+    global: &GlobalArguments,
 ) -> anyhow::Result<Clip> {
     let spinner = output::spinner("decode");
-    let clip = stages.time("decode", || Video::open(video)?.sample(arguments.sampling()))?;
+    let clip = stages.time("decode", || video.sample(arguments.sampling()))?;
     spinner.finish_and_clear();
-    warn_of_damage(video, &clip.damage);
+    warn(&video.info().path, &clip.messages(), global);
     Ok(clip)
 }
 
-fn warn_of_damage(video: &Path, damage: &[vqtoken::Damage]) {
-    for damage in damage {
-        output::note(format_args!("warning: {}: {damage}", video.display()));
+/// A line for each warning on standard error; with `--json` they are part of the result.
+pub(crate) fn warn(video: &Path, messages: &[String], global: &GlobalArguments) {
+    if !global.json {
+        for message in messages {
+            output::note(format_args!("warning: {}: {message}", quoted(video)));
+        }
     }
 }
 
@@ -124,15 +141,15 @@ pub(crate) fn quantization(
 /// The time of the stage "decode" is what the others had to wait for.
 pub(crate) fn encode_video(
     vision: &VisionSide,
-    path: &Path,
+    video: &Video,
     arguments: &EncodingArguments,
     stages: &mut Stages,
+    global: &GlobalArguments,
 ) -> anyhow::Result<Encoded> {
-    let video = stages.time("decode", || Video::open(path))?;
     let bar = output::spinner("vision");
     let mut expected = None;
     let encoded =
-        vision.encode_video(&video, arguments.sampling(), arguments.encoder_options(), &mut |progress| {
+        vision.encode_video(video, arguments.sampling(), arguments.encoder_options(), &mut |progress| {
             if progress.expected_frames != expected {
                 expected = progress.expected_frames;
                 output::set_length(&bar, expected);
@@ -140,7 +157,7 @@ pub(crate) fn encode_video(
             bar.set_position(progress.frames as u64);
         })?;
     bar.finish_and_clear();
-    warn_of_damage(path, &encoded.damage);
+    warn(&video.info().path, &encoded.messages(), global);
     add_seconds(&encoded, stages);
     Ok(encoded)
 }
@@ -155,7 +172,7 @@ pub(crate) fn encode_clip(
     let spinner = output::spinner("vision");
     let encoded = vision.encode_clip(clip, arguments.encoder_options())?;
     spinner.finish_and_clear();
-    // Damage was told when the clip was sampled.
+    // Warnings were told when the clip was sampled.
     add_seconds(&encoded, stages);
     Ok(encoded)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vqtoken::picture::{self, PictureOptions};
-use vqtoken::{Budget, Frame, Sampling, Video, VideoTokens};
+use vqtoken::{Budget, Clip, Frame, Sampling, Video, VideoTokens};
 
 use super::stages::Stages;
 use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, output, pipeline};
@@ -54,9 +54,9 @@ pub(crate) fn run(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow
     if arguments.curve {
         return show_curve(arguments, global);
     }
-    let (tokens, frames) = match pipeline::is_video_tokens(&arguments.input) {
-        true => read(arguments)?,
-        false => encode(arguments)?,
+    let Shown { tokens, frames, warnings } = match pipeline::is_video_tokens(&arguments.input) {
+        true => read(arguments, global)?,
+        false => encode(arguments, global)?,
     };
     let options = PictureOptions { frames: arguments.drawn, ..PictureOptions::default() };
     let image = picture::draw(&tokens, frames.as_deref(), &options)?;
@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow
             "width": image.width(),
             "height": image.height(),
             "codes": tokens.codebook.codes(),
+            "warnings": warnings,
         })
         .to_string(),
         false => format!(
@@ -104,7 +105,7 @@ fn show_curve(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Re
         .into());
     };
     let mut stages = Stages::default();
-    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
+    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages, global)?;
     let vision = pipeline::load_vision(&arguments.model, &arguments.base, &mut stages)?;
     let grid = pipeline::embed(&vision, &clip, &arguments.encoding, &mut stages)?;
     let stats = pipeline::quantization(&vision, &grid, &arguments.encoding, &mut stages)?.stats;
@@ -129,6 +130,7 @@ fn show_curve(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Re
             "codes": stats.codes,
             "variance": stats.variance,
             "curve": points.collect::<Vec<_>>(),
+            "warnings": clip.messages(),
         })
         .to_string(),
         false => format!(
@@ -143,30 +145,41 @@ fn show_curve(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Re
     Ok(())
 }
 
-fn encode(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<Frame>>)> {
+/// What is drawn.
+struct Shown {
+    tokens: VideoTokens,
+    frames: Option<Vec<Frame>>,
+    /// What the user has to be told of the video.
+    warnings: Vec<String>,
+}
+
+fn encode(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<Shown> {
     if arguments.video.is_some() {
         return Err(
             UsageError("--video goes with a .vqt file; a video brings its own frames".to_owned()).into()
         );
     }
     let mut stages = Stages::default();
-    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages)?;
+    let clip = pipeline::sample(&arguments.input, &arguments.encoding, &mut stages, global)?;
     let vision = pipeline::load_vision(&arguments.model, &arguments.base, &mut stages)?;
     let tokens = pipeline::encode_clip(&vision, &clip, &arguments.encoding, &mut stages)?.tokens;
-    Ok((tokens, Some(clip.frames)))
+    let warnings = clip.messages();
+    Ok(Shown { tokens, frames: Some(clip.frames), warnings })
 }
 
-fn read(arguments: &ShowArguments) -> anyhow::Result<(VideoTokens, Option<Vec<Frame>>)> {
+fn read(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<Shown> {
     arguments.encoding.refuse_for_tokens()?;
-    let tokens = VideoTokens::load(&arguments.input)?;
-    let frames = arguments.video.as_deref().map(|video| frames_of(video, &tokens)).transpose()?;
-    Ok((tokens, frames))
+    let tokens = VideoTokens::load_within(&arguments.input, &global.limits())?;
+    let clip = arguments.video.as_deref().map(|video| clip_of(video, &tokens, global)).transpose()?;
+    let warnings = clip.as_ref().map(Clip::messages).unwrap_or_default();
+    Ok(Shown { tokens, frames: clip.map(|clip| clip.frames), warnings })
 }
 
 /// The frames that the tokens were made from, found again by their times.
-fn frames_of(video: &Path, tokens: &VideoTokens) -> anyhow::Result<Vec<Frame>> {
+fn clip_of(video: &Path, tokens: &VideoTokens, global: &GlobalArguments) -> anyhow::Result<Clip> {
     let times = &tokens.timestamps;
-    let clip = Video::open(video)?.sample(Sampling::Uniform(times.len()))?;
+    let clip = Video::open_with(video, &global.open_options())?.sample(Sampling::Uniform(times.len()))?;
+    pipeline::warn(video, &clip.messages(), global);
     let same = clip.timestamps.iter().zip(times).all(|(a, b)| (a - b).abs() < 1e-3);
     if !same {
         anyhow::bail!(
@@ -175,5 +188,5 @@ fn frames_of(video: &Path, tokens: &VideoTokens) -> anyhow::Result<Vec<Frame>> {
             video.display()
         );
     }
-    Ok(clip.frames)
+    Ok(clip)
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use vqtoken::{Chat, GenerationOptions, VisualTokens};
+use vqtoken::{Chat, GenerationOptions, OpenOptions, VisualTokens};
 use vqtoken_eval::{Answer, Answerer, Ask, PerStage, best_option};
 
 use super::current_video::CurrentVideo;
@@ -36,13 +36,16 @@ impl Trial {
 pub(super) struct Evaluator<'a> {
     models: &'a [LoadedModel],
     trials: &'a [Trial],
+    options: &'a OpenOptions,
     video: Option<CurrentVideo>,
+    /// What the user has to be told of the videos so far.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Evaluator<'a> {
     /// One trial for each run, in their order.
-    pub(super) fn new(models: &'a [LoadedModel], trials: &'a [Trial]) -> Self {
-        Self { models, trials, video: None }
+    pub(super) fn new(models: &'a [LoadedModel], trials: &'a [Trial], options: &'a OpenOptions) -> Self {
+        Self { models, trials, options, video: None, warnings: Vec::new() }
     }
 
     fn open(&mut self, path: &Path, name: &str) -> &mut CurrentVideo {
@@ -53,7 +56,9 @@ impl<'a> Evaluator<'a> {
                 drop(previous);
                 let seeing = self.trials.iter().filter(|trial| trial.reading.condition != Condition::Blind);
                 let frames = seeing.map(|trial| trial.reading.frames).max().unwrap_or(1);
-                CurrentVideo::open(path, name, frames, self.models.len())
+                let video = CurrentVideo::open(path, name, frames, self.models.len(), self.options);
+                self.warnings.extend(video.messages());
+                video
             }
         };
         self.video.insert(video)

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use vqtoken::OpenOptions;
+use vqtoken_files::quoted;
+
 use super::answerer::Trial;
 use super::frames::Frames;
 use super::models::LoadedModel;
@@ -35,9 +38,15 @@ impl From<anyhow::Error> for Failure {
 
 impl CurrentVideo {
     /// Decodes `frames` frames, evenly over the video, which up to `towers` vision towers will see.
-    pub(super) fn open(path: &Path, name: &str, frames: usize, towers: usize) -> Self {
-        let frames = Frames::decode(path, frames, towers).map_err(Failure::from);
+    pub(super) fn open(path: &Path, name: &str, frames: usize, towers: usize, options: &OpenOptions) -> Self {
+        let frames = Frames::decode(path, frames, towers, options).map_err(Failure::from);
         Self { path: path.into(), name: name.into(), frames, reduced: BTreeMap::new(), visual: None }
+    }
+
+    /// What the user has to be told of the video, with its name before each line.
+    pub(super) fn messages(&self) -> Vec<String> {
+        let messages = self.frames.as_ref().map(Frames::messages).unwrap_or_default();
+        messages.into_iter().map(|message| format!("{}: {message}", quoted(&self.path))).collect()
     }
 
     pub(super) fn path(&self) -> &Path {

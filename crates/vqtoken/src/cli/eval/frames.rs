@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use vqtoken::{Clip, Sampling, TokenGrid, Video};
+use vqtoken::{Clip, OpenOptions, Sampling, TokenGrid, Video};
+use vqtoken_files::quoted;
 
 use super::super::output;
 use super::ablation::SEED;
@@ -37,15 +38,25 @@ pub(super) struct TimedGrid {
 
 impl Frames {
     /// Decodes `count` frames, evenly over the video.
-    pub(super) fn decode(path: &Path, count: usize, towers: usize) -> anyhow::Result<Self> {
+    pub(super) fn decode(
+        path: &Path,
+        count: usize,
+        towers: usize,
+        options: &OpenOptions,
+    ) -> anyhow::Result<Self> {
         let start = Instant::now();
-        let clip = Video::open(path)?.sample(Sampling::Uniform(count))?;
+        let clip = Video::open_with(path, options)?.sample(Sampling::Uniform(count))?;
         let decode = start.elapsed().as_secs_f64();
-        for damage in &clip.damage {
-            output::note(format_args!("warning: {}: {damage}", path.display()));
+        for message in clip.messages() {
+            output::note(format_args!("warning: {}: {message}", quoted(path)));
         }
         let towers = (0..towers).map(|_| clip.frames.iter().map(|_| None).collect()).collect();
         Ok(Self { clip, decode, towers })
+    }
+
+    /// What the user has to be told of the video.
+    pub(super) fn messages(&self) -> Vec<String> {
+        self.clip.messages()
     }
 
     /// The token grid that a reading is made from; `video` seeds its order where frames are shuffled.

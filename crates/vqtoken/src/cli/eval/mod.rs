@@ -58,6 +58,12 @@ struct Planned {
     samples: PathBuf,
 }
 
+/// The answers of each trial, and what the user has to be told of the videos.
+struct Asked {
+    samples: Vec<Vec<Sample>>,
+    warnings: Vec<String>,
+}
+
 /// Asks all questions in all trials, in one pass over the videos.
 fn ask(
     benchmark: &Benchmark,
@@ -65,7 +71,8 @@ fn ask(
     planned: &[Planned],
     videos: Videos<'_>,
     failed: Failed,
-) -> anyhow::Result<Vec<Vec<Sample>>> {
+    global: &GlobalArguments,
+) -> anyhow::Result<Asked> {
     // Ranked options and written letters are not the same answers.
     let ranked = if benchmark.task.ranks() { " ranked" } else { "" };
     let settings: Vec<String> = planned.iter().map(|plan| plan.trial.settings(models) + ranked).collect();
@@ -84,11 +91,12 @@ fn ask(
         .collect();
     let trials: Vec<Trial> = planned.iter().map(|plan| plan.trial.clone()).collect();
     let mut bar = Bar::new(trials.iter().map(|trial| trial.reading.to_string()).collect());
-    let mut evaluator = Evaluator::new(models, &trials);
+    let options = global.open_options();
+    let mut evaluator = Evaluator::new(models, &trials, &options);
     let samples = run_together(&runs, &mut evaluator, &mut |run, states| {
         bar.show(run, states);
         ControlFlow::Continue(())
     });
     bar.finish();
-    Ok(samples?)
+    Ok(Asked { samples: samples?, warnings: evaluator.warnings })
 }

@@ -13,7 +13,7 @@ use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
 use super::models::LoadedModel;
 use super::reading::{Condition, Reading, Source};
-use super::{Planned, ask};
+use super::{Asked, Planned, ask};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -155,7 +155,7 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
         .collect();
     let videos = if arguments.blind { Videos::Blind } else { benchmark.videos() };
     let failed = if arguments.retry_failed { Failed::AskAgain } else { Failed::Keep };
-    let samples = ask(&benchmark, &models, &planned, videos, failed)?;
+    let Asked { samples, warnings } = ask(&benchmark, &models, &planned, videos, failed, global)?;
     let judged = match samples.first() {
         Some(samples) if arguments.judge.is_used() => arguments.judge.run(&benchmark, samples)?,
         _ => None,
@@ -179,7 +179,7 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
                 false => Value::Null,
             };
             line["left_out"] = json!(benchmark.left_out);
-            line["warnings"] = json!(benchmark.warnings);
+            line["warnings"] = json!([benchmark.warnings.as_slice(), &warnings].concat());
             line["judge"] = json!(judged);
             line["published"] = json!(judge::published(&benchmark, samples_of));
             output::line(line)?;

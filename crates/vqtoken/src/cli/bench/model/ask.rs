@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Chat, GenerationOptions, figures};
+use vqtoken::{Chat, GenerationOptions, Video, figures};
 
 use super::record::Runs;
 use super::subject::{Repetitions, Subject, describe, video_or_demo};
@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     for _ in 0..arguments.repetitions.repeat {
         let start = Instant::now();
         stages = Stages::default();
-        let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, &mut stages)?;
+        let source = stages.time("decode", || Video::open_with(&video, &global.open_options()))?;
+        let encoded = pipeline::encode_video(vision, &source, &arguments.encoding, &mut stages, global)?;
         let tokens = encoded.tokens;
         repeated = encoded.repeated_frames;
         let visual = stages.time("attention", || model.language().visual_tokens(&tokens))?;

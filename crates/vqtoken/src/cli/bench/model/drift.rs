@@ -29,7 +29,8 @@ pub(crate) struct DriftArguments {
 pub(crate) fn run(arguments: &DriftArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     arguments.subject.set_threads()?;
     let (video, _folder) = video_or_demo(arguments.video.as_deref())?;
-    let clip = Video::open(&video)?.sample(Sampling::Uniform(arguments.frames))?;
+    let clip =
+        Video::open_with(&video, &global.open_options())?.sample(Sampling::Uniform(arguments.frames))?;
     let mut stages = Stages::default();
     let exact = arguments.subject.load_as(Precision::F32, &mut stages)?;
     let expected = exact.vision()?.embed(&clip)?.data().to_vec();

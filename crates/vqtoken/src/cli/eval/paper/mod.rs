@@ -18,7 +18,7 @@ use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::models::{LoadedModel, share_towers};
 use super::reading::{Codes, Source};
-use super::{Planned, ask};
+use super::{Asked, Planned, ask};
 use crate::cli::GlobalArguments;
 use machine::Provenance;
 use outcome::Outcome;
@@ -136,7 +136,8 @@ pub(super) fn run(arguments: &PaperArguments, global: &GlobalArguments) -> anyho
         .collect();
     prepare(&folder)?;
     let failed = if arguments.retry_failed { Failed::AskAgain } else { Failed::Keep };
-    let samples = ask(&benchmark, &models.loaded, &planned, benchmark.videos(), failed)?;
+    let asked = ask(&benchmark, &models.loaded, &planned, benchmark.videos(), failed, global)?;
+    let Asked { samples, warnings } = asked;
     let outcomes = outcomes(&benchmark, &models, &rows, &samples);
 
     let ids: Vec<(Role, &str)> =
@@ -161,8 +162,13 @@ pub(super) fn run(arguments: &PaperArguments, global: &GlobalArguments) -> anyho
     }
     let page = arguments.out.join("README.md");
     output::line(match global.json {
-        true => serde_json::json!({"output": page, "rows": outcomes.len(), "left_out": results.left_out})
-            .to_string(),
+        true => serde_json::json!({
+            "output": page,
+            "rows": outcomes.len(),
+            "left_out": results.left_out,
+            "warnings": warnings,
+        })
+        .to_string(),
         false => format!("{}: {} rows, {} left out", quoted(&page), outcomes.len(), results.left_out.len()),
     })?;
     Ok(())
