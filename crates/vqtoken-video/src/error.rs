@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vqtoken_files::{WriteError, quoted};
+use vqtoken_files::{LimitError, WriteError, quoted};
 
 /// Why a video could not be opened, decoded, sampled or written. Every message is one line: what, where, remedy.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,20 @@ pub enum VideoError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The file asks for more than a limit allows.
+    #[error("{}: {source}", quoted(path))]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for, and the limit.
+        source: LimitError,
+    },
+    /// The video track is encrypted. Without its key there is only noise in it.
+    #[error("{}: the video track is encrypted: decrypt the file first", quoted(path))]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
     },
     /// Neither a known container, nor an image folder, nor anything `ffmpeg` could read.
     #[error("{}: not a video: {reason}", quoted(path))]

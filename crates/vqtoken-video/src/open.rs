@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use vqtoken_files::Limits;
+
 use crate::error::VideoError;
 use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::mp4::{self, Track};
-use crate::native::{self, NativeSource};
+use crate::native::{self, NativeSource, Refusal};
 use crate::sniff::{Kind, codec_name, sniff};
 use crate::source::Opened;
 use crate::{ffmpeg, gif, images};
@@ -44,7 +46,7 @@ pub(crate) fn open_source(path: &Path, options: &OpenOptions) -> Result<Opened, 
         decoder: Decoder::Ffmpeg,
     };
     match sniff(&head) {
-        Kind::Mp4 => open_mp4(file, info),
+        Kind::Mp4 => open_mp4(file, info, &Limits::default()),
         Kind::Gif => gif::open(info),
         Kind::Image => images::open_file(path, options.images_per_second),
         Kind::Other { container, codec } => {
@@ -54,32 +56,23 @@ pub(crate) fn open_source(path: &Path, options: &OpenOptions) -> Result<Opened, 
     }
 }
 
-fn open_mp4(mut file: File, mut info: VideoInfo) -> Result<Opened, VideoError> {
+fn open_mp4(mut file: File, mut info: VideoInfo, limits: &Limits) -> Result<Opened, VideoError> {
     let path = info.path.clone();
-    let movie = mp4::read_movie(&mut file, info.file_bytes)
-        .map_err(|source| VideoError::Unreadable { path: path.clone(), source })?;
     info.container = "MP4".into();
-    let Some(movie) = movie else {
-        let reason = "an MP4 file without its movie header (moov): it was cut off or never finished";
-        return Err(VideoError::NotAVideo { path, reason: reason.into() });
-    };
-    let Some(track) = movie.track else {
-        return Err(VideoError::NoVideoTrack { path, container: info.container });
-    };
-    if track.samples.is_empty() {
-        return Err(VideoError::NoFrames { path, reason: "the video track is empty".into() });
-    }
-    describe(&mut info, &track, movie.duration);
-    match native::configuration(&track) {
-        Ok(configuration) => {
-            let source = NativeSource::new(&path, track, configuration);
+    let (mut track, duration) = mp4::read_track(&mut file, &info, limits)?;
+    let prepared = native::prepare(&mut file, &mut track, limits);
+    describe(&mut info, &track, duration);
+    match prepared {
+        Ok(configurations) => {
+            let source = NativeSource::new(&path, track, configurations);
             let (width, height) = source.size();
             (info.width, info.height) = source.track().orientation.size(width, height);
             info.decoder = Decoder::Native;
             Ok((info, Box::new(source)))
         }
-        Err(reason) => {
-            if let Some(reason) = reason {
+        Err(Refusal::Limit(source)) => Err(VideoError::Limit { path, source }),
+        Err(refusal) => {
+            if let Refusal::Feature(reason) = refusal {
                 info.codec = format!("{} ({reason})", info.codec);
             }
             ffmpeg::open(info, Some(track.expected_timestamps()))
