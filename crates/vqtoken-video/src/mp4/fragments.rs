@@ -157,7 +157,9 @@ impl TrackFragment {
         for index in 0..run.count {
             // A run without fields for each sample takes no bytes, so only the file bounds it.
             let bounded = run.has_fields() || (track.samples.len() as u64) < sink.most;
-            let Some(fields) = run.fields(index, self.defaults, &mut reader).filter(|_| bounded) else { break };
+            let Some(fields) = run.fields(index, self.defaults, &mut reader).filter(|_| bounded) else {
+                break;
+            };
             track.samples.push(Sample {
                 offset: self.next,
                 size: fields.size,

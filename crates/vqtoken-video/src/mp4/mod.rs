@@ -54,11 +54,7 @@ pub(crate) fn read_track(
     Ok((track, duration))
 }
 
-fn read(
-    file: &mut File,
-    file_len: u64,
-    limits: &Limits,
-) -> Result<(Vec<Track>, Option<f64>), HeaderError> {
+fn read(file: &mut File, file_len: u64, limits: &Limits) -> Result<(Vec<Track>, Option<f64>), HeaderError> {
     let layout = Layout::read(file, file_len, limits)?;
     let header = layout.movie_header(file, limits)?;
     let movie = track::MovieHeader::read(&header);

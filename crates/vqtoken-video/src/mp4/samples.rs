@@ -122,7 +122,9 @@ impl<'a> Sizes<'a> {
     /// them.
     fn most(&self, file_len: u64) -> usize {
         match *self {
-            Sizes::Same { size, .. } => usize::try_from(file_len / u64::from(size.max(1))).unwrap_or(usize::MAX),
+            Sizes::Same { size, .. } => {
+                usize::try_from(file_len / u64::from(size.max(1))).unwrap_or(usize::MAX)
+            }
             Sizes::Each { .. } => usize::MAX,
         }
     }

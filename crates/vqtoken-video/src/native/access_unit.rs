@@ -139,7 +139,9 @@ impl AccessUnit<'_> {
     /// Whether decoding can start here. `keyframe`: the container says so, which is believed where nothing speaks against it.
     pub(crate) fn is_entry(&self, keyframe: Keyframe) -> bool {
         let recovers = || self.nals.iter().any(|nal| kind(nal) == MESSAGE && slice::is_recovery_point(nal));
-        let intra = || self.has_picture() && self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| slice::is_intra(nal));
+        let intra = || {
+            self.has_picture() && self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| slice::is_intra(nal))
+        };
         self.is_idr() || (intra() && (keyframe == Keyframe::Marked || recovers()))
     }
 

@@ -34,9 +34,7 @@ pub(crate) fn mark_contents(file: &mut File, track: &mut Track, configurations: 
         match look_at(&mut window, sample, configuration) {
             Found::NoPicture => sample.content = Content::NoPicture,
             Found::OneField(field) => match first_field.take() {
-                Some(first)
-                    if first.parity != field.parity && first.frame_number == field.frame_number =>
-                {
+                Some(first) if first.parity != field.parity && first.frame_number == field.frame_number => {
                     sample.content = Content::SecondField;
                 }
                 _ => first_field = Some(field),
@@ -58,8 +56,11 @@ fn look_at(window: &mut Window<'_>, sample: &Sample, configuration: &Configurati
     let mut at = 0;
     let mut field = None;
     for _ in 0..MOST_UNITS {
-        if at >= u64::from(sample.size) {
+        if at == u64::from(sample.size) {
             return field.map_or(Found::NoPicture, Found::OneField);
+        }
+        if at > u64::from(sample.size) {
+            return Found::Picture;
         }
         let left = (u64::from(sample.size) - at).min((length_size + slice::HEAD) as u64) as usize;
         let bytes = match window.bytes(sample.offset.saturating_add(at), left) {

@@ -87,7 +87,8 @@ impl<'a, 'k> Showing<'a, 'k> {
         picture: &Picture,
         orientation: Orientation,
     ) -> Result<(), WrongPlanes> {
-        let size = *self.size.get_or_insert_with(|| orientation.size(picture.planes.width, picture.planes.height));
+        let size =
+            *self.size.get_or_insert_with(|| orientation.size(picture.planes.width, picture.planes.height));
         let render = |frame| render(picture, orientation, size).ok_or(WrongPlanes { frame });
         match &mut self.mode {
             Mode::Counting => self.media_times.push(time),
@@ -149,10 +150,8 @@ impl Plan {
     /// Display indices of the next picture.
     fn next_picture(&mut self) -> Vec<usize> {
         let places = self.places[self.next_place..].iter();
-        let indices: Vec<usize> = places
-            .take_while(|(picture, _)| *picture == self.pictures)
-            .map(|(_, index)| *index)
-            .collect();
+        let indices: Vec<usize> =
+            places.take_while(|(picture, _)| *picture == self.pictures).map(|(_, index)| *index).collect();
         self.pictures += 1;
         self.next_place += indices.len();
         indices
