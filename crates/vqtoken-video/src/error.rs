@@ -81,6 +81,12 @@ pub enum VideoError {
         /// How long it was waited for.
         seconds: f64,
     },
+    /// The video track is encrypted. Without its key there is only noise in it.
+    #[error("{}: the video track is encrypted: decrypt the file first", quoted(path))]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither a known container, nor an image folder, nor anything `ffmpeg` could read.
     #[error("{}: not a video: {reason}", quoted(path))]
     NotAVideo {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::VideoError;
 use crate::info::{Decoder, OpenOptions, VideoInfo};
 use crate::mp4::{self, Track};
-use crate::native::{self, NativeSource};
+use crate::native::{self, NativeSource, Refusal};
 use crate::sniff::{Kind, PictureFormat, codec_name, sniff};
 use crate::source::Opened;
 use crate::warning::Warning;
@@ -126,49 +126,37 @@ fn open_heif(info: VideoInfo, name: &'static str, options: &OpenOptions) -> Resu
     Ok((info, source))
 }
 
-fn open_mp4(file: File, mut info: VideoInfo, options: &OpenOptions) -> Result<Opened, VideoError> {
+fn open_mp4(mut file: File, mut info: VideoInfo, options: &OpenOptions) -> Result<Opened, VideoError> {
     info.container = "MP4".into();
-    let (track, duration) = match read_track(file, &info) {
-        Err(error) if error.depends_on_decoder() => {
-            return ffmpeg_after(error, info, None, options).map(|(opened, _)| opened);
-        }
-        read => read?,
-    };
+    let mp4::Movie { mut track, video_tracks, duration } =
+        match mp4::read_movie(&mut file, &info, &options.limits) {
+            Err(error) if error.depends_on_decoder() => {
+                return ffmpeg_after(error, info, None, options).map(|(opened, _)| opened);
+            }
+            read => read?,
+        };
+    if video_tracks > 1 {
+        info.warnings.push(Warning::OtherTracks { read: track.index, tracks: video_tracks });
+    }
     let path = info.path.clone();
+    let prepared = native::prepare(&mut file, &mut track, &options.limits);
     describe(&mut info, &track, duration);
-    match native::configuration(&track) {
-        Ok(configuration) => {
-            let source = NativeSource::new(&path, track, configuration);
+    match prepared {
+        Ok(configurations) => {
+            let source = NativeSource::new(&path, track, configurations);
             let (width, height) = source.size();
             (info.width, info.height) = source.track().orientation.size(width, height);
             info.decoder = Decoder::Native;
             Ok((info, Box::new(source)))
         }
-        Err(reason) => {
-            if let Some(reason) = reason {
+        Err(Refusal::Limit(source)) => Err(VideoError::Limit { path, source }),
+        Err(refusal) => {
+            if let Refusal::Feature(reason) = refusal {
                 info.codec = format!("{} ({reason})", info.codec);
             }
             ffmpeg::open(info, Some(track.expected_timestamps()), options)
         }
     }
-}
-
-/// The video track, and the duration of the movie in seconds.
-fn read_track(mut file: File, info: &VideoInfo) -> Result<(Track, Option<f64>), VideoError> {
-    let path = info.path.clone();
-    let movie = mp4::read_movie(&mut file, info.file_bytes)
-        .map_err(|source| VideoError::Unreadable { path: path.clone(), source })?;
-    let Some(movie) = movie else {
-        let reason = "an MP4 file without its movie header (moov): it was cut off or never finished";
-        return Err(VideoError::NotAVideo { path, reason: reason.into() });
-    };
-    let Some(track) = movie.track else {
-        return Err(VideoError::NoVideoTrack { path, container: info.container.clone() });
-    };
-    if track.samples.is_empty() {
-        return Err(VideoError::NoFrames { path, reason: "the video track is empty".into() });
-    }
-    Ok((track, movie.duration))
 }
 
 fn describe(info: &mut VideoInfo, track: &Track, duration: Option<f64>) {

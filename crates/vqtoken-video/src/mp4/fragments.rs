@@ -1,12 +1,17 @@
 //! Movie fragments (`moof`): samples that come in instalments.
 
+use std::collections::HashMap;
+
+use vqtoken_files::{Limit, LimitError, Limits};
+
 use super::Track;
-use super::boxes::{Reader, child, children, descend};
-use super::samples::{Sample, most_samples};
+use super::boxes::{Reader, child, children};
+use super::samples::{Content, Sample, description_index};
 
 /// What a run of samples uses where it says nothing itself (`trex`, then `tfhd`).
 #[derive(Clone, Copy, Default)]
 struct Defaults {
+    description: u32,
     duration: u32,
     size: u32,
     flags: u32,
@@ -15,110 +20,219 @@ struct Defaults {
 /// Set in a sample's flags when decoding cannot start there.
 const NOT_SYNC: u32 = 0x1_0000;
 
-/// Adds the samples that the fragments (file position and payload of each `moof`) hold for this track.
-pub(crate) fn extend(track: &mut Track, moov: &[u8], fragments: &[(u64, Vec<u8>)], file_len: u64) {
-    let defaults = track_defaults(moov, track.id).unwrap_or_default();
-    let from_table = track.samples.len();
-    for (position, moof) in fragments {
-        for (_, traf) in children(moof).filter(|(kind, _)| kind == b"traf") {
-            let run = TrackFragment::read(traf, track.id, *position, defaults);
-            if let Some(mut run) = run {
-                if let Some(start) = run.start {
-                    track.end = start;
-                }
-                for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
-                    run.add_samples(trun, track, most_samples(file_len));
-                }
-            }
+/// Adds samples of fragments to the tracks of a file.
+pub(super) struct Fragments {
+    /// By number of the track.
+    defaults: HashMap<u32, Defaults>,
+    tracks: HashMap<u32, usize>,
+    file_len: u64,
+    limits: Limits,
+}
+
+impl Fragments {
+    pub(super) fn new(moov: &[u8], tracks: &[Track], file_len: u64, limits: &Limits) -> Self {
+        let extends = child(moov, b"mvex").unwrap_or(&[]);
+        let defaults = children(extends).filter(|(kind, _)| kind == b"trex").filter_map(|(_, payload)| {
+            let mut reader = Reader::new(payload);
+            reader.version_and_flags()?;
+            let id = reader.u32()?;
+            let mut field = || reader.u32();
+            let (description, duration, size, flags) = (field()?, field()?, field()?, field()?);
+            Some((id, Defaults { description, duration, size, flags }))
+        });
+        Self {
+            defaults: defaults.collect(),
+            tracks: tracks.iter().enumerate().rev().map(|(index, track)| (track.id, index)).collect(),
+            file_len,
+            limits: *limits,
         }
     }
-    if from_table == 0 && !track.samples.is_empty() {
-        track.edits = std::mem::take(&mut track.edits).without_cuts();
+
+    /// Adds what one `moof` at a file position holds.
+    ///
+    /// # Errors
+    /// When a track has more samples than [`Limits::frames`].
+    pub(super) fn add(&self, position: u64, moof: &[u8], tracks: &mut [Track]) -> Result<(), LimitError> {
+        // Data without a stated base begin where those of the track before, whichever it is, end.
+        let mut implied = position;
+        for (_, traf) in children(moof).filter(|(kind, _)| kind == b"traf") {
+            let Some(mut run) = self.track_fragment(traf, position, implied) else { continue };
+            let track = self.tracks.get(&run.track_id).and_then(|&index| tracks.get_mut(index));
+            let mut sink = Sink { track, most: self.file_len, limits: &self.limits };
+            sink.start_at(run.start);
+            for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
+                run.add_samples(trun, &mut sink)?;
+            }
+            implied = run.next;
+        }
+        Ok(())
+    }
+
+    fn track_fragment(&self, traf: &[u8], moof_at: u64, implied: u64) -> Option<TrackFragment> {
+        const ABSOLUTE_BASE: u32 = 1;
+        const BASE_IS_MOOF: u32 = 0x2_0000;
+        let mut reader = Reader::new(child(traf, b"tfhd")?);
+        let (_, flags) = reader.version_and_flags()?;
+        let track_id = reader.u32()?;
+        let mut defaults = self.defaults.get(&track_id).copied().unwrap_or_default();
+        let base = match flags & (ABSOLUTE_BASE | BASE_IS_MOOF) {
+            0 => implied,
+            BASE_IS_MOOF => moof_at,
+            _ => reader.u64()?,
+        };
+        let fields = [
+            (2, &mut defaults.description),
+            (8, &mut defaults.duration),
+            (16, &mut defaults.size),
+            (32, &mut defaults.flags),
+        ];
+        for (bit, value) in fields {
+            if flags & bit != 0 {
+                *value = reader.u32()?;
+            }
+        }
+        let start = child(traf, b"tfdt").and_then(|payload| {
+            let mut reader = Reader::new(payload);
+            let (version, _) = reader.version_and_flags()?;
+            let ticks = i64::try_from(reader.by_version(version)?).unwrap_or(i64::MAX);
+            Some(Start { ticks, bits: if version == 1 { 64 } else { 32 } })
+        });
+        Some(TrackFragment { track_id, base, start, defaults, next: base })
     }
 }
 
-fn track_defaults(moov: &[u8], track_id: u32) -> Option<Defaults> {
-    let extends = child(moov, b"mvex")?;
-    children(extends).filter(|(kind, _)| kind == b"trex").find_map(|(_, payload)| {
-        let mut reader = Reader::new(payload);
-        reader.version_and_flags()?;
-        if reader.u32()? != track_id {
-            return None;
+/// Decode time of the first sample of a fragment.
+#[derive(Clone, Copy)]
+struct Start {
+    ticks: i64,
+    /// Of the field that it was read from.
+    bits: u8,
+}
+
+/// Where the samples of a track fragment go.
+struct Sink<'a> {
+    /// `None` for a track that is no video: only where its data end matters.
+    track: Option<&'a mut Track>,
+    most: u64,
+    limits: &'a Limits,
+}
+
+impl Sink<'_> {
+    fn start_at(&mut self, start: Option<Start>) {
+        let (Some(track), Some(start)) = (&mut self.track, start) else { return };
+        let mut ticks = start.ticks;
+        // A counter of 32 bits starts anew every 13 hours at 90 kHz.
+        const TURN: i64 = 1 << 32;
+        if start.bits == 32 && track.end.saturating_sub(ticks) > TURN / 2 {
+            ticks += (track.end.min(i64::MAX / 4) - ticks + TURN / 2) / TURN * TURN;
         }
-        reader.u32()?;
-        Some(Defaults { duration: reader.u32()?, size: reader.u32()?, flags: reader.u32()? })
-    })
+        track.end = ticks;
+    }
 }
 
 struct TrackFragment {
+    track_id: u32,
     /// File position that the runs' offsets count from.
     base: u64,
-    /// Decode time of the first sample, if stated.
-    start: Option<i64>,
+    start: Option<Start>,
     defaults: Defaults,
     /// Where the next run's data lies when it does not say.
     next: u64,
 }
 
 impl TrackFragment {
-    fn read(traf: &[u8], track_id: u32, moof_at: u64, mut defaults: Defaults) -> Option<Self> {
-        let mut reader = Reader::new(child(traf, b"tfhd")?);
-        let (_, flags) = reader.version_and_flags()?;
-        if reader.u32()? != track_id {
-            return None;
-        }
-        let mut base = moof_at;
-        if flags & 1 != 0 {
-            base = reader.u64()?;
-        }
-        if flags & 2 != 0 {
-            reader.u32()?;
-        }
-        for (bit, value) in [(8, &mut defaults.duration), (16, &mut defaults.size), (32, &mut defaults.flags)]
-        {
-            if flags & bit != 0 {
-                *value = reader.u32()?;
-            }
-        }
-        let start = descend(traf, &[b"tfdt"]).and_then(|payload| {
-            let mut reader = Reader::new(payload);
-            let (version, _) = reader.version_and_flags()?;
-            i64::try_from(reader.by_version(version)?).ok()
-        });
-        Some(Self { base, start, defaults, next: base })
-    }
-
     /// Reads one `trun`; what is cut short ends it early.
-    fn add_samples(&mut self, trun: &[u8], track: &mut Track, most: usize) -> Option<()> {
+    fn add_samples(&mut self, trun: &[u8], sink: &mut Sink<'_>) -> Result<(), LimitError> {
         let mut reader = Reader::new(trun);
-        let (_, flags) = reader.version_and_flags()?;
-        let count = reader.u32()?;
-        if flags & 1 != 0 {
-            self.next = self.base.saturating_add_signed(i64::from(reader.i32()?));
+        let Some(run) = Run::read(&mut reader) else { return Ok(()) };
+        if let Some(offset) = run.data_offset {
+            self.next = self.base.saturating_add_signed(i64::from(offset));
         }
-        let first_flags = if flags & 4 != 0 { Some(reader.u32()?) } else { None };
-        for index in 0..count {
-            if track.samples.len() >= most {
-                return None;
-            }
-            let mut field = |bit: u32, default: u32| {
-                if flags & bit != 0 { reader.u32() } else { Some(default) }
+        let Some(track) = &mut sink.track else {
+            self.skip(&run, &mut reader);
+            return Ok(());
+        };
+        track.promised = track.promised.saturating_add(u64::from(run.count));
+        sink.limits.check(Limit::Frames, track.promised)?;
+        for index in 0..run.count {
+            // A run without fields for each sample takes no bytes, so only the file bounds it.
+            let bounded = run.has_fields() || (track.samples.len() as u64) < sink.most;
+            let Some(fields) = run.fields(index, self.defaults, &mut reader).filter(|_| bounded) else {
+                break;
             };
-            let duration = field(0x100, self.defaults.duration)?;
-            let size = field(0x200, self.defaults.size)?;
-            let sample_flags =
-                field(0x400, first_flags.filter(|_| index == 0).unwrap_or(self.defaults.flags))?;
-            track.has_composition_offsets |= flags & 0x800 != 0;
-            let shift = field(0x800, 0)? as i32;
             track.samples.push(Sample {
                 offset: self.next,
-                size,
-                presentation: track.end.saturating_add(i64::from(shift)),
-                sync: sample_flags & NOT_SYNC == 0,
+                size: fields.size,
+                presentation: track.end.saturating_add(i64::from(fields.shift)),
+                sync: fields.flags & NOT_SYNC == 0,
+                content: if fields.size == 0 { Content::NoPicture } else { Content::Picture },
+                description: description_index(self.defaults.description),
             });
-            self.next = self.next.saturating_add(u64::from(size));
-            track.end = track.end.saturating_add(i64::from(duration));
+            self.next = self.next.saturating_add(u64::from(fields.size));
+            // Signed in practice, as in `stts`.
+            track.end = track.end.saturating_add(i64::from(fields.duration as i32));
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Finds the end of the data of a run that is not used.
+    fn skip(&mut self, run: &Run, reader: &mut Reader<'_>) {
+        if !run.has_fields() {
+            let bytes = u64::from(run.count) * u64::from(self.defaults.size);
+            self.next = self.next.saturating_add(bytes);
+            return;
+        }
+        for index in 0..run.count {
+            let Some(fields) = run.fields(index, self.defaults, reader) else { break };
+            self.next = self.next.saturating_add(u64::from(fields.size));
+        }
+    }
+}
+
+/// The head of a `trun`.
+struct Run {
+    flags: u32,
+    count: u32,
+    data_offset: Option<i32>,
+    first_flags: Option<u32>,
+}
+
+/// What is said of one sample.
+struct Fields {
+    duration: u32,
+    size: u32,
+    flags: u32,
+    shift: i32,
+}
+
+impl Run {
+    const DURATION: u32 = 0x100;
+    const SIZE: u32 = 0x200;
+    const FLAGS: u32 = 0x400;
+    const SHIFT: u32 = 0x800;
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (_, flags) = reader.version_and_flags()?;
+        let count = reader.u32()?;
+        let data_offset = if flags & 1 != 0 { Some(reader.i32()?) } else { None };
+        let first_flags = if flags & 4 != 0 { Some(reader.u32()?) } else { None };
+        Some(Self { flags, count, data_offset, first_flags })
+    }
+
+    fn has_fields(&self) -> bool {
+        self.flags & (Self::DURATION | Self::SIZE | Self::FLAGS | Self::SHIFT) != 0
+    }
+
+    fn fields(&self, index: u32, defaults: Defaults, reader: &mut Reader<'_>) -> Option<Fields> {
+        let mut field =
+            |bit: u32, default: u32| if self.flags & bit != 0 { reader.u32() } else { Some(default) };
+        let flags = self.first_flags.filter(|_| index == 0).unwrap_or(defaults.flags);
+        Some(Fields {
+            duration: field(Self::DURATION, defaults.duration)?,
+            size: field(Self::SIZE, defaults.size)?,
+            flags: field(Self::FLAGS, flags)?,
+            // Signed in practice, whatever the version of the box says.
+            shift: field(Self::SHIFT, 0)? as i32,
+        })
     }
 }

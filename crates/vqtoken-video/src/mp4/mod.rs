@@ -4,82 +4,103 @@
 //! the file whatever sizes and counts the file claims.
 
 pub(crate) mod boxes;
+mod choice;
 mod edits;
 mod fragments;
+mod header;
 mod samples;
 mod track;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 
-use boxes::{BoxHeader, FourCc, Reader, box_header};
-pub(crate) use samples::Sample;
-pub(crate) use track::Track;
+use vqtoken_files::{Limit, LimitError, Limits};
 
-/// Movie headers of hour-long videos have a few megabytes.
-const LONGEST_HEADER: u64 = 1 << 28;
+use crate::error::VideoError;
+use crate::info::VideoInfo;
+use boxes::FourCc;
+pub(crate) use edits::Presentation;
+use fragments::Fragments;
+use header::{HeaderError, Layout};
+pub(crate) use samples::{Content, Sample};
+pub(crate) use track::{OrderSource, Track};
 
-/// What an MP4 file holds, as far as one video track is concerned.
+/// What is read of a file before its samples.
 pub(crate) struct Movie {
-    /// The first video track that has samples, or else the first video track.
-    pub(crate) track: Option<Track>,
-    /// Seconds, from the movie header.
+    /// The track that is the video.
+    pub(crate) track: Track,
+    /// How many tracks could be.
+    pub(crate) video_tracks: usize,
+    /// Seconds, as the movie header states.
     pub(crate) duration: Option<f64>,
 }
 
-/// Reads the headers of an MP4 file of `file_len` bytes. `None` when there is no movie header in it.
-pub(crate) fn read_movie(file: &mut File, file_len: u64) -> io::Result<Option<Movie>> {
-    let mut header = None;
-    let mut fragments = Vec::new();
-    let mut at = 0;
-    while let Some(found) = header_at(file, at)? {
-        let len = found.len.unwrap_or(u64::MAX).min(file_len - at);
-        let payload = len.saturating_sub(found.header_len);
-        match &found.kind {
-            b"moov" if header.is_none() => header = Some(payload_of(file, payload)?),
-            b"moof" => fragments.push((at, payload_of(file, payload)?)),
-            _ => {}
-        }
-        at += len.max(8);
-        if at >= file_len {
-            break;
-        }
+/// Reads the headers of an MP4 file, and which track is the video.
+///
+/// # Errors
+/// When there is no movie header, no video track, no sample in it, when it is encrypted, or when it asks for more than the limits
+/// allow.
+pub(crate) fn read_movie(file: &mut File, info: &VideoInfo, limits: &Limits) -> Result<Movie, VideoError> {
+    let path = || info.path.clone();
+    let read = read(file, info.file_bytes, limits);
+    let (tracks, duration) = read.map_err(|error| match error {
+        HeaderError::Io(source) => VideoError::Unreadable { path: path(), source },
+        HeaderError::Limit(source) => VideoError::Limit { path: path(), source },
+        HeaderError::NoHeader(reason) => VideoError::NotAVideo { path: path(), reason: reason.to_string() },
+    })?;
+    let Some((mut track, tracks)) = choice::choose(tracks) else {
+        return Err(VideoError::NoVideoTrack { path: path(), container: info.container.clone() });
+    };
+    if track.encrypted {
+        return Err(VideoError::Encrypted { path: path() });
     }
-    Ok(header.map(|header| assemble(&header, &fragments, file_len)))
+    if track.samples.is_empty() {
+        return Err(VideoError::NoFrames { path: path(), reason: "the video track is empty".into() });
+    }
+    track.check(limits).map_err(|source| VideoError::Limit { path: path(), source })?;
+    Ok(Movie { track, video_tracks: tracks, duration })
 }
 
-fn header_at(file: &mut File, at: u64) -> io::Result<Option<BoxHeader>> {
-    let mut bytes = Vec::with_capacity(16);
-    file.seek(SeekFrom::Start(at))?;
-    file.by_ref().take(16).read_to_end(&mut bytes)?;
-    let found = box_header(&mut Reader::new(&bytes));
-    if let Some(found) = &found {
-        file.seek(SeekFrom::Start(at + found.header_len))?;
-    }
-    Ok(found)
-}
-
-fn payload_of(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.by_ref().take(len.min(LONGEST_HEADER)).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Chooses the track out of a movie header and completes its samples from the fragments.
-fn assemble(header: &[u8], fragments: &[(u64, Vec<u8>)], file_len: u64) -> Movie {
-    let movie = track::MovieHeader::read(header);
-    let mut tracks: Vec<Track> = boxes::children(header)
-        .filter(|(kind, _)| kind == b"trak")
-        .filter_map(|(_, trak)| Track::read(trak, &movie, file_len))
-        .collect();
-    if !fragments.is_empty() {
-        for track in &mut tracks {
-            fragments::extend(track, header, fragments, file_len);
+fn read(file: &mut File, file_len: u64, limits: &Limits) -> Result<(Vec<Track>, Option<f64>), HeaderError> {
+    let layout = Layout::read(file, file_len, limits)?;
+    let header = layout.movie_header(file, limits)?;
+    let movie = track::MovieHeader::read(&header);
+    let mut tracks = read_tracks(&header, &movie, file_len, limits)?;
+    if !layout.fragments.is_empty() {
+        let fragments = Fragments::new(&header, &tracks, file_len, limits);
+        let from_table: Vec<usize> = tracks.iter().map(|track| track.samples.len()).collect();
+        for place in &layout.fragments {
+            fragments.add(place.at, &place.payload(file)?, &mut tracks)?;
+        }
+        for (track, from_table) in tracks.iter_mut().zip(from_table) {
+            if from_table == 0 && !track.samples.is_empty() {
+                track.edits = std::mem::take(&mut track.edits).without_cuts();
+            }
         }
     }
-    let chosen = tracks.iter().position(|track| !track.samples.is_empty()).unwrap_or(0);
-    let track = (chosen < tracks.len()).then(|| tracks.swap_remove(chosen));
-    Movie { track, duration: movie.duration() }
+    Ok((tracks, movie.duration()))
+}
+
+/// The tracks that can be video.
+fn read_tracks(
+    header: &[u8],
+    movie: &track::MovieHeader,
+    file_len: u64,
+    limits: &Limits,
+) -> Result<Vec<Track>, LimitError> {
+    let mut tracks = Vec::new();
+    let mut samples = 0;
+    let traks = boxes::children(header).filter(|(kind, _)| kind == b"trak");
+    for (index, (_, trak)) in traks.enumerate() {
+        if let Some(mut track) = Track::read(trak, movie, file_len, limits)? {
+            // Together, because a small file can list a table many times over.
+            samples += track.samples.len() as u64;
+            limits.check(Limit::Frames, samples)?;
+            track.index = index;
+            tracks.push(track);
+        }
+    }
+    choice::mark_companions(header, &mut tracks);
+    Ok(tracks)
 }
 
 /// Whether these first bytes of a file open an MP4 or MOV file.

@@ -1,11 +1,21 @@
 //! The sample table (`stbl`): where each coded picture lies and when it is decoded and shown.
 
+use vqtoken_files::{Limit, LimitError, Limits};
+
 use super::boxes::{Reader, child};
 
-/// No track has more samples than this (a week at 25 frames a second).
-const MOST_SAMPLES: u64 = 1 << 24;
+/// What is known of a sample's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A coded picture, as far as is known.
+    Picture,
+    /// The second field of the picture that the sample before begins.
+    SecondField,
+    /// No slice of a picture: parameter sets, messages or a delimiter alone.
+    NoPicture,
+}
 
-/// One coded picture. Times are in ticks of the track's timescale.
+/// One sample. Times are in ticks of the track's timescale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// First byte in the file.
@@ -14,38 +24,43 @@ pub(crate) struct Sample {
     pub(crate) size: u32,
     /// When it is shown.
     pub(crate) presentation: i64,
-    /// Whether decoding can start here.
+    /// Whether the container says that decoding can start here.
     pub(crate) sync: bool,
+    pub(crate) content: Content,
+    /// Index of its sample description.
+    pub(crate) description: u16,
 }
 
-/// How many samples a file of so many bytes can hold at the very most, whatever it claims.
-pub(crate) fn most_samples(file_len: u64) -> usize {
-    file_len.min(MOST_SAMPLES) as usize
-}
-
-/// Samples in decode order, and whether the table says how display order differs from it.
+/// Samples in decode order.
+#[derive(Default)]
 pub(crate) struct SampleTable {
     pub(crate) samples: Vec<Sample>,
-    pub(crate) has_composition_offsets: bool,
+    /// How many the table of sizes lists.
+    pub(crate) promised: u64,
     /// Ticks after the last sample's decode time.
     pub(crate) end: i64,
 }
 
-/// Reads a `stbl` box. What is missing or cut short ends the table early.
-pub(crate) fn read_table(stbl: &[u8], file_len: u64) -> SampleTable {
-    let sizes = Sizes::read(stbl, file_len);
+/// Reads a `stbl` box of a file of `file_len` bytes. What is missing or cut short ends the table early.
+///
+/// # Errors
+/// When more samples are listed than [`Limits::frames`].
+pub(crate) fn read_table(stbl: &[u8], file_len: u64, limits: &Limits) -> Result<SampleTable, LimitError> {
+    let sizes = Sizes::read(stbl);
+    limits.check(Limit::Frames, sizes.count())?;
+    let most = sizes.most(file_len);
     let mut durations = Runs::new(child(stbl, b"stts"));
-    let composition = child(stbl, b"ctts");
-    let mut offsets = Runs::new(composition);
+    let mut offsets = Runs::new(child(stbl, b"ctts"));
     let sync = SyncSamples::read(stbl);
     let mut chunks = Chunks::read(stbl);
 
     let mut samples = Vec::new();
     let mut decode_time = 0_i64;
-    'chunks: while let Some((mut offset, count)) = chunks.next() {
-        for _ in 0..count {
-            let Some(size) = sizes.get(samples.len()) else { break 'chunks };
-            // Composition offsets are signed in practice, whatever the version of the box says.
+    'chunks: while let Some(chunk) = chunks.next() {
+        let mut offset = chunk.offset;
+        for _ in 0..chunk.samples {
+            let Some(size) = sizes.get(samples.len()).filter(|_| samples.len() < most) else { break 'chunks };
+            // Composition offsets and durations are signed in practice, whatever the version of the box says.
             let shift = offsets.next().unwrap_or(0) as i32;
             let number = samples.len() + 1;
             samples.push(Sample {
@@ -53,40 +68,85 @@ pub(crate) fn read_table(stbl: &[u8], file_len: u64) -> SampleTable {
                 size,
                 presentation: decode_time.saturating_add(i64::from(shift)),
                 sync: sync.contains(number),
+                content: if size == 0 { Content::NoPicture } else { Content::Picture },
+                description: chunk.description,
             });
             offset = offset.saturating_add(u64::from(size));
-            decode_time = decode_time.saturating_add(i64::from(durations.next_or_last()));
+            decode_time = decode_time.saturating_add(i64::from(durations.next_or_last() as i32));
         }
     }
-    SampleTable { samples, has_composition_offsets: composition.is_some(), end: decode_time }
+    Ok(SampleTable { samples, promised: sizes.count(), end: decode_time })
 }
 
-/// `stsz`: one size for all samples or one each.
+/// `stsz` and `stz2`: one size for all samples or one each.
 enum Sizes<'a> {
-    Same { size: u32, count: usize },
-    Each(&'a [u8]),
+    Same {
+        size: u32,
+        count: u32,
+    },
+    Each {
+        bytes: &'a [u8],
+        /// Of one size: 4, 8, 16 or 32.
+        bits: usize,
+        count: u32,
+    },
 }
 
 impl<'a> Sizes<'a> {
-    fn read(stbl: &'a [u8], file_len: u64) -> Self {
-        let parse = || {
+    fn read(stbl: &'a [u8]) -> Self {
+        let sizes = || {
             let mut reader = Reader::new(child(stbl, b"stsz")?);
             reader.version_and_flags()?;
-            let (size, count) = (reader.u32()?, reader.u32()?);
-            if size == 0 {
-                let bytes = reader.rest();
-                return Some(Sizes::Each(&bytes[..bytes.len().min(count as usize * 4)]));
-            }
-            let possible = most_samples(file_len / u64::from(size));
-            Some(Sizes::Same { size, count: possible.min(count as usize) })
+            Some(match (reader.u32()?, reader.u32()?) {
+                (0, count) => Sizes::Each { bytes: reader.rest(), bits: 32, count },
+                (size, count) => Sizes::Same { size, count },
+            })
         };
-        parse().unwrap_or(Sizes::Each(&[]))
+        let compact_sizes = || {
+            let mut reader = Reader::new(child(stbl, b"stz2")?);
+            reader.version_and_flags()?;
+            let bits = (reader.u32()? & 0xff) as usize;
+            let count = reader.u32()?;
+            matches!(bits, 4 | 8 | 16).then(|| Sizes::Each { bytes: reader.rest(), bits, count })
+        };
+        sizes().or_else(compact_sizes).unwrap_or(Sizes::Same { size: 0, count: 0 })
+    }
+
+    fn count(&self) -> u64 {
+        match *self {
+            Sizes::Same { count, .. } | Sizes::Each { count, .. } => count.into(),
+        }
+    }
+
+    /// How many samples can lie in a file of so many bytes. One size for all takes no bytes in the table, so only the file bounds
+    /// them.
+    fn most(&self, file_len: u64) -> usize {
+        match *self {
+            Sizes::Same { size, .. } => {
+                usize::try_from(file_len / u64::from(size.max(1))).unwrap_or(usize::MAX)
+            }
+            Sizes::Each { .. } => usize::MAX,
+        }
     }
 
     fn get(&self, index: usize) -> Option<u32> {
-        match self {
-            Sizes::Same { size, count } => (index < *count).then_some(*size),
-            Sizes::Each(bytes) => Reader::new(bytes.get(index * 4..)?).u32(),
+        if index as u64 >= self.count() {
+            return None;
+        }
+        match *self {
+            Sizes::Same { size, .. } => Some(size),
+            Sizes::Each { bytes, bits: 4, .. } => {
+                let pair = *bytes.get(index / 2)?;
+                Some(u32::from(if index % 2 == 0 { pair >> 4 } else { pair & 15 }))
+            }
+            Sizes::Each { bytes, bits, .. } => {
+                let mut reader = Reader::new(bytes.get(index * bits / 8..)?);
+                match bits {
+                    8 => reader.u8().map(u32::from),
+                    16 => reader.u16().map(u32::from),
+                    _ => reader.u32(),
+                }
+            }
         }
     }
 }
@@ -141,15 +201,33 @@ impl SyncSamples {
     }
 }
 
-/// `stsc` with `stco` or `co64`: the chunks in file order as (first byte, samples in it).
+/// A row of samples that lie one after the other.
+struct Chunk {
+    /// First byte in the file.
+    offset: u64,
+    samples: u32,
+    /// Index of the samples' description.
+    description: u16,
+}
+
+/// An entry of `stsc`.
+#[derive(Clone, Copy)]
+struct ChunkRun {
+    /// Number, from 1, of the first chunk that it is about.
+    first: u32,
+    samples: u32,
+    description: u16,
+}
+
+/// `stsc` with `stco` or `co64`: the chunks in file order.
 struct Chunks<'a> {
     offsets: Reader<'a>,
     wide: bool,
     runs: Reader<'a>,
-    /// Number (from 1) of the next chunk, and the run that is to follow.
+    /// Number (from 1) of the next chunk, the run that it belongs to, and the one that follows.
     number: u32,
-    samples_per_chunk: u32,
-    following: Option<(u32, u32)>,
+    current: ChunkRun,
+    following: Option<ChunkRun>,
 }
 
 impl<'a> Chunks<'a> {
@@ -163,25 +241,29 @@ impl<'a> Chunks<'a> {
         let mut runs = Reader::new(child(stbl, b"stsc").unwrap_or(&[]));
         runs.bytes(8);
         let following = Self::run(&mut runs);
-        Chunks { offsets, wide, runs, number: 1, samples_per_chunk: 0, following }
+        let current = ChunkRun { first: 0, samples: 0, description: 0 };
+        Chunks { offsets, wide, runs, number: 1, current, following }
     }
 
-    /// (first chunk, samples in each of its chunks)
-    fn run(runs: &mut Reader<'_>) -> Option<(u32, u32)> {
-        let run = (runs.u32()?, runs.u32()?);
-        runs.u32()?;
-        Some(run)
+    fn run(runs: &mut Reader<'_>) -> Option<ChunkRun> {
+        let (first, samples) = (runs.u32()?, runs.u32()?);
+        Some(ChunkRun { first, samples, description: description_index(runs.u32()?) })
     }
 
-    fn next(&mut self) -> Option<(u64, u32)> {
-        while let Some((_, samples)) = self.following.filter(|(first, _)| *first <= self.number) {
-            self.samples_per_chunk = samples;
+    fn next(&mut self) -> Option<Chunk> {
+        while let Some(run) = self.following.filter(|run| run.first <= self.number) {
+            self.current = run;
             self.following = Self::run(&mut self.runs);
         }
         let offset = if self.wide { self.offsets.u64()? } else { self.offsets.u32().map(u64::from)? };
         self.number = self.number.checked_add(1)?;
-        Some((offset, self.samples_per_chunk))
+        Some(Chunk { offset, samples: self.current.samples, description: self.current.description })
     }
+}
+
+/// Files count sample descriptions from 1; 0 and what does not fit mean the first and the last.
+pub(super) fn description_index(number: u32) -> u16 {
+    u16::try_from(number.saturating_sub(1)).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
@@ -206,8 +288,15 @@ mod tests {
             make_box(b"stss", &[0, 2, 1, 4]),
         ]
         .concat();
-        let table = read_table(&stbl, 1000);
-        let sample = |offset, size, presentation, sync| Sample { offset, size, presentation, sync };
+        let table = read_table(&stbl, 1000, &Limits::default()).unwrap();
+        let sample = |offset, size, presentation, sync| Sample {
+            offset,
+            size,
+            presentation,
+            sync,
+            content: Content::Picture,
+            description: 0,
+        };
         assert_eq!(
             table.samples,
             [
@@ -218,21 +307,62 @@ mod tests {
                 sample(400, 11, 45, false),
             ]
         );
-        assert!(table.has_composition_offsets);
         assert_eq!(table.end, 70);
     }
 
     #[test]
     fn claimed_counts_do_not_allocate() {
         let all = u32::MAX;
+        let stbl = |count| {
+            [
+                make_box(b"stts", &[0, 1, all, 1]),
+                make_box(b"stsc", &[0, 1, 1, all, 1]),
+                make_box(b"stsz", &[0, 1, count]),
+                make_box(b"stco", &[0, 1, 0]),
+            ]
+            .concat()
+        };
+        let read = |stbl: &[u8]| read_table(stbl, 1000, &Limits::default());
+        assert_eq!(read(&stbl(9_000_000)).unwrap().samples.len(), 1000);
+        assert!(matches!(read(&stbl(all)), Err(LimitError { limit: Limit::Frames, .. })));
+        assert!(read(&[]).unwrap().samples.is_empty());
+    }
+
+    #[test]
+    fn durations_are_signed() {
         let stbl = [
-            make_box(b"stts", &[0, 1, all, 1]),
-            make_box(b"stsc", &[0, 1, 1, all, 1]),
-            make_box(b"stsz", &[0, 1, all]),
+            make_box(b"stts", &[0, 3, 1, 30, 1, (-20_i32) as u32, 1, 10]),
+            make_box(b"stsc", &[0, 1, 1, 3, 1]),
+            make_box(b"stsz", &[0, 5, 3]),
             make_box(b"stco", &[0, 1, 0]),
         ]
         .concat();
-        assert_eq!(read_table(&stbl, 1000).samples.len(), 1000);
-        assert!(read_table(&[], 1000).samples.is_empty());
+        let table = read_table(&stbl, 1000, &Limits::default()).unwrap();
+        assert_eq!(table.samples.iter().map(|s| s.presentation).collect::<Vec<_>>(), [0, 30, 10]);
+    }
+
+    #[test]
+    fn compact_sizes_have_4_8_or_16_bits() {
+        for (bits, words) in
+            [(4, vec![0x1230_0000]), (8, vec![0x0102_0300]), (16, vec![0x0001_0002, 0x0003_0000])]
+        {
+            let stz2 = make_box(b"stz2", &[vec![0, bits, 3], words].concat());
+            let sizes = Sizes::read(&stz2);
+            let found: Vec<_> = (0..4).map(|index| sizes.get(index)).collect();
+            assert_eq!(found, [Some(1), Some(2), Some(3), None], "{bits} bits");
+        }
+        assert_eq!(Sizes::read(&make_box(b"stz2", &[0, 5, 3, 0, 0])).count(), 0);
+    }
+
+    #[test]
+    fn chunks_name_their_description() {
+        let stbl = [
+            make_box(b"stsc", &[0, 2, 1, 1, 2, 2, 1, 0]),
+            make_box(b"stsz", &[0, 5, 2]),
+            make_box(b"stco", &[0, 2, 0, 50]),
+        ]
+        .concat();
+        let table = read_table(&stbl, 1000, &Limits::default()).unwrap();
+        assert_eq!(table.samples.iter().map(|s| s.description).collect::<Vec<_>>(), [1, 0]);
     }
 }

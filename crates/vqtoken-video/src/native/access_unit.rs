@@ -1,8 +1,11 @@
 //! H.264 as it lies in MP4: the decoder configuration and length-prefixed NAL units (ISO/IEC 14496-15).
 
 use rust_h264::nal::{SpsInfo, parse_annex_b, parse_sps_info};
+use rusty_h264_common::nal::emulation_unprevent;
+use rusty_h264_decoder::Sps;
 
 use super::engine::EngineKind;
+use super::slice::{self, Field};
 use crate::mp4::boxes::Reader;
 
 /// The largest picture of any level of the standard: 139,264 macroblocks.
@@ -11,27 +14,58 @@ const MOST_PIXELS: u64 = 139_264 * 256;
 const SLICE: u8 = 1;
 const DATA_PARTITION: u8 = 2;
 const IDR_SLICE: u8 = 5;
+const MESSAGE: u8 = 6;
 const SEQUENCE_SET: u8 = 7;
 const PICTURE_SET: u8 = 8;
 
 /// Decoder configuration: how NAL units are prefixed, and the parameter sets.
 pub(crate) struct Configuration {
-    length_size: usize,
+    /// Bytes of the length before each NAL unit.
+    pub(crate) length_size: usize,
     /// NAL units without prefixes.
     parameter_sets: Vec<Vec<u8>>,
     /// Of the first sequence parameter set.
     pub(crate) info: Option<SpsInfo>,
+    /// The first sequence parameter set, where it allows fields.
+    interlaced: Option<Box<Sps>>,
+    /// Larger pictures are not decoded.
+    most_pixels: u64,
+}
+
+/// The configuration that a sample's description names; a number that is too high means the last. There is one at least.
+pub(crate) fn of_description(configurations: &[Configuration], description: u16) -> &Configuration {
+    &configurations[usize::from(description).min(configurations.len() - 1)]
 }
 
 impl Configuration {
-    /// Reads the payload of an `avcC` box. Without one (`avc3`) the parameter sets come in the samples.
-    pub(crate) fn read(avc_config: Option<&[u8]>) -> Result<Self, &'static str> {
-        let Some(bytes) = avc_config else {
-            return Ok(Self { length_size: 4, parameter_sets: Vec::new(), info: None });
+    /// Reads the payload of an `avcC` box. Without one (`avc3`) the parameter sets come in the samples. `most_pixels`: width times
+    /// height of the largest picture to decode.
+    pub(crate) fn read(avc_config: Option<&[u8]>, most_pixels: u64) -> Result<Self, &'static str> {
+        let (length_size, parameter_sets) = match avc_config {
+            None => (4, Vec::new()),
+            Some(bytes) => read_record(bytes).ok_or("broken decoder configuration")?,
         };
-        let (length_size, parameter_sets) = read_record(bytes).ok_or("broken decoder configuration")?;
         let info = parameter_sets.iter().find_map(|nal| sequence_info(nal));
-        Ok(Self { length_size, parameter_sets, info })
+        let sequence = parameter_sets.iter().find(|nal| kind(nal) == SEQUENCE_SET);
+        let sequence = sequence.and_then(|nal| Sps::parse(&emulation_unprevent(&nal[1..])).ok());
+        let interlaced = sequence.filter(|sequence| !sequence.frame_mbs_only).map(Box::new);
+        let most_pixels = most_pixels.min(MOST_PIXELS);
+        Ok(Self { length_size, parameter_sets, info, interlaced, most_pixels })
+    }
+
+    /// Whether pictures may be fields.
+    pub(crate) fn is_interlaced(&self) -> bool {
+        self.interlaced.is_some()
+    }
+
+    /// The field that a slice belongs to, if it is one.
+    pub(crate) fn field(&self, nal: &[u8]) -> Option<Field> {
+        slice::field(nal, self.interlaced.as_deref()?)
+    }
+
+    /// Whether the parameter sets are the same.
+    pub(crate) fn decodes_like(&self, other: &Self) -> bool {
+        self.parameter_sets == other.parameter_sets
     }
 
     /// Parameter sets that precede the first sample, as an Annex B stream.
@@ -44,11 +78,12 @@ impl Configuration {
         self.parameter_sets.iter().map(|nal| engine_for(nal)).max().unwrap_or(EngineKind::Strict)
     }
 
-    /// Takes a sample apart.
+    /// Takes a sample apart, or two that hold a field each.
     pub(crate) fn access_unit<'a>(&self, sample: &'a [u8]) -> Result<AccessUnit<'a>, &'static str> {
         let unit = AccessUnit { nals: split(sample, self.length_size)? };
-        if unit.nals.iter().filter_map(|nal| sequence_info(nal)).any(|info| is_too_large(&info)) {
-            return Err("a picture larger than any level of H.264 allows");
+        let too_large = |info: SpsInfo| coded_pixels(&info) > self.most_pixels;
+        if unit.nals.iter().filter_map(|nal| sequence_info(nal)).any(too_large) {
+            return Err("a picture that is too large");
         }
         Ok(unit)
     }
@@ -64,11 +99,20 @@ pub(crate) fn unsupported(info: &SpsInfo) -> Option<String> {
     if !known {
         return Some(format!("{} bits a sample", depths.0.max(depths.1)));
     }
-    is_too_large(info).then(|| format!("{} x {} pixels", info.coded_width, info.coded_height))
+    let too_large = coded_pixels(info) > MOST_PIXELS;
+    too_large.then(|| format!("{} x {} pixels", info.coded_width, info.coded_height))
 }
 
-fn is_too_large(info: &SpsInfo) -> bool {
-    u64::from(info.coded_width) * u64::from(info.coded_height) > MOST_PIXELS
+/// Width times height before cropping.
+pub(crate) fn coded_pixels(info: &SpsInfo) -> u64 {
+    u64::from(info.coded_width) * u64::from(info.coded_height)
+}
+
+/// Whether the container marks a sample as a keyframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keyframe {
+    Marked,
+    Unmarked,
 }
 
 /// The NAL units of one coded picture.
@@ -92,6 +136,25 @@ impl AccessUnit<'_> {
         self.nals.iter().any(|nal| kind(nal) == IDR_SLICE)
     }
 
+    /// Whether decoding can start here. `keyframe`: the container says so, which is believed where nothing speaks against it.
+    pub(crate) fn is_entry(&self, keyframe: Keyframe) -> bool {
+        let recovers = || self.nals.iter().any(|nal| kind(nal) == MESSAGE && slice::is_recovery_point(nal));
+        let intra = || {
+            self.has_picture() && self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| slice::is_intra(nal))
+        };
+        self.is_idr() || (intra() && (keyframe == Keyframe::Marked || recovers()))
+    }
+
+    /// Pictures, or fields, in it.
+    pub(crate) fn pictures(&self) -> usize {
+        self.nals.iter().filter(|nal| is_slice(nal) && slice::begins_picture(nal)).count()
+    }
+
+    /// The first sequence parameter set in it.
+    pub(crate) fn info(&self) -> Option<SpsInfo> {
+        self.nals.iter().find_map(|nal| sequence_info(nal))
+    }
+
     /// Whether no other picture refers to this one, so that its loss harms nothing else.
     pub(crate) fn is_disposable(&self) -> bool {
         self.nals.iter().filter(|nal| is_slice(nal)).all(|nal| nal[0] & 0x60 == 0)
@@ -107,7 +170,7 @@ fn kind(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 31)
 }
 
-fn is_slice(nal: &[u8]) -> bool {
+pub(crate) fn is_slice(nal: &[u8]) -> bool {
     matches!(kind(nal), SLICE | DATA_PARTITION | IDR_SLICE)
 }
 
@@ -189,8 +252,9 @@ mod tests {
 
     #[test]
     fn a_broken_configuration_is_an_error() {
-        assert!(Configuration::read(Some(&[1, 2, 3])).is_err());
-        assert!(Configuration::read(Some(&[1, 66, 0, 30, 0xff, 0xe1, 0, 9, 1])).is_err());
-        assert!(Configuration::read(None).is_ok());
+        let read = |bytes| Configuration::read(bytes, u64::MAX);
+        assert!(read(Some(&[1, 2, 3])).is_err());
+        assert!(read(Some(&[1, 66, 0, 30, 0xff, 0xe1, 0, 9, 1])).is_err());
+        assert!(read(None).is_ok());
     }
 }

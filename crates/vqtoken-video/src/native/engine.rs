@@ -12,7 +12,7 @@ use crate::colour::Planes;
 /// Which decoder; the greater one decodes all that the smaller one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EngineKind {
-    /// Progressive 8-bit 4:2:0 without explicitly weighted B-frames. Notices most damage, and is the faster one.
+    /// Progressive 8-bit 4:2:0 without explicitly weighted B-frames, cropped on the right and at the bottom at most. Notices most damage, and is the faster one.
     Strict,
     /// Everything in the table of this module. Decodes many damaged pictures to nonsense without a word.
     Broad,
@@ -23,7 +23,8 @@ impl EngineKind {
     pub(crate) fn for_sequence(payload: &[u8]) -> Self {
         match Sps::parse(&emulation_unprevent(payload)) {
             Ok(set) if set.frame_mbs_only && set.pic_order_cnt_type != 1 && !set.transform_bypass => {
-                Self::Strict
+                // The strict decoder takes all cropping for cropping on the right and at the bottom.
+                if set.frame_crop_left == 0 && set.frame_crop_top == 0 { Self::Strict } else { Self::Broad }
             }
             _ => Self::Broad,
         }

@@ -7,32 +7,31 @@ pub(crate) const LONGEST_DELAY: usize = 16;
 pub(crate) struct DisplayOrder<T> {
     /// Rank in display order and picture.
     waiting: Vec<(i64, T)>,
-    /// Timestamps of the waiting pictures. The smallest goes with the picture that leaves: the two belong
+    /// Media times of the waiting pictures. The smallest goes with the picture that leaves: the two belong
     /// together in a sound file, and where a file gives decode times only, this sorts them.
-    seconds: Vec<f64>,
+    times: Vec<i64>,
     delay: usize,
 }
 
 impl<T> DisplayOrder<T> {
     /// `delay`: how many pictures may be decoded before one that is shown earlier.
     pub(crate) fn new(delay: usize) -> Self {
-        Self { waiting: Vec::new(), seconds: Vec::new(), delay: delay.min(LONGEST_DELAY) }
+        Self { waiting: Vec::new(), times: Vec::new(), delay: delay.min(LONGEST_DELAY) }
     }
 
     /// Adds a picture; returns the next one to show, if that is certain.
-    pub(crate) fn push(&mut self, rank: i64, seconds: f64, picture: T) -> Option<(f64, T)> {
+    pub(crate) fn push(&mut self, rank: i64, time: i64, picture: T) -> Option<(i64, T)> {
         self.waiting.push((rank, picture));
-        self.seconds.push(seconds);
+        self.times.push(time);
         if self.waiting.len() > self.delay { self.pop() } else { None }
     }
 
     /// The next one to show of those that wait. Call until `None` at the end of the stream.
-    pub(crate) fn pop(&mut self) -> Option<(f64, T)> {
+    pub(crate) fn pop(&mut self) -> Option<(i64, T)> {
         let first = (0..self.waiting.len()).min_by_key(|&at| self.waiting[at].0)?;
-        let earliest =
-            (0..self.seconds.len()).min_by(|&a, &b| self.seconds[a].total_cmp(&self.seconds[b]))?;
+        let earliest = (0..self.times.len()).min_by_key(|&at| self.times[at])?;
         // `remove` keeps the others in decode order, which decides between equal ranks.
-        Some((self.seconds.remove(earliest), self.waiting.remove(first).1))
+        Some((self.times.remove(earliest), self.waiting.remove(first).1))
     }
 }
 
@@ -62,16 +61,16 @@ mod tests {
         let mut order = DisplayOrder::new(delay);
         let mut shown = Vec::new();
         for (decoded, rank) in ranks.into_iter().enumerate() {
-            shown.extend(order.push(rank, decoded as f64, rank));
+            shown.extend(order.push(rank, decoded as i64, rank));
         }
         shown.extend(std::iter::from_fn(|| order.pop()));
-        assert_eq!(shown, (0..9).map(|i| (i as f64, i)).collect::<Vec<_>>());
+        assert_eq!(shown, (0..9).map(|i| (i, i)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_hostile_order_waits_no_longer_than_the_standard_allows() {
         let mut order = DisplayOrder::new(usize::MAX);
-        let left = (0..100_i64).filter(|i| order.push(-i, 0.0, ()).is_some()).count();
+        let left = (0..100_i64).filter(|i| order.push(-i, 0, ()).is_some()).count();
         assert_eq!(left, 100 - LONGEST_DELAY);
     }
 }
