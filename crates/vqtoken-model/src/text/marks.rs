@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_text_of_all_marks_is_refused() {
-        let all: String = MARKS.into_iter().collect();
+        let all: String = MARKS.collect();
         assert!(Mark::absent_from([all.as_str()].into_iter()).is_err());
     }
 }
