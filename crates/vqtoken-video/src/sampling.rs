@@ -83,8 +83,8 @@ fn linspace(last: usize, count: usize) -> Vec<usize> {
 fn by_time(timestamps: &[f64], fps: f64) -> Result<Vec<usize>, VideoError> {
     let (first, last) = (timestamps[0], timestamps[timestamps.len() - 1]);
     let span = last - first;
-    // Also when the product, or the span, is infinite.
-    if !(span * fps <= MOST_FRAMES) {
+    let frames = span * fps;
+    if !frames.is_finite() || frames > MOST_FRAMES {
         return Err(VideoError::BadSampling(format!(
             "{fps} frames a second over {span} seconds are more than {MOST_FRAMES}: ask for fewer"
         )));

@@ -126,9 +126,10 @@ fn playlist(head: &[u8]) -> Option<&'static str> {
         Some("a list of files to concatenate")
     } else if begins(b"v=0\n") || begins(b"v=0\r") {
         Some("an SDP session description")
-    } else if begins(b"[playlist]") || begins(b"[reference]") {
-        Some("a playlist")
-    } else if begins(b"<asx") || begins(b"rtsp://") || begins(b"http://") || begins(b"https://") {
+    } else if [&b"[playlist]"[..], b"[reference]", b"<asx", b"rtsp://", b"http://", b"https://"]
+        .into_iter()
+        .any(begins)
+    {
         Some("a playlist")
     } else if begins(b"<?xml") || begins(b"<MPD") || begins(b"<svg") || begins(b"<smil") {
         xml(head)

@@ -158,7 +158,7 @@ mod tests {
         let names = ["a", "b\n", "c", "d", "e", "f", "g"].map(String::from).to_vec();
         assert_eq!(
             Warning::NotPictures { names }.to_string(),
-            "7 files left out, no pictures: a, \"b\\n\", c, d, e and 2 more"
+            "7 files left out, no pictures: a, \"b\\u000a\", c, d, e and 2 more"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Binary PPM pictures, one after the other in a stream.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use vqtoken_files::{Limit, LimitError, Limits};
 
@@ -27,7 +27,7 @@ pub(super) enum PpmError {
 ///
 /// # Errors
 /// [`PpmError`], when there is something else, less of it than its size, or more than the limit on pixels.
-pub(super) fn read_ppm(stream: &mut impl Read, limits: &Limits) -> Result<Option<Frame>, PpmError> {
+pub(super) fn read_ppm(stream: &mut impl BufRead, limits: &Limits) -> Result<Option<Frame>, PpmError> {
     let Some(magic) = word(stream)? else { return Ok(None) };
     if magic != "P6" {
         return Err(PpmError::Syntax);
@@ -44,12 +44,12 @@ pub(super) fn read_ppm(stream: &mut impl Read, limits: &Limits) -> Result<Option
     Ok(Some(Frame::from_parts(width, height, rgb)))
 }
 
-fn number(stream: &mut impl Read) -> Result<usize, PpmError> {
+fn number(stream: &mut impl BufRead) -> Result<usize, PpmError> {
     word(stream)?.and_then(|text| text.parse().ok()).ok_or(PpmError::Syntax)
 }
 
 /// A word and the one white space after it.
-fn word(stream: &mut impl Read) -> Result<Option<String>, PpmError> {
+fn word(stream: &mut impl BufRead) -> Result<Option<String>, PpmError> {
     const LONGEST: usize = 16;
     let mut text = String::new();
     for byte in stream.bytes().take(LONGEST + 1) {
