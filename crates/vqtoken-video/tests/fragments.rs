@@ -271,3 +271,81 @@ fn fragments_that_ffmpeg_cuts_are_read_alike() {
         assert_same(flags, &all(&cut), &all(&whole));
     }
 }
+
+/// What a terse fragment leaves out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Terse {
+    /// Start times.
+    Times,
+    /// Start times, and where the second of two runs lies: after the first.
+    SecondOffset,
+    /// Start times, and every position of the video track: its data begin where those of the sound track before it end.
+    SecondTrack,
+}
+
+impl Samples {
+    /// Fragments of six samples, each in two runs of three.
+    fn terse(&self, terse: Terse) -> Vec<u8> {
+        const SOUND: &[u8] = &[0xaa; 50];
+        let mut out = a_box(b"ftyp", b"iso5\0\0\0\0iso5mp41");
+        out.extend(self.header(Fields::Samples));
+        for first in (0..self.media.len()).step_by(6) {
+            let samples: Vec<usize> = (first..(first + 6).min(self.media.len())).collect();
+            let with_sound = terse == Terse::SecondTrack;
+            let moof = |data: u32| {
+                let mut tracks = full_box(b"mfhd", 0, &[0, 0, 0, 1]);
+                let mut position = data;
+                if with_sound {
+                    let words = [1, position, 1024, SOUND.len() as u32].map(u32::to_be_bytes).concat();
+                    let parts = [full_box(b"tfhd", 0, &[0, 0, 0, 2]), full_box(b"trun", 0x301, &words)];
+                    tracks.extend(a_box(b"traf", &parts.concat()));
+                }
+                let mut parts = full_box(b"tfhd", 0, &[0, 0, 0, 1]);
+                for (number, run) in samples.chunks(3).enumerate() {
+                    let left_out = match terse {
+                        Terse::Times => false,
+                        Terse::SecondOffset => number > 0,
+                        Terse::SecondTrack => true,
+                    };
+                    let mut words = (run.len() as u32).to_be_bytes().to_vec();
+                    if !left_out {
+                        words.extend(position.to_be_bytes());
+                    }
+                    for &sample in run {
+                        let size = self.media[sample].len() as u32;
+                        let flags = if self.sync[sample] { 0 } else { 0x1_0000 };
+                        words.extend([self.durations[sample], size, flags].map(u32::to_be_bytes).concat());
+                        position += size;
+                    }
+                    parts.extend(full_box(b"trun", if left_out { 0x700 } else { 0x701 }, &words));
+                }
+                tracks.extend(a_box(b"traf", &parts));
+                a_box(b"moof", &tracks)
+            };
+            let moof = moof(moof(0).len() as u32 + 8);
+            out.extend(moof);
+            let sound = if with_sound { SOUND } else { &[] };
+            out.extend(a_box(
+                b"mdat",
+                &[sound, &self.media[first..=samples[samples.len() - 1]].concat()].concat(),
+            ));
+            // Players skip boxes that they do not know.
+            out.extend(full_box(b"emsg", 0, &[0; 12]));
+        }
+        out.extend(full_box(b"mfra", 0, &[0; 4]));
+        out
+    }
+}
+
+#[test]
+fn fragments_that_leave_things_out_are_completed_from_what_precedes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, terse) = (folder.path().join("whole.mp4"), folder.path().join("terse.mp4"));
+    let options = Mp4Options { keyframe_interval: 6, ..Mp4Options::default() };
+    write_scenes(&whole, (64, 48), FRAMES, 12.5, options);
+    let (expected, samples) = (all(&whole), Samples::read(&whole));
+    for kind in [Terse::Times, Terse::SecondOffset, Terse::SecondTrack] {
+        std::fs::write(&terse, samples.terse(kind)).unwrap();
+        assert_same(&format!("{kind:?} left out"), &all(&terse), &expected);
+    }
+}

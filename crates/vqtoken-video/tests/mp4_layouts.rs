@@ -357,6 +357,57 @@ fn messages_and_delimiters_as_samples_are_no_frames() {
 }
 
 #[test]
+fn the_enabled_track_is_chosen_and_covers_of_sound_are_no_video() {
+    let Some(plain) = Plain::with_b_pictures() else { return };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(ffmpeg_program());
+        command.args(["-v", "error", "-y", "-i"]).arg(plain.folder.path().join("plain.mp4")).args(arguments);
+        assert!(command.arg(plain.path()).status().unwrap().success(), "{arguments:?}");
+        std::fs::read(plain.path()).unwrap()
+    };
+    // Another video first, which is then disabled.
+    let second = ["-f", "lavfi", "-i", "testsrc=s=32x32:r=5:d=1", "-map", "1", "-map", "0", "-c:v:1", "copy"];
+    let mut bytes = run(&[&second[..], &["-c:v:0", "libx264", "-pix_fmt", "yuv420p"]].concat());
+    let enabled = bytes.windows(4).position(|word| word == b"tkhd").unwrap() + 7;
+    bytes[enabled] &= !1;
+    plain.assert_same("the first track is disabled", &bytes);
+
+    let sound = ["-f", "lavfi", "-i", "sine=d=1", "-map", "1:a", "-map", "0:v", "-frames:v", "1"];
+    let bytes =
+        run(&[&sound[..], &["-c:v", "mjpeg", "-disposition:v", "attached_pic", "-f", "mp4"]].concat());
+    let error = plain.sample(&bytes).unwrap_err();
+    assert!(matches!(error, VideoError::NoVideoTrack { .. }), "{error}");
+}
+
+#[test]
+fn pictures_of_another_size_are_scaled_to_the_first() {
+    let Some(plain) = Plain::with_b_pictures() else { return };
+    let streams: Vec<u8> = ["96x64", "64x48"]
+        .into_iter()
+        .enumerate()
+        .flat_map(|(number, size)| {
+            let part = plain.folder.path().join("part.ts");
+            let mut command = Command::new(ffmpeg_program());
+            command
+                .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
+                .arg(format!("testsrc2=s={size}:r=10:d=1"));
+            command.args(["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-output_ts_offset"]);
+            assert!(command.arg((number * 2).to_string()).arg(&part).status().unwrap().success());
+            std::fs::read(part).unwrap()
+        })
+        .collect();
+    let joined = plain.folder.path().join("joined.ts");
+    std::fs::write(&joined, streams).unwrap();
+    let mut command = Command::new(ffmpeg_program());
+    command.args(["-v", "error", "-y", "-i"]).arg(joined).args(["-c", "copy"]).arg(plain.path());
+    assert!(command.status().unwrap().success());
+    let found = Video::open(plain.path()).unwrap().sample(Sampling::All).unwrap();
+    assert_eq!((found.frames.len(), found.info.decoder), (20, Decoder::Native));
+    assert!(found.frames.iter().all(|frame| (frame.width(), frame.height()) == (96, 64)));
+    assert!(found.damage.is_empty(), "{:?}", found.damage);
+}
+
+#[test]
 fn cropping_on_all_sides_is_that_of_the_bitstream() {
     let Some(plain) = Plain::with_b_pictures() else { return };
     let (from, to) = (plain.folder.path().join("plain.mp4"), plain.path());
@@ -397,7 +448,8 @@ fn assert_refused_quickly(what: &str, plain: &Plain, bytes: &[u8]) {
     let result = Video::open(plain.path()).map(|video| video.info().frames);
     // A debug build on a busy machine is slower than what the limit is about.
     assert!(started.elapsed() < Duration::from_secs(4), "{what} took {:?}", started.elapsed());
-    let error = result.expect_err(what).to_string();
+    let Err(error) = result else { panic!("{what} is taken") };
+    let error = error.to_string();
     assert!(!error.contains('\n') && error.contains("limit"), "{what}: {error}");
 }
 
@@ -431,6 +483,26 @@ fn counts_beyond_the_limits_are_refused_before_they_take_memory() {
     let run = [table(b"tfhd", &[0x2_0000, 1]), table(b"trun", &[0, all])].concat();
     let moof = a_box(b"moof", &a_box(b"traf", &run));
     assert_refused_quickly("a run of samples", &plain, &[head.concat(), moof].concat());
+}
+
+#[test]
+fn a_picture_of_65536_squared_is_refused_before_it_takes_memory() {
+    let plain = Plain::written();
+    // Baseline, POC type 2, one reference, 4096 x 4096 macroblocks, progressive, no cropping.
+    let number = format!("{:012}{:b}", 0, 4096);
+    let fields = format!("110110100{number}{number}100010000000");
+    let bits: Vec<u8> = fields.bytes().map(|bit| bit - b'0').collect();
+    let packed = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit));
+    let sequence: Vec<u8> = [0x67, 66, 0, 51].into_iter().chain(packed).collect();
+    let head = [1, 66, 0, 51, 0xff, 0xe1, 0, sequence.len() as u8];
+    let configuration = a_box(b"avcC", &[&head[..], &sequence, &[0]].concat());
+    let made = plain.with(&|kind, payload| {
+        (kind == b"stsd").then(|| {
+            let entry = [&payload[16..16 + 78], &configuration].concat();
+            a_box(b"stsd", &[&payload[..8], &a_box(b"avc1", &entry)].concat())
+        })
+    });
+    assert_refused_quickly("a huge picture", &plain, &made);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Edits {
             if media_time >= 0 {
                 // Writers that do not know of rates leave 0 there; it means a still only beside other entries.
                 let rate = if rate < 0 || (rate == 0 && count == 1) { NORMAL_RATE } else { rate };
-                let span = (i128::from(ticks) * i128::from(rate) >> 16).min(i128::from(FAR)) as i64;
+                let span = ((i128::from(ticks) * i128::from(rate)) >> 16).min(i128::from(FAR)) as i64;
                 // A duration of 0 means: to the end.
                 let to = if ticks == 0 { i64::MAX } else { media_time.saturating_add(span) };
                 edits.stretches.push(Stretch { from: media_time, to, start: movie_time, rate });

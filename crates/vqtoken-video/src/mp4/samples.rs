@@ -137,7 +137,7 @@ impl<'a> Sizes<'a> {
             Sizes::Same { size, .. } => Some(size),
             Sizes::Each { bytes, bits: 4, .. } => {
                 let pair = *bytes.get(index / 2)?;
-                Some(u32::from(if index % 2 == 0 { pair >> 4 } else { pair & 15 }))
+                Some(u32::from(if index.is_multiple_of(2) { pair >> 4 } else { pair & 15 }))
             }
             Sizes::Each { bytes, bits, .. } => {
                 let mut reader = Reader::new(bytes.get(index * bits / 8..)?);
