@@ -274,8 +274,12 @@ fn a_movie_header_may_be_compressed_but_no_bomb() {
     };
     plain.assert_same("cmov", &packed(None));
     for claim in [u32::MAX, 1 << 26, 0] {
-        let error = plain.sample(&packed(Some(claim))).unwrap_err().to_string();
-        assert!(error.contains("cmov") || error.contains("limit"), "{claim}: {error}");
+        // An ffmpeg may read past the claim; that it had to is told.
+        let told = match plain.sample(&packed(Some(claim))) {
+            Ok(clip) => clip.messages().join("; "),
+            Err(error) => error.to_string(),
+        };
+        assert!(told.contains("cmov") || told.contains("limit"), "{claim}: {told}");
     }
 }
 

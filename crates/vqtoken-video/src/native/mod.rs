@@ -185,6 +185,8 @@ impl Source for NativeSource {
             let mut pass = self.run(&mut showing)?;
             pass.warnings.extend(showing.warning());
             pass.timestamps = showing.timestamps();
+            // Where the stream gives the order of pictures, their times may not follow it.
+            pass.timestamps.sort_by(f64::total_cmp);
             return Ok(pass);
         }
         // Where pictures are shown several times or out of order, those that decode must be known first.
