@@ -32,7 +32,7 @@ impl ConversationTokenizer {
     ///
     /// # Errors
     ///
-    /// If a question is empty or holds the placeholder of a video, or the template fails or changes earlier turns.
+    /// If a question is empty, or the template fails or changes earlier turns.
     pub(crate) fn tokenize(
         &self,
         conversation: &Conversation,
