@@ -65,10 +65,8 @@ fn animated_size(
         PictureFormat::Jpeg | PictureFormat::Bmp => None,
     };
     let size = size.map(|(width, height)| (width as usize, height as usize));
-    if let Some((width, height)) = size {
-        limits
-            .check_product(Limit::FramePixels, &[width, height])
-            .map_err(|source| VideoError::Limit { path: path.to_path_buf(), source })?;
+    if let Some(size) = size {
+        images::check_size(path, size, limits)?;
     }
     Ok(size)
 }

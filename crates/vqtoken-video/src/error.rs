@@ -46,6 +46,21 @@ pub enum VideoError {
         /// What it asks for, and the limit.
         source: LimitError,
     },
+    /// A picture claims far more pixels than a file of its size holds in any format.
+    #[error(
+        "{}: {width} x {height} pixels in {bytes} bytes: the file is damaged or made to exhaust memory, save it anew",
+        quoted(path)
+    )]
+    Implausible {
+        /// The picture.
+        path: PathBuf,
+        /// Width in pixels that it claims.
+        width: usize,
+        /// Height in pixels that it claims.
+        height: usize,
+        /// Size of the file.
+        bytes: u64,
+    },
     /// The sampled frames take more memory than the limit `bytes` allows.
     #[error(
         "{}: the sampled frames take {} bytes, and the limit is {}: sample fewer frames, or raise the limit `{}`",

@@ -113,10 +113,29 @@ fn decoder(path: &Path, limits: &Limits) -> Result<impl ImageDecoder + use<>, Vi
     reader.limits(header_limits());
     let decoder = reader.into_decoder().map_err(|error| broken(path, &error))?;
     let (width, height) = decoder.dimensions();
-    limits
-        .check_product(Limit::FramePixels, &[width as usize, height as usize])
-        .map_err(|source| VideoError::Limit { path: path.to_path_buf(), source })?;
+    check_size(path, (width as usize, height as usize), limits)?;
     Ok(decoder)
+}
+
+/// Refuses a picture that is too large, or has so few bytes that decoding it can only waste memory.
+pub(crate) fn check_size(
+    path: &Path,
+    (width, height): (usize, usize),
+    limits: &Limits,
+) -> Result<(), VideoError> {
+    /// So much takes no harm, and a large picture of one colour may be a small file.
+    const HARMLESS: u64 = 1 << 23;
+    /// Deflate packs 1,032 bytes into one, and a byte holds up to 8 pixels.
+    const MOST_PER_BYTE: u64 = 8 * 1032;
+    limits
+        .check_product(Limit::FramePixels, &[width, height])
+        .map_err(|source| VideoError::Limit { path: path.to_path_buf(), source })?;
+    let pixels = (width as u64).saturating_mul(height as u64);
+    let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if pixels > HARMLESS.max(bytes.saturating_mul(MOST_PER_BYTE)) {
+        return Err(VideoError::Implausible { path: path.to_path_buf(), width, height, bytes });
+    }
+    Ok(())
 }
 
 /// What reading the header of a picture may take: compressed profiles and texts are unpacked there.
