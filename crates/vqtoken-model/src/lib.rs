@@ -29,7 +29,7 @@ pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_llm::VideoLlm;
-pub use vision::{Projector, VisionModules, VisionTower};
+pub use vision::{Projector, ProjectorConfig, VisionModules, VisionTower};
 pub use vq_attention::{
     AttentionError, HashVqAttention, HashVqAttentionConfig, PaperVqAttention, PaperVqAttentionConfig,
     ReleasedVqAttention, ReleasedVqAttentionConfig, VqAttention,

@@ -91,14 +91,18 @@ fn malformed_conversations_are_named_with_their_row() {
         ("{}".to_owned(), "not a list"),
         ("[]".to_owned(), "no conversations"),
         (format!("[{}, 3]", row("here.mp4", &good)), "row 2"),
-        (format!("[{}]", row("here.mp4", &good[..1])), "row 1: 1 turns"),
-        (format!("[{}]", row("here.mp4", &[good[1].clone(), good[0].clone()])), "\"human\""),
+        (
+            format!("[{}]", row("here.mp4", &good[..1])),
+            "row 1: conversations: turn 1 is a question without an answer",
+        ),
+        (format!("[{}]", row("here.mp4", &[good[1].clone(), good[0].clone()])), "turn 2 is a question"),
+        (format!("[{}]", row("here.mp4", &[turn("tool", "x"), good[1].clone()])), "from \"tool\""),
         (format!("[{}]", row("here.mp4", &[turn("human", "<image>"), good[1].clone()])), "no text"),
         (
             format!("[{}, {}]", row("here.mp4", &good), row("gone.mp4", &good)),
             "1 videos are missing, the first is",
         ),
-        ("[{\"conversations\": []}]".to_owned(), "has no video"),
+        ("[{\"conversations\": []}]".to_owned(), "no conversations about a video"),
     ] {
         std::fs::write(trial.folder.path().join("talk.json"), &rows).unwrap();
         let text = format!(

@@ -72,8 +72,8 @@ fn every_case_and_every_field() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.safetensors");
     fs::write(&file, safetensors("tokens", "F32", &[729, 4], &floats(&tokens()))).unwrap();
-    let small = ["--tokens-file", path(&file), "--k", "3", "--min", "2", "--max", "5"];
-    let records = records(&[&small[..], &["--case", "published-adaptive-elbow"]].concat())
+    let small = ["--tokens-file", path(&file), "--min", "2", "--max", "5", "--k", "3"];
+    let records = records(&[&small[..6], &["--case", "published-adaptive-elbow"]].concat())
         .into_iter()
         .chain(records(&small))
         .collect::<Vec<_>>();
@@ -207,6 +207,8 @@ fn bad_usage_is_exit_code_2() {
     refused(&["bench", "quantize", "--case", "adaptive-bits=0"], 2, &["price of a code must be"]);
     refused(&["bench", "quantize", "--k", "0"], 2, &["at least one"]);
     refused(&["bench", "quantize", "--min", "9", "--max", "3"], 2, &["smaller number first"]);
+    refused(&["bench", "quantize", "--case", "adaptive-elbow", "--k", "3"], 2, &["--k", "fixed"]);
+    refused(&["bench", "quantize", "--case", "fixed", "--max", "3"], 2, &["--max", "adaptive"]);
     refused(&["bench", "quantize", "--made-up", "9"], 2, &["N,D"]);
     refused(&["bench", "quantize", "--made-up", "9,9", "--tokens-file", "x"], 2, &["--tokens-file"]);
     refused(&["bench", "quantize", "--repeat", "0"], 2, &["at least one"]);

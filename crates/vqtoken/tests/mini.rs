@@ -84,7 +84,7 @@ fn accuracy_on_a_fixed_set_is_what_it_was_measured_to_be() {
         let accuracy = report["accuracy"].as_f64().unwrap();
         assert!((accuracy - expected).abs() < 1.0, "{}: {accuracy}, not {expected}", report["reading"]);
     }
-    let blind = json_lines(&[&start[..], &["--blind"]].concat());
+    let blind = json_lines(&[&start[..5], &["--blind"]].concat());
     let accuracy = blind[0]["accuracy"].as_f64().unwrap();
     assert!((accuracy - CHANCE).abs() < 5.0, "{accuracy} without the video");
 }

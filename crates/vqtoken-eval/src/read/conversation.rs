@@ -64,6 +64,9 @@ pub fn questions_and_answers(turns: &Value) -> Result<Vec<(String, String)>, Con
                 add(&mut question, &text);
                 asked = true;
             }
+            Speaker::Assistant if asked && question.is_empty() => {
+                return Err(ConversationError::NoText { turn: index });
+            }
             Speaker::Assistant if asked => {
                 pairs.push((std::mem::take(&mut question), text));
                 asked = false;
@@ -153,6 +156,7 @@ mod tests {
         assert_eq!(pairs(&[("human", "Who?")]), Err(ConversationError::NoAnswer { turn: 1 }));
         assert_eq!(pairs(&[("gpt", "Hello")]), Err(ConversationError::NoQuestion));
         assert_eq!(pairs(&[("human", "Who?"), ("gpt", "")]), Err(ConversationError::NoText { turn: 2 }));
+        assert_eq!(pairs(&[("human", "<video>"), ("gpt", "x")]), Err(ConversationError::NoText { turn: 1 }));
         let from = "tool".to_owned();
         assert_eq!(pairs(&[("tool", "x")]), Err(ConversationError::Speaker { turn: 1, from }));
         assert_eq!(questions_and_answers(&json!([1])), Err(ConversationError::NotTurns));

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Number, Value};
@@ -50,6 +50,15 @@ fn read(file: File, limits: &Limits) -> Result<Vec<Map<String, Value>>, Failure>
     let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     let uncompressed = columns.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(u64::MAX));
     limits.check(Limit::Bytes, uncompressed.fold(0, u64::saturating_add))?;
+    let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    // The library panics on these.
+    let is_negative = |column: &ColumnChunkMetaData| {
+        let offsets = [Some(column.data_page_offset()), column.dictionary_page_offset()];
+        column.compressed_size() < 0 || offsets.into_iter().flatten().any(|offset| offset < 0)
+    };
+    if columns.into_iter().any(is_negative) {
+        return Err(ParquetError::General("a column begins before the file".to_owned()).into());
+    }
     // A row of a few bits, repeated a billion times, is small in the file alone.
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for row in reader.get_row_iter(None)? {

@@ -5,5 +5,5 @@ mod projector;
 mod siglip;
 
 pub use modules::VisionModules;
-pub use projector::Projector;
+pub use projector::{Projector, ProjectorConfig};
 pub use siglip::VisionTower;

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_nn::pack_layers;
 
-use super::projector::Projector;
+use super::projector::{Projector, ProjectorConfig};
 use super::siglip::VisionTower;
 use crate::config::VisionConfig;
 
@@ -20,7 +20,8 @@ impl VisionModules {
     pub fn new(config: &VisionConfig, d: usize, device: &Device) -> Self {
         Self {
             vision_tower: config.init(device),
-            multi_modal_projector: Projector::new(config.hidden_size, d, device),
+            multi_modal_projector: ProjectorConfig { vision_features: config.hidden_size, text_features: d }
+                .init(device),
         }
     }
 

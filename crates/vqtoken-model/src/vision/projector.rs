@@ -4,6 +4,25 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_nn::{Activation, Linear, LinearConfig, pack_layers};
 
+/// The sizes of a [`Projector`].
+#[derive(Clone, Copy, Debug)]
+pub struct ProjectorConfig {
+    /// Features of the tower's hidden states.
+    pub vision_features: usize,
+    /// Features of the language model's tokens.
+    pub text_features: usize,
+}
+
+impl ProjectorConfig {
+    /// A projector with random weights.
+    pub fn init(&self, device: &Device) -> Projector {
+        Projector {
+            linear_1: LinearConfig::new(self.vision_features, self.text_features).init(device),
+            linear_2: LinearConfig::new(self.text_features, self.text_features).init(device),
+        }
+    }
+}
+
 /// `mlp2x_gelu`: from the tower's features to the language model's.
 #[derive(Module, Debug)]
 pub struct Projector {
@@ -12,14 +31,6 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// A projector from `d_vision` to `d_text` features.
-    pub fn new(d_vision: usize, d_text: usize, device: &Device) -> Self {
-        Self {
-            linear_1: LinearConfig::new(d_vision, d_text).init(device),
-            linear_2: LinearConfig::new(d_text, d_text).init(device),
-        }
-    }
-
     /// # Shapes
     ///
     /// - hidden: `[T, N, Dv]`

@@ -37,7 +37,7 @@ impl VisionConfig {
         let side = self.grid_side();
         VisionTower {
             embeddings: Embeddings {
-                patch_embedding: PatchEmbedding::new(self.patch_size, self.hidden_size, device),
+                patch_embedding: PatchEmbedding::new(self, device),
                 position_embedding: EmbeddingConfig::new(side * side, self.hidden_size).init(device),
             },
             encoder: Encoder { layers: (0..self.layers).map(|_| EncoderLayer::new(self, device)).collect() },
@@ -105,7 +105,8 @@ struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
-    fn new(patch: usize, hidden: usize, device: &Device) -> Self {
+    fn new(config: &VisionConfig, device: &Device) -> Self {
+        let (patch, hidden) = (config.patch_size, config.hidden_size);
         let fan_in = (3 * patch * patch) as f64;
         let uniform = Initializer::Uniform { min: -fan_in.sqrt().recip(), max: fan_in.sqrt().recip() };
         Self {
