@@ -13,7 +13,7 @@
 //!
 //! let shape = GridShape { frames: 2, height: 1, width: 2 };
 //! let grid = TokenGrid::new(shape, 2, vec![1.0, 0.0, 0.0, 1.0, 0.0, 2.0, 3.0, 0.0])?;
-//! let config = QuantizerConfig { budget: Budget::Fixed(2), ..QuantizerConfig::default() };
+//! let config = QuantizerConfig::new(Budget::Fixed(2));
 //! let quantization = quantize(&grid, &config)?;
 //! assert_eq!(quantization.index_map.labels(), [0, 1, 1, 0]);
 //! assert_eq!(TokenHash::new(&quantization.index_map).positions(0), [0, 3]);
