@@ -117,7 +117,7 @@ enum Input {
     Video(Box<Video>),
     /// One whose frames a reducer needs all together.
     Clip(Box<Clip>),
-    Tokens(VideoTokens),
+    Tokens(Box<VideoTokens>),
 }
 
 /// What the language model is asked about.
@@ -238,7 +238,7 @@ fn read(
     if is_reduced {
         return Err(UsageError("--reducer needs the video; a .vqt file is reduced already".to_owned()).into());
     }
-    Ok(Input::Tokens(VideoTokens::load_within(input, &global.limits())?))
+    Ok(Input::Tokens(Box::new(VideoTokens::load_within(input, &global.limits())?)))
 }
 
 fn subject(
