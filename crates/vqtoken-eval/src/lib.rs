@@ -27,6 +27,7 @@
 //! ```
 
 mod answer;
+mod file_name;
 mod folder;
 mod grade;
 mod item;
@@ -48,9 +49,9 @@ pub use prompt::prompt;
 pub use read::{
     Annotations, ConversationError, LeftOut, Questions, ReadError, RowLocation, questions_and_answers,
 };
-pub use run::{Failed, Progress, Run, Videos, run, run_together};
+pub use run::{Progress, Run, Videos, run, run_together};
 pub use sample::Sample;
-pub use samples_file::{SamplesError, read_samples};
+pub use samples_file::{Failed, SamplesError, read_samples};
 pub use score::{
     Classes, Difference, Estimate, Facet, Failure, JudgeReport, PublishedActivityNet, Report, Score, Verdict,
     clustered_mean, clustered_ratio, clustered_share, comparison_table, judge_report, paired_difference,

@@ -10,7 +10,7 @@ use crate::answer::{Answerer, Ask};
 use crate::item::Item;
 use crate::prompt::prompt;
 use crate::sample::Sample;
-use crate::samples_file::{SamplesError, SamplesFile};
+use crate::samples_file::{Failed, SamplesError, SamplesFile};
 use crate::task::Task;
 
 /// Where the videos of the questions are.
@@ -20,16 +20,6 @@ pub enum Videos<'a> {
     Blind,
     /// One path for each item, as [`crate::VideoFolder::locate`] returns them. Items without one are not asked.
     At(&'a [Option<PathBuf>]),
-}
-
-/// What happens to questions that failed in an earlier run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Failed {
-    /// They stay failed.
-    #[default]
-    Keep,
-    /// They are asked again.
-    AskAgain,
 }
 
 /// A run: what is asked, and where its answers are kept.

@@ -9,7 +9,6 @@ use vqtoken_files::{WriteError, quoted};
 
 use crate::item::Item;
 use crate::read::shown;
-use crate::run::Failed;
 use crate::sample::Sample;
 
 /// Why a run cannot start or continue. The samples file keeps its lines.
@@ -75,6 +74,16 @@ pub enum SamplesError {
         /// Its key.
         id: String,
     },
+}
+
+/// What happens to questions that failed in an earlier run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failed {
+    /// They stay failed.
+    #[default]
+    Keep,
+    /// They are asked again.
+    AskAgain,
 }
 
 /// A samples file that is open for more lines, and locked against other runs.

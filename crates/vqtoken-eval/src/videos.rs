@@ -7,21 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use vqtoken_files::{Limits, quoted};
 
+use crate::file_name::is_video;
 use crate::folder::files_below;
 use crate::item::Item;
 use crate::read::file::read_json;
 use crate::read::{Annotations, ReadError, shown};
 
-const EXTENSIONS: [&str; 14] =
-    ["mp4", "mkv", "webm", "avi", "mov", "m4v", "flv", "wmv", "mpg", "mpeg", "3gp", "ts", "ogv", "gif"];
 const DEPTH: usize = 6;
 const MAP: &str = "map_vid_vidorID.json";
-
-/// Whether a file is a video by its extension.
-pub(crate) fn is_video(path: &Path) -> bool {
-    let extension = path.extension().and_then(|text| text.to_str());
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
-}
 
 /// The videos in a folder, however nested.
 #[derive(Clone, Debug)]

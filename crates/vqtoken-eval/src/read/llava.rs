@@ -16,7 +16,7 @@ use super::conversation::questions_and_answers;
 use super::error::ReadError;
 use super::left_out::LeftOut;
 use super::rows::{Row, Rows};
-use super::{video_file, video_name};
+use crate::file_name::{video_file, video_name};
 use crate::item::{Expected, Item, Label, letter, option_of_letter};
 
 pub(super) fn read(path: &Path, limits: &Limits, left_out: &mut LeftOut) -> Result<Vec<Item>, ReadError> {

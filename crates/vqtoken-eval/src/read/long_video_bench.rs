@@ -10,7 +10,7 @@ use vqtoken_files::Limits;
 
 use super::error::ReadError;
 use super::rows::{Keys, Row, Rows};
-use super::{video_file, video_name};
+use crate::file_name::{video_file, video_name};
 use crate::item::{Expected, Item, Label};
 
 pub(super) fn read(path: &Path, limits: &Limits) -> Result<Vec<Item>, ReadError> {

@@ -17,13 +17,12 @@ mod parquet_rows;
 pub(crate) mod rows;
 mod video_mme;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use vqtoken_files::Limits;
 
 use crate::item::{Item, letter};
 use crate::task::Task;
-use crate::videos::is_video;
 
 pub use conversation::{ConversationError, questions_and_answers};
 pub(crate) use error::shown;
@@ -107,20 +106,6 @@ fn without_letters(options: Vec<String>) -> Vec<String> {
         (!rest.is_empty()).then(|| rest.to_string())
     };
     options.iter().enumerate().map(strip).collect::<Option<Vec<_>>>().unwrap_or(options)
-}
-
-/// The name of a video: its file's without the extension of a video, if it has one. Other dots belong to the name.
-fn video_name(file: &str) -> String {
-    let path = Path::new(file);
-    match is_video(path) {
-        true => path.with_extension("").to_string_lossy().into_owned(),
-        false => file.to_owned(),
-    }
-}
-
-/// The file, if it is named with the extension of a video.
-fn video_file(file: &str) -> Option<String> {
-    is_video(Path::new(file)).then(|| file.to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use vqtoken_files::Limits;
 
 use super::error::ReadError;
 use super::rows::{Keys, Row, Rows};
-use super::{video_file, video_name, without_letters};
+use super::without_letters;
+use crate::file_name::{video_file, video_name};
 use crate::item::{Expected, Item, Label, option_of_letter};
 
 pub(super) fn read(path: &Path, limits: &Limits) -> Result<Vec<Item>, ReadError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use safetensors::Dtype;
 
-use super::adapter::LowRank;
+use super::adapter::low_rank::LowRank;
 
 /// The element types that are read.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use vqtoken_files::quoted;
 use vqtoken_kernels::MappedFile;
 use vqtoken_nn::Precision;
 
-use super::adapter::LowRank;
+use super::adapter::low_rank::LowRank;
 use super::layout::{Part, canonical_names};
 use super::stored_tensor::{Kind, StoredTensor};
 use super::weight_files::{read_header, weight_files};

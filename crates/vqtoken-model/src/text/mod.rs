@@ -1,12 +1,14 @@
 //! Conversations to prompts, text to token ids and back.
 
 mod chat;
+mod chat_template;
 mod jinja;
 mod marks;
 mod python;
 mod tokenizer;
 
-pub(crate) use chat::MarkedPrompt;
-pub use chat::{Chat, ChatTemplate, Prompt, VideoInPrompt};
+pub use chat::{Chat, VideoInPrompt};
+pub(crate) use chat_template::MarkedPrompt;
+pub use chat_template::{ChatTemplate, Prompt};
 pub use jinja::JinjaTemplate;
 pub use tokenizer::{TextStream, Tokenizer};

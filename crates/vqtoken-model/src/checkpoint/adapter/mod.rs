@@ -4,7 +4,7 @@
 //! memory than its file.
 
 mod config;
-mod low_rank;
+pub(super) mod low_rank;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use vqtoken_files::quoted;
 
 use self::config::AdapterConfig;
-pub(super) use self::low_rank::LowRank;
+use self::low_rank::LowRank;
 use self::low_rank::transposed;
 use super::layout::{Part, canonical_names};
 use super::text_files;
