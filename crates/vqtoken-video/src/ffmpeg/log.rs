@@ -1,6 +1,6 @@
 //! What `ffmpeg` prints: complaints, and where there is no `ffprobe`, the description of a file.
 
-use super::probe::{Description, Stream};
+use super::description::{Description, Stream};
 use crate::error::one_line;
 
 /// The complaint in a line of a log with levels, safe to print; none in other lines.
@@ -9,13 +9,6 @@ pub(super) fn complaint(line: &str) -> Option<String> {
     // Said of every run without an output file, which is how a file is described.
     let text = one_line(text);
     (!text.is_empty() && !text.starts_with("At least one output file")).then_some(text)
-}
-
-/// Width and height of a picture that was refused because of `-max_pixels`.
-pub(super) fn oversized(complaint: &str) -> Option<(usize, usize)> {
-    let (before, _) = complaint.split_once(" exceeds specified max pixel count")?;
-    let (width, height) = before.rsplit(' ').next()?.split_once('x')?;
-    Some((width.parse().ok()?, height.parse().ok()?))
 }
 
 /// Adds what a line of the log says of the file. Only lines as FFmpeg writes them itself count, not those of titles and other texts,
@@ -77,6 +70,7 @@ fn video_stream(index: usize, text: &str) -> Stream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::description::oversized;
     use super::*;
 
     #[test]

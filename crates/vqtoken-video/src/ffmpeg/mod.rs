@@ -4,6 +4,7 @@
 //! rotation, and the colour matrix and range of the stream (BT.601 where it names none); HDR is not tone mapped.
 
 mod command;
+mod description;
 mod log;
 mod pass;
 mod ppm;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use vqtoken_files::{Limit, Limits};
 
 pub(crate) use self::command::program;
+use self::description::{Description, Stream};
 use self::pass::FfmpegSource;
-use self::probe::{Description, FlatReader, Stream};
+use self::probe::FlatReader;
 use self::process::Halt;
 use crate::error::VideoError;
 use crate::info::{Decoder, OpenOptions, Programs, VideoInfo};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use vqtoken_files::{Limit, LimitError, Limits};
 
 use super::command::{self, Dialect, Pictures};
-use super::log::{complaint, oversized};
+use super::description::oversized;
+use super::log::complaint;
 use super::ppm::{PpmError, read_ppm};
 use super::process::{Running, each_line};
 use super::times::{FrameLine, Times, frame_line};

@@ -139,7 +139,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     refuse_ineffective(arguments, questions.len())?;
     // Whatever can be refused is refused before the video is looked at.
     let options = generation_options(arguments);
-    options.check()?;
+    options.check().map_err(|error| UsageError(error.to_string()))?;
     questions.iter().try_for_each(|question| Chat::new(*question).check())?;
     let mut stages = Stages::default();
     let input =

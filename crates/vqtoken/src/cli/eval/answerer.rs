@@ -10,27 +10,13 @@ use vqtoken_eval::{Answer, Answerer, Ask, PerStage, best_option};
 use super::current_video::CurrentVideo;
 use super::flops;
 use super::models::LoadedModel;
-use super::reading::{Condition, Reading};
+use super::reading::Condition;
+use super::trial::Trial;
 use super::visual::Visual;
 
 /// Tokens of an answer at most, where a letter is asked for, and where a word or phrase is.
 const LETTER_TOKENS: usize = 8;
 const PHRASE_TOKENS: usize = 32;
-
-/// What one run asks: a model and how it reads videos.
-#[derive(Clone, Debug)]
-pub(super) struct Trial {
-    /// The index of its model.
-    pub(super) model: usize,
-    pub(super) reading: Reading,
-}
-
-impl Trial {
-    /// Everything that decides its answers.
-    pub(super) fn settings(&self, models: &[LoadedModel]) -> String {
-        format!("{} {}", models[self.model].id, self.reading)
-    }
-}
 
 /// The models, and what is known of the current video.
 pub(super) struct Evaluator<'a> {

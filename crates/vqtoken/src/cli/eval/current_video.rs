@@ -7,11 +7,11 @@ use std::sync::Arc;
 use vqtoken::OpenOptions;
 use vqtoken_files::quoted;
 
-use super::answerer::Trial;
 use super::frames::Frames;
 use super::models::LoadedModel;
 use super::reading::Reading;
 use super::reduced_grid::ReducedGrid;
+use super::trial::Trial;
 use super::visual::Visual;
 
 /// A video and what has been computed of it so far.

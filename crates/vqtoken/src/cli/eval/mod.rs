@@ -14,6 +14,7 @@ mod random;
 mod reading;
 mod reduced_grid;
 mod task;
+mod trial;
 mod visual;
 
 use std::ops::ControlFlow;
@@ -22,10 +23,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use vqtoken_eval::{Failed, Run, Sample, Videos, run_together};
 
-use answerer::{Evaluator, Trial};
+use answerer::Evaluator;
 use data::Benchmark;
 use models::LoadedModel;
 use progress::Bar;
+use trial::Trial;
 
 use crate::cli::GlobalArguments;
 

@@ -8,11 +8,11 @@ use vqtoken::{Budget, TrainedInput};
 use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
 use super::super::{ModelArguments, UsageError, check_folder_of, output, pipeline, refuse_without_effect};
-use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
 use super::models::LoadedModel;
 use super::reading::{Condition, Reading, Source};
+use super::trial::Trial;
 use super::{Asked, Planned, ask};
 use crate::cli::GlobalArguments;
 

@@ -14,10 +14,10 @@ use vqtoken_eval::{Failed, Report, Sample, Task, paired_difference};
 use vqtoken_files::quoted;
 
 use super::super::{ModelArguments, output};
-use super::answerer::Trial;
 use super::data::{Benchmark, DataArguments};
 use super::models::{LoadedModel, share_towers};
 use super::reading::{Codes, Source};
+use super::trial::Trial;
 use super::{Asked, Planned, ask};
 use crate::cli::GlobalArguments;
 use machine::Provenance;

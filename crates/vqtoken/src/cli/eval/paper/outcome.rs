@@ -2,7 +2,7 @@
 
 use vqtoken_eval::{Difference, Report};
 
-use super::super::answerer::Trial;
+use super::super::trial::Trial;
 use super::plan::{Role, Row};
 
 /// A trial's scores.
