@@ -265,6 +265,8 @@ fn bad_usage_is_exit_code_2() {
     refused(&["encode", clip, "-o", path(&file)], 2, &["file.txt", "not a folder"]);
     refused(&["encode", clip, tokens, "-o", path(&folder.path().join("one.vqt"))], 2, &["one.vqt", "folder"]);
     refused(&["show", tokens, "-o", path(&folder.path().join("picture.jpg"))], 2, &[".png"]);
+    let with_model = ["show", tokens, "-o", "x.png", "--model", "models/mini"];
+    refused(&with_model, 2, &["--model", ".vqt"]);
     refused(&["dance"], 2, &["dance"]);
 }
 
@@ -323,7 +325,7 @@ fn failures_are_exit_code_1_and_name_the_thing() {
     refused(&["ask", path(clip), "What?", "--model", "nowhere"], 1, &["no model at nowhere"]);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a/onevision-hf");
     refused(&["ask", path(tokens), "What?", "--model", path(&golden)], 1, &["mini@", "onevision-hf@"]);
-    refused(&["ask", path(tokens), "What?", "--temperature=-1"], 1, &["temperature"]);
+    refused(&["ask", path(tokens), "What?", "--temperature=-1"], 2, &["temperature"]);
     let many = ["--frames", "1", "--tokens", "730"];
     refused(&[&["ask", path(clip), "What?"], &many[..]].concat(), 1, &["730 codes", "729 tokens"]);
     let nowhere = folder.path().join("nowhere/picture.png");

@@ -169,6 +169,8 @@ fn encode(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result
 
 fn read(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<Shown> {
     arguments.encoding.refuse_for_tokens()?;
+    let model = [("--model", arguments.model.model.is_some()), ("--base", arguments.base.base.is_some())];
+    super::refuse_without_effect(&model, "makes codes, and a .vqt file has them already: leave it out")?;
     let tokens = VideoTokens::load_within(&arguments.input, &global.limits())?;
     let clip = arguments.video.as_deref().map(|video| clip_of(video, &tokens, global)).transpose()?;
     let warnings = clip.as_ref().map(Clip::messages).unwrap_or_default();
