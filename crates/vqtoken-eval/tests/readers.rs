@@ -328,6 +328,27 @@ fn every_codec_of_parquet_is_read() {
 }
 
 #[test]
+fn parquet_with_a_changed_byte_is_read_or_refused() {
+    let folder = Folder::new();
+    let path = folder.path("x.parquet");
+    let columns = [Column::Text("question_id", vec!["1-1"]), Column::Text("videoID", vec!["v"])];
+    write_parquet(&path, &columns, Compression::SNAPPY);
+    let whole = std::fs::read(&path).unwrap();
+    let mut messages = Vec::new();
+    for index in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[index] ^= flip;
+            std::fs::write(&path, bytes).unwrap();
+            // The columns of a question are not all there, so even the whole file is refused.
+            messages.push(Annotations::one(&path).read(Task::VideoMme).unwrap_err().to_string());
+        }
+    }
+    assert!(messages.iter().all(|message| !message.contains('\n')));
+    assert!(messages.iter().any(|message| message.contains("a column begins before the file")));
+}
+
+#[test]
 fn files_above_the_limits_are_refused_before_they_are_read() {
     let folder = Folder::new();
     let bounded = |path, bytes| {
