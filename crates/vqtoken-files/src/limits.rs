@@ -53,7 +53,7 @@ impl Limit {
 /// assert!(limits.check(Limit::Frames, 500).is_ok());
 /// assert_eq!(
 ///     limits.check(Limit::Frames, 501).unwrap_err().to_string(),
-///     "501 frames, and the limit is 500: raise the limit `frames` if you trust this input"
+///     "501 frames, and the limit is 500: raise the limit `frames` (--allow frames=N) if you trust this input"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl fmt::Display for LimitError {
         let (name, unit) = (limit.name(), limit.unit());
         write!(
             f,
-            "{found} {unit}, and the limit is {bound}: raise the limit `{name}` if you trust this input"
+            "{found} {unit}, and the limit is {bound}: raise the limit `{name}` (--allow {name}=N) if you trust this input"
         )
     }
 }

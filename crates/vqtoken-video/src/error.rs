@@ -23,7 +23,7 @@ pub enum VideoError {
         source: std::io::Error,
     },
     /// Neither a file nor a folder: reading it might block, or never end.
-    #[error("{}: it is {what}, no file: copy its contents into a file first", quoted(path))]
+    #[error("{}: it is {what}, not a file: copy its contents into a file first", quoted(path))]
     NotAFile {
         /// What was asked for.
         path: PathBuf,
