@@ -61,6 +61,7 @@ pub use reduce::{
     Uniform, VidCom2, VideoTome, VqToken, pool_bilinear, pooled_cells, reducer,
 };
 pub use stream::QuantizerStream;
+pub use stream::join::{WindowPart, join_windows};
 pub use stream::windows::WindowedQuantizer;
 pub use tok_dense::tok_dense;
 pub use token_hash::TokenHash;

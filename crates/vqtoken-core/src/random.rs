@@ -2,7 +2,7 @@
 
 use vqtoken_random::SplitMix64;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Random(SplitMix64);
 
 impl Random {

@@ -106,7 +106,7 @@ pub(crate) fn fit_groups(
 }
 
 /// The groups that are alive, and where those went that were joined.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
     groups: Vec<Cluster>,
     /// The name of each living group, `[M]`.

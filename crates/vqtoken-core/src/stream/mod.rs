@@ -1,6 +1,7 @@
 //! The quantizer for tokens that come frame by frame: memory for one block of them, their groups and the index map.
 
 pub(crate) mod groups;
+pub(crate) mod join;
 pub(crate) mod refine;
 pub(crate) mod sketch;
 pub(crate) mod windows;
@@ -50,7 +51,7 @@ fn sizes(codes: usize) -> (usize, usize) {
 /// groups are clustered in place of tokens: their merge tree gives the curve of an adaptive budget and the start of Lloyd's iterations, first over
 /// groups and then over sketches. Time is linear in the tokens. Memory grows by 20 bytes a token while they come and 32 when they
 /// end, and otherwise not at all: an hour at one frame a second (2.6 million tokens) takes 84 MB of it. How the stream is cut into chunks does not show in the result.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct QuantizerStream {
     config: QuantizerConfig,
     /// H and W, D; none before the first chunk.
@@ -98,7 +99,10 @@ impl QuantizerStream {
     }
 
     /// [`QuantizerStream::finish`] with a budget cut to the tokens that have come.
-    pub(crate) fn finish_within(mut self) -> Result<Quantization, QuantizeError> {
+    ///
+    /// # Errors
+    /// If nothing has come.
+    pub fn finish_within(mut self) -> Result<Quantization, QuantizeError> {
         let tokens = self.form.map_or(0, |((height, width), _)| self.frames * height * width);
         self.config.budget = self.config.budget.within(tokens.max(1));
         self.finish()

@@ -11,7 +11,7 @@ use crate::stream::sketch::Sketches;
 use crate::unit_tokens::normalize;
 
 /// What a stream keeps of a block of tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Block {
     /// For each token the name of its group, `[N]`.
     pub(crate) names: Vec<u32>,

@@ -17,7 +17,7 @@ const COORDINATES: usize = 16;
 const ROUNDS: usize = 4;
 
 /// The sketches of a block of tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sketches {
     dim: usize,
     /// Orthonormal axes, `[R, D]`.

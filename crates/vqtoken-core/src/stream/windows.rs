@@ -119,7 +119,7 @@ impl WindowedQuantizer {
 
 /// The windows that are over.
 #[derive(Debug, Default)]
-struct Done {
+pub(super) struct Done {
     /// H and W, D; none before the first window is over.
     form: Option<((usize, usize), usize)>,
     frames: usize,
@@ -137,19 +137,54 @@ struct Done {
 
 impl Done {
     fn add(&mut self, window: Quantization) {
-        let GridShape { frames, height, width } = window.index_map.shape();
-        self.form = Some(((height, width), window.codebook.dim()));
-        self.frames += frames;
-        let before = self.members.len();
-        self.members.resize(before + window.codebook.codes(), 0);
-        self.codes.extend(window.codebook.data());
-        for &label in window.index_map.labels() {
-            self.members[before + label as usize] += 1;
-            self.labels.push(before as u32 + label);
-        }
+        self.add_labels(&window.codebook, window.index_map.shape(), window.index_map.labels());
         self.distortion += window.stats.distortion;
         self.inertia += window.stats.inertia;
         self.unfinished |= !window.stats.converged;
+    }
+
+    /// Codes and labels of one more window; codes that no label names are left out. Returns the place of its first code.
+    fn add_labels(&mut self, codebook: &Codebook, shape: GridShape, labels: &[u32]) -> usize {
+        self.form = Some(((shape.height, shape.width), codebook.dim()));
+        self.frames += shape.frames;
+        let before = self.members.len();
+        let mut members = vec![0_u64; codebook.codes()];
+        labels.iter().for_each(|&label| members[label as usize] += 1);
+        let mut places = vec![0; codebook.codes()];
+        for (code, &tokens) in members.iter().enumerate().filter(|(_, tokens)| **tokens > 0) {
+            places[code] = self.members.len() as u32;
+            self.members.push(tokens);
+            self.codes.extend(codebook.code(code));
+        }
+        self.labels.extend(labels.iter().map(|&label| places[label as usize]));
+        before
+    }
+
+    /// [`Self::add_labels`] for a window of which nothing is known but its codes: what its tokens fall short of them follows from
+    /// the tokens' length of 1.
+    pub(super) fn add_part(&mut self, codebook: &Codebook, shape: GridShape, labels: &[u32]) {
+        let before = self.add_labels(codebook, shape, labels);
+        for (code, &tokens) in
+            self.codes[before * codebook.dim()..].chunks_exact(codebook.dim()).zip(&self.members[before..])
+        {
+            let squared: f64 = code.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+            self.inertia += tokens as f64 * (1.0 - squared).max(0.0);
+            self.distortion += tokens as f64 * (1.0 - squared.sqrt()).max(0.0);
+        }
+    }
+
+    /// H and W, D; none before the first window is over.
+    pub(super) fn form(&self) -> Option<((usize, usize), usize)> {
+        self.form
+    }
+
+    pub(super) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// How many codes all windows have.
+    pub(super) fn codes(&self) -> usize {
+        self.members.len()
     }
 
     /// `[T, H, W]` and D.
@@ -167,7 +202,7 @@ impl Done {
     }
 
     /// The codes of all windows as they are.
-    fn side_by_side(self) -> Result<Quantization, QuantizeError> {
+    pub(super) fn side_by_side(self) -> Result<Quantization, QuantizeError> {
         let (shape, dim) = self.shape()?;
         let mut all = Cluster::empty(dim);
         let mut explained = 0.0;
@@ -192,7 +227,7 @@ impl Done {
     }
 
     /// Fewer codes, each of which stands for some of the windows' codes.
-    fn quantized_again(mut self, config: &QuantizerConfig) -> Result<Quantization, QuantizeError> {
+    pub(super) fn quantized_again(mut self, config: &QuantizerConfig) -> Result<Quantization, QuantizeError> {
         let (shape, dim) = self.shape()?;
         let (total, of_windows) = (config.budget.min_codes(), self.members.len());
         if total > of_windows {
