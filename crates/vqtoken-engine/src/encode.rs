@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use vqtoken_core::{Reducer, VideoTokens};
 use vqtoken_model::{Encoded, EncoderOptions, ModelError, VisualTokens};
-use vqtoken_video::{Frame, OpenOptions, Sampling, Span};
+use vqtoken_video::{Cancellation, Frame, OpenOptions, Sampling, Span};
 
-/// Takes a sampled frame and the time at which it is shown, in seconds.
+/// Takes a sampled frame and the time at which it is shown, in seconds. Times ascend; where one goes back to the first, all frames come
+/// once more, and those so far do not count.
 pub type OnFrame = Box<dyn FnMut(&Frame, f64) + Send>;
 
 /// A video to encode.
@@ -142,6 +143,13 @@ pub struct EncodedVideo {
 #[derive(Debug)]
 pub struct Encoding {
     pub(crate) events: UnboundedReceiver<EncodeEvent>,
+    pub(crate) cancellation: Cancellation,
+}
+
+impl Drop for Encoding {
+    fn drop(&mut self) {
+        self.cancellation.cancel();
+    }
 }
 
 impl Encoding {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use vqtoken_core::VideoTokens;
 use vqtoken_model::{Chat, GenerationOptions, ModelError, VisualTokens};
+use vqtoken_video::Cancellation;
 
 /// A conversation that ends with a question, and what it is about.
 #[derive(Clone, Debug)]
@@ -154,10 +155,18 @@ pub enum FinishReason {
 #[derive(Debug)]
 pub struct Answering {
     pub(crate) events: UnboundedReceiver<AnswerEvent>,
+    pub(crate) cancellation: Cancellation,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.cancellation.cancel();
+    }
 }
 
 impl Answering {
-    /// The next event; none after the last.
+    /// The next event; none after the last. Where none comes before [`AnswerEvent::Finished`] or [`AnswerEvent::Failed`], the engine hit
+    /// a bug.
     pub async fn next(&mut self) -> Option<AnswerEvent> {
         self.events.recv().await
     }

@@ -127,11 +127,26 @@ impl PackedLinear {
 
     /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`, whose previous contents are ignored.
     ///
-    /// A call with a single row takes another path, which is bound by reading the weights; it may round differently.
+    /// A call with a single row takes another path, which is bound by reading the weights; it may round differently. With
+    /// int8 weights rows share their outlier channels, so a row's result depends on the others.
     ///
     /// # Errors
     /// If lengths do not match.
     pub fn forward(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>) -> Result<(), ShapeError> {
+        self.multiply(x, y, fused, Rows::Together)
+    }
+
+    /// [`Self::forward`] for rows that have nothing to do with each other, such as the next tokens of several texts: with two rows
+    /// or more, what comes out for a row does not depend on the others, nor on how many there are. Int8 weights give each row
+    /// the bits that it gets alone.
+    ///
+    /// # Errors
+    /// If lengths do not match.
+    pub fn forward_independent(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>) -> Result<(), ShapeError> {
+        self.multiply(x, y, fused, Rows::Independent)
+    }
+
+    fn multiply(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>, kind: Rows) -> Result<(), ShapeError> {
         let rows = x.len().checked_div(self.inputs).unwrap_or(y.len() / self.outputs.max(1));
         let x = Matrix::new(x, rows, self.inputs)?;
         check_length("output", y.len(), &[rows, self.outputs])?;
@@ -151,6 +166,9 @@ impl PackedLinear {
                 multiply(self.kernels, &product, (rows, self.outputs), y, &epilogue);
             }
             (Weights::Bf16(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
+            (Weights::Int8(weights), None) if kind == Rows::Independent => {
+                weights.multiply_rows(self.kernels, x, y, &epilogue);
+            }
             (Weights::Int8(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
             (Weights::Int8(weights), Some(x)) => weights.multiply_row(self.kernels, x, y, &epilogue),
             (Weights::F32(panels), Some(x)) => {
@@ -167,6 +185,13 @@ impl PackedLinear {
         }
         Ok(())
     }
+}
+
+/// Whether rows may share what makes the product faster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    Together,
+    Independent,
 }
 
 /// Reads rows from a row-major slice.

@@ -158,6 +158,47 @@ fn int8_reference(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> 
 }
 
 #[test]
+fn independent_rows_do_not_depend_on_each_other() {
+    for kernels in all_kernels() {
+        for [rows, inputs, outputs] in [[2, 129, 67], [7, 385, 47], [33, 64, 70]] {
+            let (mut x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+            // An outlier channel of one row must not change how another is multiplied.
+            x[inputs + 5] = 300.0;
+            let (bias, residual) = (values(3, outputs), values(4, rows * outputs));
+            let halves: Vec<u16> = w.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
+            let layers = [
+                PackedLinear::f32(kernels, &w, outputs, inputs),
+                PackedLinear::bf16(kernels, &halves, outputs, inputs),
+                PackedLinear::int8(kernels, &w, outputs, inputs),
+            ];
+            for (kind, layer) in layers.into_iter().enumerate() {
+                let layer = layer.unwrap().with_bias(&bias).unwrap();
+                let forward = |x: &[f32], residual: &[f32]| {
+                    let mut y = vec![f32::NAN; x.len() / inputs * outputs];
+                    let fused = Fused { activation: Some(Activation::Silu), residual: Some(residual) };
+                    layer.forward_independent(x, &mut y, fused).unwrap();
+                    bits(&y)
+                };
+                let together = forward(&x, &residual);
+                for row in 0..rows {
+                    let of_row = |x: &[f32], width: usize| x[row * width..][..width].to_vec();
+                    let (x, residual) = (of_row(&x, inputs), of_row(&residual, outputs));
+                    // Beside another row; int8 weights give a row the same bits where it is alone.
+                    let other = values(9, inputs);
+                    let pair =
+                        forward(&[x.clone(), other].concat(), &[residual.clone(), residual.clone()].concat());
+                    let found = &together[row * outputs..][..outputs];
+                    assert!(found == &pair[..outputs], "{kernels:?} kind {kind} row {row}");
+                    if kind == 2 {
+                        assert!(found == forward(&x, &residual), "{kernels:?} row {row} alone");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn int8_is_exact_integer_arithmetic_on_every_instruction_set() {
     for kernels in all_kernels() {
         for shape @ [rows, inputs, outputs] in shapes() {

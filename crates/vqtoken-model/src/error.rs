@@ -226,6 +226,9 @@ pub enum ModelError {
         /// What the model was made for.
         limit: usize,
     },
+    /// The work's [`Cancellation`](vqtoken_video::Cancellation) was set.
+    #[error("the work was cancelled")]
+    Cancelled,
     /// Video tokens of another model.
     #[error(
         "these video tokens were made by {found}, the model here is {expected}: encode the video again with this model"

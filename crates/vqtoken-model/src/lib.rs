@@ -16,12 +16,13 @@ mod vision;
 mod vq_attention;
 
 pub use answering::{
-    Answer, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, SamplingOptions, Tokens, VisualTokens,
+    Answer, ChatIds, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, Sampler, SamplingOptions,
+    Sequence, Tokens, Unread, VisualTokens,
 };
 pub use config::{CodeKind, TrainedInput};
 pub use encoding::{
-    EmbeddedFrames, Encoded, Encoder, EncoderOptions, EncodingProgress, FRAMES_AT_ONCE, FrameEmbedder,
-    VisionSeconds, VisionSide,
+    EmbeddedFrames, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress, FRAMES_AT_ONCE,
+    FrameEmbedder, VisionSeconds, VisionSide,
 };
 pub use error::ModelError;
 pub use hub::HubError;

@@ -121,6 +121,35 @@ impl MultiHeadAttention {
         self.out_proj.forward_added(merge_heads(attended), residual) // [batch, n, d_model]
     }
 
+    /// [`Self::forward_causal`] for the next token of each of several texts, whose caches may hold any number of tokens.
+    ///
+    /// # Shapes
+    ///
+    /// - x, residual, output: `[texts, 1, d_model]`
+    /// - angles: of `[texts]` positions
+    /// - caches: `[texts]`, of one text each
+    pub fn forward_step(
+        &self,
+        x: Tensor<3>,
+        residual: Tensor<3>,
+        angles: &RotaryAngles,
+        caches: &mut [&mut KvCache],
+    ) -> Tensor<3> {
+        let texts = caches.len();
+        assert_shape!(x, [texts, 1, self.q_proj.d_input()]);
+        assert_shape!(residual, [texts, 1, self.q_proj.d_input()]);
+        let query = angles.rotate(self.split_heads(self.q_proj.forward(x.clone()))); // [texts, 1, heads, head_dim]
+        let key = angles.rotate(self.split_heads(self.k_proj.forward(x.clone()))); // [texts, 1, kv_heads, head_dim]
+        let value = self.split_heads(self.v_proj.forward(x)); // [texts, 1, kv_heads, head_dim]
+        let attended = caches.iter_mut().enumerate().map(|(text, cache)| {
+            let of_text = |x: &Tensor<4>| x.clone().narrow(0, text, 1); // [1, 1, .., head_dim]
+            let (keys, values) = cache.extend(of_text(&key), of_text(&value)); // [1, cached + 1, kv_heads, head_dim]
+            ops::attention(of_text(&query), keys, values, Causality::Causal) // [1, 1, heads, head_dim]
+        });
+        let attended = Tensor::cat(attended.collect(), 0); // [texts, 1, heads, head_dim]
+        self.out_proj.forward_added(merge_heads(attended), residual) // [texts, 1, d_model]
+    }
+
     /// Attention without the output projection, `[batch, n, heads * head_dim]`.
     fn attend(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
         let ([batch, n, _], [_, m, _]) = (x.dims(), memory.dims());
@@ -174,5 +203,41 @@ mod tests {
             .collect();
         let expected: Vec<f32> = whole.into_data().try_to_vec().unwrap();
         assert_close(Tensor::cat(steps, 1), &expected, 1e-5);
+    }
+
+    #[test]
+    fn a_step_of_several_texts_is_a_step_of_each() {
+        let device = Device::flex();
+        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
+        let layer = config.init(&device);
+        let rotary = RotaryConfig::new(4).init();
+        let input = |n: usize, seed| {
+            Tensor::<1>::from_floats(values(n * 12, seed).as_slice(), &device).reshape([1, n, 12])
+        };
+        // Texts of 3, 1 and 6 tokens, and the next one of each.
+        let mut caches: Vec<KvCache> = [(3, 1), (1, 2), (6, 3)]
+            .map(|(n, seed)| {
+                let mut cache = KvCache::default();
+                let positions: Vec<usize> = (0..n).collect();
+                let x = input(n, seed);
+                layer.forward_causal(x.clone(), x, &rotary.angles(&positions), &mut cache);
+                cache
+            })
+            .into();
+        let next = [input(1, 4), input(1, 5), input(1, 6)];
+        let alone: Vec<Tensor<3>> = (0..3)
+            .map(|text| {
+                let (x, mut cache) = (next[text].clone(), caches[text].clone());
+                let angles = rotary.angles(&[cache.len()]);
+                layer.forward_causal(x.clone(), x, &angles, &mut cache)
+            })
+            .collect();
+        let x = Tensor::cat(next.to_vec(), 0);
+        let angles = rotary.angles(&[3, 1, 6]);
+        let mut caches: Vec<&mut KvCache> = caches.iter_mut().collect();
+        let together = layer.forward_step(x.clone(), x, &angles, &mut caches);
+        assert_eq!(caches[2].len(), 7);
+        let expected: Vec<f32> = Tensor::cat(alone, 0).into_data().try_to_vec().unwrap();
+        assert_close(together, &expected, 1e-5);
     }
 }

@@ -66,11 +66,11 @@ impl Embedding {
     ///
     /// # Shapes
     ///
-    /// - x: `[n, d_model]`
-    /// - output: `[n, n_embedding]`
-    pub fn scores(&self, x: Tensor<2>) -> Tensor<2> {
+    /// - x: `[.., d_model]`
+    /// - output: `[.., n_embedding]`
+    pub fn scores<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
         let [_, d_model] = self.shape();
-        assert_shape!(x, [_, d_model]);
+        assert_shape!(x, [.., d_model]);
         match &self.packed {
             Some(packed) => ops::packed_linear(x, packed, None, None),
             None => ops::linear(x, self.weight.val(), None),

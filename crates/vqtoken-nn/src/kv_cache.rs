@@ -23,6 +23,14 @@ impl KvCache {
         self.length == 0
     }
 
+    /// Bytes of all keys and values, spare room not counted.
+    pub fn bytes(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |(keys, _)| {
+            let [batch, _, heads, head_dim] = keys.dims();
+            2 * batch * self.length * heads * head_dim * size_of::<f32>()
+        })
+    }
+
     /// Adds positions and returns the keys and values of all positions.
     ///
     /// # Shapes

@@ -10,6 +10,7 @@ use image::codecs::webp::WebPDecoder;
 use image::{AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageError};
 use vqtoken_files::{Limit, Limits};
 
+use crate::cancellation::Cancellation;
 use crate::damage::Damage;
 use crate::error::VideoError;
 use crate::images;
@@ -41,7 +42,15 @@ pub(crate) fn open(
         decoder: Decoder::Images,
         ..info
     };
-    Ok((info, Box::new(AnimationSource { path, format, limits: options.limits })))
+    Ok((
+        info,
+        Box::new(AnimationSource {
+            path,
+            format,
+            limits: options.limits,
+            cancellation: options.cancellation.clone(),
+        }),
+    ))
 }
 
 /// Width and height of an animation; `None` for a still picture.
@@ -85,6 +94,7 @@ struct AnimationSource {
     path: PathBuf,
     format: PictureFormat,
     limits: Limits,
+    cancellation: Cancellation,
 }
 
 impl AnimationSource {
@@ -120,6 +130,9 @@ impl Source for AnimationSource {
         let mut pass = Pass::default();
         let mut now = 0.0;
         for (index, frame) in self.frames()?.enumerate() {
+            if self.cancellation.is_cancelled() {
+                return Err(VideoError::Cancelled { path: self.path.clone() });
+            }
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use vqtoken_files::{LimitError, WriteError, quoted};
 
+use crate::span::Span;
+
 /// Why a video could not be opened, decoded, sampled or written. Every message is one line: what, where, remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -117,6 +119,27 @@ pub enum VideoError {
         path: PathBuf,
         /// Name of the container.
         container: String,
+    },
+    /// Its [`Cancellation`](crate::Cancellation) was set.
+    #[error("{}: decoding was cancelled", quoted(path))]
+    Cancelled {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// No frame lies in the part of the video that is asked for.
+    #[error(
+        "{}: no frame is shown {span}: the video has frames from {first:.3} s to {last:.3} s",
+        quoted(path)
+    )]
+    Span {
+        /// The file or folder.
+        path: PathBuf,
+        /// The part.
+        span: Span,
+        /// Seconds of the first frame.
+        first: f64,
+        /// Seconds of the last frame.
+        last: f64,
     },
     /// There is a video track, or a folder, but no frame comes out of it.
     #[error("{}: no frame could be decoded: {reason}", quoted(path))]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use vqtoken_files::{Limit, Limits};
 
+use crate::cancellation::Cancellation;
 use crate::error::VideoError;
 use crate::frame::Frame;
 use crate::info::{Decoder, OpenOptions, VideoInfo};
@@ -102,7 +103,16 @@ fn open_files(mut info: VideoInfo, files: Vec<PathBuf>, options: &OpenOptions) -
     info.file_bytes = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum();
     info.decoder = Decoder::Images;
     let size = (info.width, info.height);
-    Ok((info, Box::new(ImageSource { files, fps, size, limits: options.limits })))
+    Ok((
+        info,
+        Box::new(ImageSource {
+            files,
+            fps,
+            size,
+            limits: options.limits,
+            cancellation: options.cancellation.clone(),
+        }),
+    ))
 }
 
 /// A decoder of a picture whose size is within the limit.
@@ -191,6 +201,7 @@ struct ImageSource {
     fps: f64,
     size: (usize, usize),
     limits: Limits,
+    cancellation: Cancellation,
 }
 
 impl Source for ImageSource {
@@ -203,6 +214,9 @@ impl Source for ImageSource {
         for (index, file) in self.files.iter().enumerate() {
             if !wanted.contains(index) {
                 continue;
+            }
+            if self.cancellation.is_cancelled() {
+                return Err(VideoError::Cancelled { path: file.clone() });
             }
             let image = read_image(file, &self.limits)?;
             if pass.warnings.is_empty() && is_transparent(&image) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use vqtoken_files::Limits;
 
+use crate::cancellation::Cancellation;
+use crate::span::Span;
 use crate::warning::Warning;
 
 /// Who turns the bytes into frames.
@@ -101,6 +103,12 @@ pub struct OpenOptions {
     pub programs: Programs,
     /// How long `ffmpeg` may take without any sign of progress before it is stopped. Default 60 seconds.
     pub patience: Duration,
+    /// Times of a live stream's frames are when they arrive, for streams without times of their own, such as MJPEG. Default no.
+    pub arrival_times: bool,
+    /// Which part of the video is looked at. Default all of it.
+    pub span: Span,
+    /// Ends decoding with [`VideoError::Cancelled`](crate::VideoError::Cancelled) once it is set.
+    pub cancellation: Cancellation,
 }
 
 impl OpenOptions {
@@ -131,6 +139,27 @@ impl OpenOptions {
         self.patience = patience;
         self
     }
+
+    /// The same, with frames of a live stream timed by their arrival.
+    #[must_use]
+    pub fn with_arrival_times(mut self, arrival_times: bool) -> Self {
+        self.arrival_times = arrival_times;
+        self
+    }
+
+    /// The same for a part of the video.
+    #[must_use]
+    pub fn with_span(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// The same with a flag that ends decoding.
+    #[must_use]
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = cancellation;
+        self
+    }
 }
 
 impl Default for OpenOptions {
@@ -140,6 +169,9 @@ impl Default for OpenOptions {
             limits: Limits::default(),
             programs: Programs::default(),
             patience: Duration::from_secs(60),
+            arrival_times: false,
+            span: Span::default(),
+            cancellation: Cancellation::default(),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! ```
 
 mod animation;
+mod cancellation;
 mod clip;
 mod colour;
 mod damage;
@@ -23,6 +24,7 @@ mod ffmpeg;
 mod frame;
 mod images;
 mod info;
+mod live;
 mod mp4;
 mod native;
 mod open;
@@ -37,6 +39,7 @@ mod video;
 mod warning;
 mod writer;
 
+pub use cancellation::Cancellation;
 pub use clip::{Clip, messages};
 pub use damage::Damage;
 pub use error::VideoError;
@@ -44,6 +47,7 @@ pub use error::VideoError;
 pub use ffmpeg::parse_output as fuzz_ffmpeg_output;
 pub use frame::Frame;
 pub use info::{Decoder, OpenOptions, Programs, VideoInfo};
+pub use live::{LiveInput, LiveInputError, LiveVideo, LiveVideoError};
 pub use pixels::{PixelSpec, Pixels};
 pub use resize::resize_bicubic;
 pub use sampling::Sampling;

@@ -143,7 +143,7 @@ fn open_mp4(mut file: File, mut info: VideoInfo, options: &OpenOptions) -> Resul
     describe(&mut info, &track, duration);
     match prepared {
         Ok(configurations) => {
-            let source = NativeSource::new(&path, track, configurations);
+            let source = NativeSource::new(&path, track, configurations, options.cancellation.clone());
             let (width, height) = source.size();
             (info.width, info.height) = source.track().orientation.size(width, height);
             info.decoder = Decoder::Native;

@@ -77,7 +77,7 @@ impl Video {
     pub fn sampled_frames(&self, sampling: Sampling) -> Result<Option<usize>, VideoError> {
         sampling.check()?;
         match self.source.expected_timestamps() {
-            Some(timestamps) => Ok(Some(sampling.indices(&timestamps)?.len())),
+            Some(timestamps) => Ok(Some(self.indices(sampling, &timestamps)?.len())),
             None => Ok(None),
         }
     }
@@ -122,7 +122,7 @@ impl Video {
             Some(timestamps) => timestamps,
             None => source.pass(&Wanted::These(Vec::new()), &mut |_, _| Ok(()))?.timestamps,
         };
-        let indices = sampling.indices(&expected)?;
+        let indices = self.indices(sampling, &expected)?;
         let mut taken = Vec::new();
         let pass = source.pass(&Wanted::These(unique(&indices)), &mut |index, frame| {
             (info.width, info.height) = (frame.width(), frame.height());
@@ -137,6 +137,23 @@ impl Video {
             return Err(no_frames(info.path, &pass));
         }
         Ok(clip(info, sampling, indices.len(), (taken, Vec::new()), pass))
+    }
+
+    /// The indices of the sampled frames among all frames of the video.
+    fn indices(&self, sampling: Sampling, timestamps: &[f64]) -> Result<Vec<usize>, VideoError> {
+        let span = self.options.span;
+        if span.is_whole() {
+            return sampling.indices(timestamps);
+        }
+        let frames = span.frames(timestamps);
+        let (Some(&first), Some(&last)) = (timestamps.first(), timestamps.last()) else {
+            return Ok(Vec::new());
+        };
+        if frames.is_empty() {
+            return Err(VideoError::Span { path: self.info.path.clone(), span, first, last });
+        }
+        let indices = sampling.indices(&timestamps[frames.clone()])?;
+        Ok(indices.into_iter().map(|index| frames.start + index).collect())
     }
 
     /// Another decoder may know a feature that this one does not, and conceals damage.
@@ -182,14 +199,15 @@ impl Video {
     ) -> Result<Clip, VideoError> {
         let mut kept = Kept::new(&self.info.path, self.options.limits);
         let expected = match source.expected_timestamps() {
-            Some(timestamps) => sampling.indices(&timestamps)?,
+            Some(timestamps) => self.indices(sampling, &timestamps)?,
             None => Vec::new(),
         };
         kept.check(unique(&expected).len(), info.width, info.height)?;
-        let wanted = if sampling == Sampling::All { Wanted::All } else { Wanted::These(unique(&expected)) };
+        let all = sampling == Sampling::All && self.options.span.is_whole();
+        let wanted = if all { Wanted::All } else { Wanted::These(unique(&expected)) };
         let mut pass = kept.fill(source, &wanted)?;
-        let mut indices = sampling.indices(&pass.timestamps)?;
-        if sampling != Sampling::All && indices != expected {
+        let mut indices = self.indices(sampling, &pass.timestamps)?;
+        if !all && indices != expected {
             let wanted = unique(&indices);
             kept.check(wanted.len(), info.width, info.height)?;
             pass = kept.fill(source, &Wanted::These(wanted))?;

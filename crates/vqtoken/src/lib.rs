@@ -40,13 +40,13 @@ pub use vqtoken_core::{
     VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
 };
 pub use vqtoken_model::{
-    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingProgress, GenerationOptions,
+    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress, GenerationOptions,
     LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking, SamplingOptions, Tokens,
     TrainedInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{
-    Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Programs, Sampling,
+    Cancellation, Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Programs, Sampling, Span,
     Video, VideoError, VideoInfo, Warning,
 };
 

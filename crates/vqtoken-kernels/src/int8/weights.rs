@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use std::ops::Range;
+use std::slice;
 
 use super::outliers::{multiply_channels, outlier_channels};
 use super::quantized_rows::{QuantizedRows, quantize_row};
@@ -15,7 +16,7 @@ use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling, multiply};
-use crate::single_row::multiply_single_row;
+use crate::single_row::{multiply_few_rows, multiply_single_row};
 use crate::weight_packing::{pack_panel, unpack_column};
 
 /// With more inputs, sums of products of -127..=127, or of the unsigned values that VNNI needs, could overflow `i32`.
@@ -94,15 +95,41 @@ impl Int8Weights {
         let row = FineRow::new(kernels, x, depth);
         let scale = [row.scale];
         let epilogue = Epilogue { scales: Some((&scale, &self.scales)), ..*epilogue };
-        let (width, length) = (self.path.columns(), self.path.panel_len(depth));
         multiply_single_row(kernels, y, &epilogue, |columns, out| {
-            let panels = self.panels[columns.start / width * length..].chunks_exact(length.max(1));
-            let mut sums = [0.0; MAX_COLUMNS];
-            for (panel, out) in panels.zip(out.chunks_mut(width)) {
+            self.multiply_panels(slice::from_ref(&row), columns, out);
+        });
+    }
+
+    /// The product with each of the rows of `x [rows, inputs]` as if it were alone; weights are read once for all of them.
+    pub(crate) fn multiply_rows(
+        &self,
+        kernels: Kernels,
+        x: Matrix<'_>,
+        y: &mut [f32],
+        epilogue: &Epilogue<'_>,
+    ) {
+        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+        let rows: Vec<_> = (0..x.rows()).map(|row| FineRow::new(kernels, x.row(row), depth)).collect();
+        let scales: Vec<f32> = rows.iter().map(|row| row.scale).collect();
+        let epilogue = Epilogue { scales: Some((&scales, &self.scales)), ..*epilogue };
+        multiply_few_rows(kernels, (rows.len(), self.outputs), y, &epilogue, |columns, out| {
+            self.multiply_panels(&rows, columns, out);
+        });
+    }
+
+    /// The sums of some columns, `out [rows, columns]`.
+    fn multiply_panels(&self, rows: &[FineRow], columns: Range<usize>, out: &mut [f32]) {
+        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+        let (width, length) = (self.path.columns(), self.path.panel_len(depth));
+        let panels = self.panels[columns.start / width * length..].chunks_exact(length.max(1));
+        let mut sums = [0.0; MAX_COLUMNS];
+        for (panel, first) in panels.zip((0..columns.len()).step_by(width)) {
+            for (row, out) in rows.iter().zip(out.chunks_exact_mut(columns.len().max(1))) {
                 row.product(self.path, panel, &mut sums[..width]);
+                let out = &mut out[first..(first + width).min(columns.len())];
                 out.copy_from_slice(&sums[..out.len()]);
             }
-        });
+        }
     }
 
     /// The product with the rows of `x [rows, inputs]`.

@@ -6,11 +6,13 @@ mod prefill;
 mod prompt;
 mod ranking;
 mod sampler;
+mod sequence;
 mod visual_tokens;
 
 pub use generation::{Answer, GenerationOptions, Tokens};
 pub use language_side::LanguageSide;
 pub use prefill::PrefilledVideo;
 pub use ranking::Ranking;
-pub use sampler::SamplingOptions;
+pub use sampler::{Sampler, SamplingOptions};
+pub use sequence::{ChatIds, Sequence, Unread};
 pub use visual_tokens::VisualTokens;

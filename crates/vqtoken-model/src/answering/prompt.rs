@@ -40,6 +40,17 @@ impl PromptEmbeddings {
         (!parts.is_empty()).then(|| Self { embeddings: Tensor::cat(parts, 0), positions })
     }
 
+    /// The first `count` of it, and the rest if there is one.
+    pub(super) fn split(mut self, count: usize) -> (Self, Option<Self>) {
+        if self.count() <= count {
+            return (self, None);
+        }
+        let [length, _] = self.embeddings.dims();
+        let positions = self.positions.split_off(count);
+        let rest = Self { embeddings: self.embeddings.clone().narrow(0, count, length - count), positions };
+        (Self { embeddings: self.embeddings.narrow(0, 0, count), positions: self.positions }, Some(rest))
+    }
+
     /// Embeddings in it.
     pub(super) fn count(&self) -> usize {
         self.positions.len()

@@ -50,13 +50,18 @@ impl Default for SamplingOptions {
 
 /// Draws tokens one after the other.
 #[derive(Debug)]
-pub(crate) struct Sampler {
+pub struct Sampler {
     sampling: SamplingOptions,
     random: ChaCha8Rng,
 }
 
 impl Sampler {
-    pub(crate) fn new(sampling: SamplingOptions) -> Result<Self, ModelError> {
+    /// A sampler that has drawn nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the temperature or top-p is out of range.
+    pub fn new(sampling: SamplingOptions) -> Result<Self, ModelError> {
         let SamplingOptions { temperature, top_p, .. } = sampling;
         if !(temperature.is_finite() && temperature >= 0.0) {
             return Err(ModelError::Generation(format!(
@@ -71,8 +76,8 @@ impl Sampler {
         Ok(Self { sampling, random: ChaCha8Rng::seed_from_u64(sampling.seed) })
     }
 
-    /// The next token. Ties go to the lower id.
-    pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
+    /// The next token from logits `[vocabulary]`. Ties go to the lower id.
+    pub fn pick(&mut self, logits: &[f32]) -> u32 {
         let SamplingOptions { temperature, top_k, top_p, .. } = self.sampling;
         if temperature == 0.0 {
             return most_likely(logits);

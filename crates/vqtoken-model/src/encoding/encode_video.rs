@@ -18,6 +18,8 @@ use crate::error::ModelError;
 pub struct Encoded {
     /// The video tokens.
     pub tokens: VideoTokens,
+    /// The second set of codes, if [the options](EncoderOptions::fine) ask for one.
+    pub fine: Option<VideoTokens>,
     /// Frames that were not computed because they repeat one before them.
     pub repeated_frames: usize,
     /// Where the stream is damaged; empty when it is sound.
@@ -49,8 +51,20 @@ pub struct EncodingProgress {
     pub expected_frames: Option<usize>,
 }
 
+/// What can be seen of an encoding.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum EncodingEvent<'a> {
+    /// A sampled frame came, which is shown at this time, in seconds.
+    Frame(&'a Frame, f64),
+    /// Frames were encoded.
+    Progress(EncodingProgress),
+    /// Other frames decode than the headers promised: the frames so far do not count, all of them come once more.
+    Restart,
+}
+
 impl VisionSide {
-    /// Video tokens of a sampled video. Only a few frames are held at a time. `progress` is called now and then.
+    /// Video tokens of a sampled video. Only a few frames are held at a time. `observe` is told of each step.
     ///
     /// A stream may hold fewer frames than its headers promise; an even sample is then taken once more, over the
     /// frames that decode.
@@ -63,7 +77,7 @@ impl VisionSide {
         video: &Video,
         sampling: Sampling,
         options: EncoderOptions,
-        progress: &mut dyn FnMut(EncodingProgress),
+        observe: &mut dyn FnMut(EncodingEvent<'_>),
     ) -> Result<Encoded, ModelError> {
         let start = Instant::now();
         let expected_frames = video.sampled_frames(sampling)?;
@@ -80,8 +94,10 @@ impl VisionSide {
                 let received = receiver.recv();
                 decode_seconds += start.elapsed().as_secs_f64();
                 let Ok((frame, seconds)) = received else { break };
+                observe(EncodingEvent::Frame(&frame, seconds));
                 encoder.push(frame, seconds)?;
-                progress(EncodingProgress { frames: encoder.quantized_frames(), expected_frames });
+                let frames = encoder.quantized_frames();
+                observe(EncodingEvent::Progress(EncodingProgress { frames, expected_frames }));
             }
             drop(receiver);
             match decoder.join() {
@@ -93,9 +109,35 @@ impl VisionSide {
             let start = Instant::now();
             let clip = video.sample(sampling)?;
             decode_seconds += start.elapsed().as_secs_f64();
+            observe(EncodingEvent::Restart);
+            let frames = clip.frames.iter().zip(&clip.timestamps);
+            frames.for_each(|(frame, &seconds)| observe(EncodingEvent::Frame(frame, seconds)));
             return Ok(Encoded { decode_seconds, ..self.encode_clip(&clip, options)? });
         }
         finish(encoder, &clip, decode_seconds)
+    }
+
+    /// Video tokens of frames that are held, each with the time at which it is shown, in seconds; `observe` is told of each step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::encode_frames`].
+    pub fn encode_held(
+        &self,
+        frames: Vec<(Frame, f64)>,
+        options: EncoderOptions,
+        observe: &mut dyn FnMut(EncodingEvent<'_>),
+    ) -> Result<Encoded, ModelError> {
+        let expected_frames = Some(frames.len());
+        let mut encoder = self.encoder(options)?;
+        for (frame, seconds) in frames {
+            observe(EncodingEvent::Frame(&frame, seconds));
+            encoder.push(frame, seconds)?;
+            let frames = encoder.quantized_frames();
+            observe(EncodingEvent::Progress(EncodingProgress { frames, expected_frames }));
+        }
+        let tokens = encoder.finish()?;
+        Ok(encoded(encoder, tokens))
     }
 
     /// Video tokens of a clip under a budget.
@@ -121,15 +163,29 @@ impl VisionSide {
 
 fn finish(mut encoder: Encoder, clip: &Clip, decode_seconds: f64) -> Result<Encoded, ModelError> {
     let tokens = encoder.finish()?;
+    let source = Some(source_of(clip));
+    let encoded = encoded(encoder, VideoTokens { source: source.clone(), ..tokens });
     Ok(Encoded {
-        tokens: VideoTokens { source: Some(source_of(clip)), ..tokens },
-        repeated_frames: encoder.repeated_frames(),
+        fine: encoded.fine.map(|fine| VideoTokens { source, ..fine }),
         damage: clip.damage.clone(),
         warnings: clip.warnings.clone(),
         decode_seconds,
+        ..encoded
+    })
+}
+
+/// What an encoder that has finished tells.
+fn encoded(mut encoder: Encoder, tokens: VideoTokens) -> Encoded {
+    Encoded {
+        tokens,
+        fine: encoder.fine(),
+        repeated_frames: encoder.repeated_frames(),
+        damage: Vec::new(),
+        warnings: Vec::new(),
+        decode_seconds: 0.0,
         vision_seconds: encoder.vision_seconds(),
         quantizer_seconds: encoder.quantizer_seconds(),
-    })
+    }
 }
 
 /// Whether an even sample has fewer frames than it could have: others decoded than the headers promised.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use vqtoken_core::{Budget, VideoTokens, WindowedQuantizer, Windows};
+use vqtoken_core::{Budget, QuantizerStream, VideoTokens, WindowedQuantizer, Windows};
 use vqtoken_video::Frame;
 
 use super::frame_embedder::{FrameEmbedder, VisionSeconds};
@@ -20,6 +20,8 @@ pub struct EncoderOptions {
     /// Frames that differ from the last computed one by no more than this mean number of 8-bit levels, in every cell of the
     /// grid, get its tokens. 0 finds exact repeats only.
     pub near_repeats: f64,
+    /// A second set of so many codes over the whole video, or as many as it has tokens: see [`Encoder::fine`].
+    pub fine: Option<usize>,
     /// Of the quantizer.
     pub seed: u64,
 }
@@ -27,7 +29,7 @@ pub struct EncoderOptions {
 impl EncoderOptions {
     /// One codebook under a budget.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, windows: None, near_repeats: 0.0, seed: 0 }
+        Self { budget, windows: None, near_repeats: 0.0, fine: None, seed: 0 }
     }
 
     /// The same in windows.
@@ -38,6 +40,11 @@ impl EncoderOptions {
     /// The same with a threshold for near repeats.
     pub fn with_near_repeats(self, near_repeats: f64) -> Self {
         Self { near_repeats, ..self }
+    }
+
+    /// The same with a second set of codes.
+    pub fn with_fine(self, fine: impl Into<Option<usize>>) -> Self {
+        Self { fine: fine.into(), ..self }
     }
 
     /// The same under another seed.
@@ -60,6 +67,8 @@ pub struct Encoder {
     options: EncoderOptions,
     embedder: FrameEmbedder,
     quantizer: WindowedQuantizer,
+    fine_quantizer: Option<QuantizerStream>,
+    fine: Option<VideoTokens>,
     timestamps: Vec<f64>,
     /// Frames whose tokens the quantizer has.
     quantized: usize,
@@ -98,11 +107,27 @@ impl Encoder {
         let start = Instant::now();
         let next = self.options.quantizer(&self.vision)?;
         let quantization = std::mem::replace(&mut self.quantizer, next).finish()?;
-        self.quantizer_seconds += start.elapsed().as_secs_f64();
         self.quantized = 0;
         let timestamps = std::mem::take(&mut self.timestamps);
+        self.finish_fine(&timestamps)?;
+        self.quantizer_seconds += start.elapsed().as_secs_f64();
         let tokens = self.vision.unnamed_tokens(timestamps, quantization, self.options.budget);
         Ok(VideoTokens { windows: self.options.windows, ..tokens })
+    }
+
+    fn finish_fine(&mut self, timestamps: &[f64]) -> Result<(), ModelError> {
+        let next = self.options.fine_quantizer(&self.vision)?;
+        if let Some(quantizer) = std::mem::replace(&mut self.fine_quantizer, next) {
+            let quantization = quantizer.finish_within()?;
+            let budget = Budget::Fixed(quantization.codebook.codes());
+            self.fine = Some(self.vision.unnamed_tokens(timestamps.to_vec(), quantization, budget));
+        }
+        Ok(())
+    }
+
+    /// The second set of codes of the video that was finished last, if [the options](EncoderOptions::fine) ask for one.
+    pub fn fine(&mut self) -> Option<VideoTokens> {
+        self.fine.take()
     }
 
     fn quantize(&mut self, tokens: Vec<f32>) -> Result<(), ModelError> {
@@ -113,6 +138,9 @@ impl Encoder {
         let grid = self.vision.token_grid(times.len(), tokens)?;
         let start = Instant::now();
         self.quantizer.push(&grid, times)?;
+        if let Some(quantizer) = &mut self.fine_quantizer {
+            quantizer.push(&grid)?;
+        }
         self.quantizer_seconds += start.elapsed().as_secs_f64();
         self.quantized = self.timestamps.len();
         Ok(())
@@ -144,6 +172,11 @@ impl EncoderOptions {
         let config = vision.quantizer(self.budget).with_seed(self.seed);
         Ok(WindowedQuantizer::new(config, self.windows)?)
     }
+
+    fn fine_quantizer(&self, vision: &VisionSide) -> Result<Option<QuantizerStream>, ModelError> {
+        let config = |codes| vision.quantizer(Budget::Fixed(codes)).with_seed(self.seed);
+        Ok(self.fine.map(|codes| QuantizerStream::new(config(codes))).transpose()?)
+    }
 }
 
 impl VisionSide {
@@ -158,6 +191,8 @@ impl VisionSide {
             options,
             embedder: FrameEmbedder::new(self, options.near_repeats),
             quantizer: options.quantizer(self)?,
+            fine_quantizer: options.fine_quantizer(self)?,
+            fine: None,
             timestamps: Vec::new(),
             quantized: 0,
             quantizer_seconds: 0.0,

@@ -8,7 +8,7 @@ use vqtoken_core::{
 };
 use vqtoken_nn::Precision;
 use vqtoken_nn::in_thread_pool;
-use vqtoken_video::{Clip, PixelSpec, Pixels};
+use vqtoken_video::{Cancellation, Clip, PixelSpec, Pixels};
 
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
 use crate::config::{OneVisionConfig, TrainedInput, VisionConfig, VqAttentionConfig};
@@ -30,6 +30,7 @@ pub struct VisionSide {
     pixel_spec: PixelSpec,
     precision: Precision,
     modules: VisionModules,
+    cancellation: Cancellation,
     device: Device,
 }
 
@@ -104,8 +105,15 @@ impl VisionSide {
             trained_input: config.trained_input(),
             precision,
             modules,
+            cancellation: Cancellation::default(),
             device: Device::flex(),
         })
+    }
+
+    /// The same with a flag that ends whatever it computes with [`ModelError::Cancelled`] once it is set.
+    #[must_use]
+    pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
+        Self { cancellation, ..self }
     }
 
     /// Names the model in video tokens: its name and a checksum of its tower and projector.
@@ -163,14 +171,16 @@ impl VisionSide {
     ///
     /// # Errors
     ///
-    /// If the values cannot be read back.
+    /// If the values cannot be read back, or it was [cancelled](Self::with_cancellation).
     pub fn embed_pixels(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
         let size = pixels.size;
         let mut tokens = Vec::new();
         for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
             let shape = [chunk.len() / (3 * size * size), 3, size, size];
             let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
-            tokens.extend(in_thread_pool(|| to_vec(self.modules.tokens(chunk)))?);
+            let computed =
+                in_thread_pool(|| self.modules.tokens_unless(&self.cancellation, chunk).map(to_vec));
+            tokens.extend(computed.ok_or(ModelError::Cancelled)??);
         }
         Ok(tokens)
     }

@@ -5,6 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use vqtoken_core::IndexMap;
 use vqtoken_nn::{Linear, pack_layers};
+use vqtoken_video::Cancellation;
 
 use super::qwen2::{LanguageCache, LanguageModel, output_layer};
 use crate::config::OneVisionConfig;
@@ -107,6 +108,32 @@ impl LanguageModules {
         self.language_model.forward_at(embeddings, positions, cache)
     }
 
+    /// [`LanguageModel::forward_unless`].
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[batch, n, D]`
+    /// - positions: `[n]` or `[batch * n]`
+    pub fn read_unless(
+        &self,
+        cancellation: &Cancellation,
+        embeddings: Tensor<3>,
+        positions: &[usize],
+        cache: &mut LanguageCache,
+    ) -> Option<Tensor<3>> {
+        self.language_model.forward_unless(cancellation, embeddings, positions, cache)
+    }
+
+    /// [`LanguageModel::forward_step`].
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[texts, 1, D]`
+    /// - caches: `[texts]`, of one text each
+    pub fn read_step(&self, embeddings: Tensor<3>, caches: &mut [&mut LanguageCache]) -> Tensor<3> {
+        self.language_model.forward_step(embeddings, caches)
+    }
+
     /// [`Self::read_at`] the positions that follow what the cache holds.
     ///
     /// # Shapes
@@ -136,9 +163,9 @@ impl LanguageModules {
     ///
     /// # Shapes
     ///
-    /// - hidden: `[n, D]`
-    /// - output: `[n, vocabulary]`
-    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+    /// - hidden: `[.., D]`
+    /// - output: `[.., vocabulary]`
+    pub fn logits<const R: usize>(&self, hidden: Tensor<R>) -> Tensor<R> {
         match &self.lm_head {
             Some(output) => output.forward(hidden),
             None => self.language_model.tied_logits(hidden),

@@ -10,6 +10,8 @@ use vqtoken_nn::{
     pack_layers,
 };
 
+use vqtoken_video::Cancellation;
+
 use crate::config::TextConfig;
 
 /// The transformer from embeddings to the last hidden state.
@@ -40,6 +42,11 @@ impl LanguageCache {
     /// The position of the token that is read next.
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// Bytes of keys and values, spare room not counted.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(KvCache::bytes).sum()
     }
 
     /// Whether nothing has been read.
@@ -131,6 +138,50 @@ impl LanguageModel {
         states
     }
 
+    /// Reads the next token of each of several texts and returns their normalized hidden states. What comes out for a text does
+    /// not depend on the others.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[texts, 1, D]`
+    /// - caches: `[texts]`, of one text each
+    pub fn forward_step(&self, embeddings: Tensor<3>, caches: &mut [&mut LanguageCache]) -> Tensor<3> {
+        let positions: Vec<usize> = caches.iter().map(|cache| cache.position).collect();
+        let angles = self.rotary.angles(&positions);
+        let mut x = embeddings;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut caches: Vec<_> = caches.iter_mut().map(|cache| &mut cache.layers[index]).collect();
+            x = layer.forward_step(x, &angles, &mut caches);
+        }
+        caches.iter_mut().for_each(|cache| cache.position += 1);
+        self.norm.forward(x)
+    }
+
+    /// [`Self::forward_at`], given up between two layers once `cancellation` is set; the cache is of no use then.
+    ///
+    /// # Shapes
+    ///
+    /// - embeddings, output: `[batch, n, D]`
+    /// - positions: `[n]` or `[batch * n]`
+    pub fn forward_unless(
+        &self,
+        cancellation: &Cancellation,
+        embeddings: Tensor<3>,
+        positions: &[usize],
+        cache: &mut LanguageCache,
+    ) -> Option<Tensor<3>> {
+        let angles = self.rotary.angles(positions);
+        cache.position = positions.last().map_or(cache.position, |last| last + 1);
+        let mut x = embeddings;
+        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
+            if cancellation.is_cancelled() {
+                return None;
+            }
+            x = layer.forward(x, &angles, cache);
+        }
+        Some(self.norm.forward(x))
+    }
+
     /// Runs all layers; `observe` is called with the input of each.
     fn through_layers(
         &self,
@@ -151,9 +202,9 @@ impl LanguageModel {
     ///
     /// # Shapes
     ///
-    /// - hidden: `[n, D]`
-    /// - output: `[n, vocabulary]`
-    pub fn tied_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+    /// - hidden: `[.., D]`
+    /// - output: `[.., vocabulary]`
+    pub fn tied_logits<const R: usize>(&self, hidden: Tensor<R>) -> Tensor<R> {
         self.embed_tokens.scores(hidden)
     }
 }
@@ -198,6 +249,12 @@ impl DecoderLayer {
     fn forward(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
         let normed = self.input_layernorm.forward(x.clone());
         let x = self.self_attn.forward_causal(normed, x, angles, cache);
+        self.mlp.forward_added(self.post_attention_layernorm.forward(x.clone()), x)
+    }
+
+    fn forward_step(&self, x: Tensor<3>, angles: &RotaryAngles, caches: &mut [&mut KvCache]) -> Tensor<3> {
+        let normed = self.input_layernorm.forward(x.clone());
+        let x = self.self_attn.forward_step(normed, x, angles, caches);
         self.mlp.forward_added(self.post_attention_layernorm.forward(x.clone()), x)
     }
 }

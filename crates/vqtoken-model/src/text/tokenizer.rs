@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{Model, OffsetType, PreTokenizer, Tokenizer as Inner};
 use vqtoken_files::quoted;
 
@@ -100,11 +101,39 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The bytes that a token stands for, which need not be whole characters.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer cannot decode it.
+    pub fn token_bytes(&self, id: u32) -> Result<Vec<u8>, ModelError> {
+        let is_byte_level = matches!(self.inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        let token = self.inner.id_to_token(id).filter(|_| is_byte_level);
+        match token.and_then(|token| token.chars().map(byte_of).collect()) {
+            Some(bytes) => Ok(bytes),
+            None => {
+                let decoded = self.inner.decode(&[id], false);
+                decoded.map(String::into_bytes).map_err(|error| self.failed(&error))
+            }
+        }
+    }
+
     /// The text of ids, special tokens left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ModelError> {
         self.inner
             .decode(ids, true)
             .map_err(|error| ModelError::Tokenizer { file: self.file.clone(), problem: error.to_string() })
+    }
+}
+
+/// The byte that a character of a byte-level token stands for: printable ones for themselves, the others for those after U+0100, in
+/// order (Radford et al., 2019, GPT-2).
+fn byte_of(character: char) -> Option<u8> {
+    let is_printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let code = u32::from(character);
+    match u8::try_from(code) {
+        Ok(byte) => Some(byte).filter(|&byte| is_printable(byte)),
+        Err(_) => (0..=u8::MAX).filter(|&byte| !is_printable(byte)).nth(code as usize - 256),
     }
 }
 

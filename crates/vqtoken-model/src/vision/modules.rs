@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_nn::pack_layers;
+use vqtoken_video::Cancellation;
 
 use super::projector::{Projector, ProjectorConfig};
 use super::siglip::VisionTower;
@@ -43,6 +44,16 @@ impl VisionModules {
     /// - output: `[T, N, D]`
     pub fn tokens(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.project(self.vision_tower.forward(pixels))
+    }
+
+    /// [`Self::tokens`], given up within a layer's time once `cancellation` is set.
+    ///
+    /// # Shapes
+    ///
+    /// - pixels: `[T, 3, S, S]`
+    /// - output: `[T, N, D]`
+    pub fn tokens_unless(&self, cancellation: &Cancellation, pixels: Tensor<4>) -> Option<Tensor<3>> {
+        Some(self.project(self.vision_tower.forward_unless(cancellation, pixels)?))
     }
 
     /// Tokens of square windows of frames.

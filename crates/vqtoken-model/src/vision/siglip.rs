@@ -11,6 +11,8 @@ use vqtoken_nn::{
     MultiHeadAttention, MultiHeadAttentionConfig, ops, pack_layers,
 };
 
+use vqtoken_video::Cancellation;
+
 use crate::config::VisionConfig;
 
 /// SigLIP without its last normalization and head.
@@ -53,8 +55,36 @@ impl VisionTower {
     /// - pixels: `[T, 3, S, S]`
     /// - output: `[T, N, Dv]`, `N` patches in rows from the top left
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let embedded = self.embed(pixels);
+        self.encoder.layers.iter().fold(embedded, |hidden, layer| layer.forward(hidden))
+    }
+
+    /// [`Self::forward`], given up within a layer's time once `cancellation` is set.
+    ///
+    /// # Shapes
+    ///
+    /// - pixels: `[T, 3, S, S]`
+    /// - output: `[T, N, Dv]`
+    pub fn forward_unless(&self, cancellation: &Cancellation, pixels: Tensor<4>) -> Option<Tensor<3>> {
+        let mut hidden = self.embed(pixels);
+        for layer in &self.encoder.layers {
+            if cancellation.is_cancelled() {
+                return None;
+            }
+            hidden = layer.attend(hidden);
+            if cancellation.is_cancelled() {
+                return None;
+            }
+            hidden = layer.feed_forward(hidden);
+        }
+        Some(hidden)
+    }
+
+    /// `[T, 3, S, S]` to `[T, N, Dv]`, the input of the first layer.
+    fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
         let patches = self.embeddings.patch_embedding.forward(pixels);
-        self.encode(patches, self.embeddings.position_embedding.weight.val().unsqueeze())
+        let positions = self.embeddings.position_embedding.weight.val();
+        patches + positions.unsqueeze()
     }
 
     /// Hidden states of square windows of pictures, whose patches know where in the whole picture they are: a coarser grid
@@ -83,15 +113,8 @@ impl VisionTower {
             (0..count).map(move |patch| ((top + patch / window) * side + left + patch % window) as u32)
         });
         let positions = self.embeddings.position_embedding.forward(&rows.collect::<Vec<_>>());
-        self.encode(patches, positions.reshape([windows, count, hidden]))
-    }
-
-    fn encode(&self, patches: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
-        let mut hidden = patches + positions;
-        for layer in &self.encoder.layers {
-            hidden = layer.forward(hidden);
-        }
-        hidden
+        let embedded = patches + positions.reshape([windows, count, hidden]);
+        self.encoder.layers.iter().fold(embedded, |hidden, layer| layer.forward(hidden))
     }
 }
 
@@ -159,7 +182,14 @@ impl EncoderLayer {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.self_attn.forward_added(self.layer_norm1.forward(x.clone()), x);
+        self.feed_forward(self.attend(x))
+    }
+
+    fn attend(&self, x: Tensor<3>) -> Tensor<3> {
+        self.self_attn.forward_added(self.layer_norm1.forward(x.clone()), x)
+    }
+
+    fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
         self.mlp.forward_added(self.layer_norm2.forward(x.clone()), x)
     }
 }

@@ -121,7 +121,10 @@ impl KernelOps for Flex {
         let (x, residual) = (dense(x), residual.into_option().map(dense));
         let mut y = vec![0.0; rows(&x) * weights.outputs()];
         let fused = Fused { activation, residual: residual.as_ref().map(slice) };
-        expect_valid(weights.forward(slice(&x), &mut y, fused));
+        expect_valid(match has_independent_rows(&x) {
+            true => weights.forward_independent(slice(&x), &mut y, fused),
+            false => weights.forward(slice(&x), &mut y, fused),
+        });
         tensor(y, with_last(&x, weights.outputs()))
     }
 
@@ -261,6 +264,12 @@ fn matrix_dims(x: &FlexTensor) -> [usize; 2] {
 fn rows(x: &FlexTensor) -> usize {
     let shape = x.layout().shape();
     shape.num_elements().checked_div(shape[shape.num_dims() - 1]).unwrap_or(0)
+}
+
+/// Whether the rows of `x [batch, n, d]` are single tokens of several texts, which must not depend on each other.
+fn has_independent_rows(x: &FlexTensor) -> bool {
+    let shape = x.layout().shape();
+    shape.num_dims() == 3 && shape[0] > 1 && shape[1] == 1
 }
 
 /// The shape of `x` with another size of the last axis.

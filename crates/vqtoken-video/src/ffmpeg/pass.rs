@@ -16,6 +16,7 @@ use super::ppm::{PpmError, read_ppm};
 use super::process::{Running, each_line};
 use super::times::{FrameLine, Times, frame_line};
 use super::{halted, probe};
+use crate::cancellation::Cancellation;
 use crate::damage::Damage;
 use crate::error::VideoError;
 use crate::frame::Frame;
@@ -31,6 +32,7 @@ pub(super) struct FfmpegSource {
     expected: Option<Vec<f64>>,
     limits: Limits,
     patience: Duration,
+    cancellation: Cancellation,
     learnt: Mutex<Learnt>,
 }
 
@@ -70,7 +72,8 @@ impl FfmpegSource {
         options: &OpenOptions,
     ) -> Self {
         let learnt = Mutex::new(Learnt { dialect: Dialect::Current, changes: false });
-        Self { path, stream, expected, limits: options.limits, patience: options.patience, learnt }
+        let OpenOptions { limits, patience, cancellation, .. } = options.clone();
+        Self { path, stream, expected, limits, patience, cancellation, learnt }
     }
 
     fn learnt(&self) -> Learnt {
@@ -139,6 +142,9 @@ impl FfmpegSource {
         }
         let mut run = Run::default();
         while let Some(event) = running.next().map_err(|halt| halted(&self.path, halt, self.patience))? {
+            if self.cancellation.is_cancelled() {
+                return Err(VideoError::Cancelled { path: self.path.clone() });
+            }
             self.take(event, &mut run, hand_out)?;
         }
         let status = running.finish().map_err(|halt| halted(&self.path, halt, self.patience))?;

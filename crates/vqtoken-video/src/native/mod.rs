@@ -34,6 +34,7 @@ use self::engine::EngineKind;
 use self::order::LONGEST_DELAY;
 use self::run::Stop;
 use self::show::Showing;
+use crate::cancellation::Cancellation;
 use crate::colour::{self, ColourTag};
 use crate::error::VideoError;
 use crate::mp4::{Content, OrderSource, Track};
@@ -91,11 +92,17 @@ pub(crate) struct NativeSource {
     track: Track,
     /// By sample description; one at least.
     configurations: Vec<Configuration>,
+    cancellation: Cancellation,
 }
 
 impl NativeSource {
-    pub(crate) fn new(path: &Path, track: Track, configurations: Configurations) -> Self {
-        Self { path: path.to_path_buf(), track, configurations: configurations.0 }
+    pub(crate) fn new(
+        path: &Path,
+        track: Track,
+        configurations: Configurations,
+        cancellation: Cancellation,
+    ) -> Self {
+        Self { path: path.to_path_buf(), track, configurations: configurations.0, cancellation }
     }
 
     pub(crate) fn track(&self) -> &Track {

@@ -129,6 +129,9 @@ impl Run<'_, '_, '_, '_> {
     fn go(&mut self) -> Result<(), Stop> {
         let samples = &self.source.track.samples;
         for (number, sample) in samples.iter().enumerate() {
+            if self.source.cancellation.is_cancelled() {
+                return Err(Stop::Error(VideoError::Cancelled { path: self.source.path.clone() }));
+            }
             if sample.content == Content::SecondField {
                 continue;
             }

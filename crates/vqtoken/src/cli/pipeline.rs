@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use vqtoken::{
-    Clip, Encoded, EncoderOptions, Quantization, TokenGrid, Video, VideoLlm, VisionSide, builtin, quantize,
+    Clip, Encoded, EncoderOptions, EncodingEvent, Quantization, TokenGrid, Video, VideoLlm, VisionSide, builtin, quantize,
 };
 use vqtoken_model::ModelError;
 use vqtoken_model::checkpoint::Checkpoint;
@@ -149,7 +149,8 @@ pub(crate) fn encode_video(
     let bar = output::spinner("vision");
     let mut expected = None;
     let encoded =
-        vision.encode_video(video, arguments.sampling(), arguments.encoder_options(), &mut |progress| {
+        vision.encode_video(video, arguments.sampling(), arguments.encoder_options(), &mut |event| {
+            let EncodingEvent::Progress(progress) = event else { return };
             if progress.expected_frames != expected {
                 expected = progress.expected_frames;
                 output::set_length(&bar, expected);

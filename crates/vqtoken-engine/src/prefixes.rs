@@ -1,0 +1,49 @@
+//! Prompts up to where questions follow, kept so that each is read once.
+
+use std::sync::Arc;
+
+use vqtoken_model::Sequence;
+
+/// What a prefix is known by: the visual tokens, and the token ids before them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrefixKey {
+    pub(crate) subject: String,
+    pub(crate) before: Vec<u32>,
+}
+
+/// Read prefixes, the one used last at the end. Beyond so many bytes the first is dropped.
+#[derive(Debug)]
+pub(crate) struct Prefixes {
+    kept: Vec<(PrefixKey, Arc<Sequence>)>,
+    bytes: u64,
+    most_bytes: u64,
+}
+
+impl Prefixes {
+    pub(crate) fn new(most_bytes: u64) -> Self {
+        Self { kept: Vec::new(), bytes: 0, most_bytes }
+    }
+
+    /// The prefix, if it has been read.
+    pub(crate) fn get(&mut self, key: &PrefixKey) -> Option<Arc<Sequence>> {
+        let index = self.kept.iter().position(|(kept, _)| kept == key)?;
+        let found = self.kept.remove(index);
+        let sequence = found.1.clone();
+        self.kept.push(found);
+        Some(sequence)
+    }
+
+    /// Keeps a prefix. One that is larger than all may be is not kept.
+    pub(crate) fn insert(&mut self, key: PrefixKey, sequence: Arc<Sequence>) {
+        let bytes = sequence.bytes() as u64;
+        if bytes > self.most_bytes || self.get(&key).is_some() {
+            return;
+        }
+        self.bytes += bytes;
+        self.kept.push((key, sequence));
+        while self.bytes > self.most_bytes {
+            let (_, dropped) = self.kept.remove(0);
+            self.bytes -= dropped.bytes() as u64;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The thread that reads prompts and writes answers: all answers under way get their next token together, and between two
+//! tokens a part of one new prompt is read.
+
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use vqtoken_model::{LanguageSide, ModelError};
+
+use crate::answer::{Answer, Asked, Course, Read, Reading};
+use crate::engine::EngineOptions;
+use crate::prefixes::Prefixes;
+use crate::question::AnswerEvent;
+use crate::shared::Shared;
+
+/// Tokens of a prompt that are read between two tokens of the answers under way. It is always the same, whoever else asks, so that the
+/// bits of an answer do not depend on that.
+const PROMPT_TOKENS_AT_ONCE: usize = 32;
+
+/// What the thread works with.
+pub(crate) struct Words {
+    pub(crate) language: LanguageSide,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: EngineOptions,
+    pub(crate) pool: ThreadPool,
+}
+
+/// What it has in hand.
+struct Hand {
+    prefixes: Prefixes,
+    reading: Option<Box<Reading>>,
+    answers: Vec<Box<Answer>>,
+}
+
+impl Hand {
+    fn count(&self) -> usize {
+        self.answers.len() + usize::from(self.reading.is_some())
+    }
+}
+
+impl Words {
+    /// Works until the engine is gone.
+    pub(crate) fn run(&self) {
+        let prefixes = Prefixes::new(self.options.prefix_bytes);
+        let mut hand = Hand { prefixes, reading: None, answers: Vec::new() };
+        while self.take_work(&mut hand) {
+            self.pool.install(|| {
+                self.read_prompt(&mut hand);
+                self.write_tokens(&mut hand);
+            });
+        }
+    }
+
+    /// Takes a question if there is room for one, and waits for it if there is nothing else to do. False once the engine is gone.
+    fn take_work(&self, hand: &mut Hand) -> bool {
+        hand.answers.retain(|answer| answer.is_wanted());
+        hand.reading.take_if(|reading| !reading.is_wanted());
+        let count = hand.count();
+        let has_room = hand.reading.is_none() && count < self.options.rows;
+        let taken = self.shared.wait(|state| {
+            state.questions.retain(Asked::is_wanted);
+            let asked = has_room.then(|| state.questions.pop()).flatten();
+            state.answering = count + usize::from(asked.is_some());
+            (asked.is_some() || count > 0).then_some(asked)
+        });
+        let Some(asked) = taken else { return false };
+        if let Some(asked) = asked {
+            match self.pool.install(|| Reading::new(&self.language, asked, &mut hand.prefixes)) {
+                Ok(reading) => hand.reading = Some(Box::new(reading)),
+                Err(failed) => fail(failed),
+            }
+        }
+        true
+    }
+
+    fn read_prompt(&self, hand: &mut Hand) {
+        let Some(reading) = hand.reading.take() else { return };
+        match reading.read(&self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
+            Ok(Read::More(reading)) => hand.reading = Some(reading),
+            Ok(Read::Done(answer)) => hand.answers.push(answer),
+            Err(failed) => fail(failed),
+        }
+    }
+
+    /// Each answer's next token.
+    fn write_tokens(&self, hand: &mut Hand) {
+        hand.answers.retain(|answer| answer.is_wanted());
+        if hand.answers.is_empty() {
+            return;
+        }
+        let ids: Vec<u32> = hand.answers.iter().map(|answer| answer.next).collect();
+        let mut sequences: Vec<_> = hand.answers.iter_mut().map(|answer| &mut answer.sequence).collect();
+        match self.language.step(&ids, &mut sequences) {
+            Ok(logits) => {
+                let mut logits = logits.iter();
+                hand.answers.retain_mut(|answer| {
+                    logits.next().is_some_and(|logits| answer.take(&self.language, logits) == Course::GoesOn)
+                });
+            }
+            // A drawn token is always in the vocabulary.
+            Err(error) => {
+                let text = error.to_string();
+                hand.answers
+                    .drain(..)
+                    .for_each(|mut answer| answer.fail(ModelError::TensorData(text.clone())));
+            }
+        }
+    }
+}
+
+fn fail((asked, error): (Asked, ModelError)) {
+    // Where nobody listens, nobody has to be told.
+    let _ = asked.events.send(AnswerEvent::Failed(error));
+}
