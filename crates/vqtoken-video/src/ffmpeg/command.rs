@@ -12,7 +12,7 @@ const MOST_RANGES: usize = 3000;
 
 /// Demuxers that read one file and nothing else. Playlists, manifests and lists of files (hls, dash, concat, sdp, imf), numbered
 /// pictures (image2) and pictures that may name others (svg) are left out.
-const DEMUXERS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,kux,asf,asf_o,ogg,ivf,h264,hevc,vvc,evc,av1,obu,\
+pub(super) const DEMUXERS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,kux,asf,asf_o,ogg,ivf,h264,hevc,vvc,evc,av1,obu,\
     m4v,h263,h261,vc1,vc1test,cavsvideo,dirac,dnxhd,mjpeg,mjpeg_2000,smjpeg,gif,apng,yuv4mpegpipe,rm,mxf,gxf,dv,nut,wtv,nsv,nuv,swf,\
     4xm,bink,smk,roq,flic,ipmovie,vmd,wc3movie,film_cpk,ea,thp,mv,xmv,amv,dxa,rl2,vivo,filmstrip,cine,lxf,pva,cdxl,bfi,bmv,c93,yop,\
     bmp_pipe,cri_pipe,dds_pipe,dpx_pipe,exr_pipe,gif_pipe,hdr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,jpegxl_anim,pam_pipe,\

@@ -5,6 +5,7 @@
 
 mod command;
 mod description;
+pub(crate) mod live;
 mod log;
 mod pass;
 mod ppm;

@@ -21,9 +21,19 @@ pub(super) enum Halt {
     Io(io::Error),
 }
 
+/// What waiting brought.
+pub(super) enum Waited<E> {
+    Event(E),
+    /// Nothing in that time.
+    Nothing,
+    /// All pipes have closed.
+    End,
+}
+
 /// A running process, and what its pipes brought. It is stopped and reaped whatever happens.
 ///
 /// When this program is killed, its ends of the pipes close; `ffmpeg` fails at the next frame it writes and ends, too.
+#[derive(Debug)]
 pub(super) struct Running<E> {
     child: Child,
     patience: Duration,
@@ -65,13 +75,28 @@ impl<E: Send + 'static> Running<E> {
         }
     }
 
+    /// [`Self::next`] for a while, whatever the patience is.
+    pub(super) fn wait(&mut self, most: Duration) -> Waited<E> {
+        self.sender = None;
+        match self.events.recv_timeout(most) {
+            Ok(event) => Waited::Event(event),
+            Err(RecvTimeoutError::Disconnected) => Waited::End,
+            Err(RecvTimeoutError::Timeout) => Waited::Nothing,
+        }
+    }
+
     /// Waits for the end of a process whose pipes have closed.
     pub(super) fn finish(mut self) -> Result<ExitStatus, Halt> {
+        self.reap(self.patience)
+    }
+
+    /// [`Self::finish`] with another patience.
+    pub(super) fn reap(&mut self, patience: Duration) -> Result<ExitStatus, Halt> {
         let start = Instant::now();
         loop {
             match self.child.try_wait().map_err(Halt::Io)? {
                 Some(status) => return Ok(status),
-                None if start.elapsed() > self.patience => return Err(Halt::Stalled),
+                None if start.elapsed() > patience => return Err(Halt::Stalled),
                 None => thread::sleep(Duration::from_millis(2)),
             }
         }
