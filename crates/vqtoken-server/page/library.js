@@ -1,0 +1,97 @@
+// The stored videos: a picture and the facts of each, found by name, deleted after a question.
+
+import { call, getJson, imageAddress } from './api.js';
+import { bytes, clock, h, icon, notice, number } from './dom.js';
+import { decodeLabels, TokenMap } from './tokens.js';
+import { paintMap } from './paint.js';
+import { plainView } from './tree.js';
+
+const PAGE = 100;
+
+export class Library {
+  /** `few`: only the newest so many, without the search field. */
+  constructor({ few = null } = {}) {
+    this.few = few;
+    this.videos = [];
+    this.search = h('input', { type: 'search', placeholder: 'Search by name', 'aria-label': 'Search by name', onInput: () => this.show() });
+    this.grid = h('ul', { class: 'library-grid' });
+    this.told = h('div', { class: 'library-told', 'aria-live': 'polite' });
+    this.more = h('button', { type: 'button', class: 'secondary', hidden: true, onClick: () => this.load() }, 'Show more');
+    this.seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => { this.seen.unobserve(target); this.picture(target); }));
+    this.element = h('section', { class: 'library', 'aria-label': 'Stored videos' },
+      h('header', {}, h('h2', {}, few ? 'Kept from before' : 'Library'), few ? h('a', { href: '#/library', class: 'quiet' }, 'All') : this.search), this.told, this.grid, this.more);
+    this.element.hidden = Boolean(few);
+    this.load();
+  }
+
+  async load() {
+    try {
+      const after = this.videos.at(-1)?.id;
+      const list = await getJson(`/v1/videos?limit=${this.few ?? PAGE}${after ? `&after=${after}` : ''}`);
+      this.videos.push(...list.data);
+      this.more.hidden = !list.has_more || Boolean(this.few);
+      this.show();
+    } catch (error) {
+      this.element.hidden = false;
+      this.told.replaceChildren(notice(error, () => { this.told.replaceChildren(); this.load(); }));
+    }
+  }
+
+  show() {
+    const wanted = this.search.value.trim().toLowerCase();
+    const found = this.videos.filter((video) => (video.name ?? '').toLowerCase().includes(wanted)).slice(0, this.few ?? undefined);
+    this.element.hidden = Boolean(this.few) && this.videos.length === 0;
+    this.told.replaceChildren(this.videos.length === 0 ? h('p', { class: 'hint' }, 'Nothing is kept yet. Drop a video anywhere on this page.')
+      : found.length === 0 ? h('p', { class: 'hint' }, `No name among ${number(this.videos.length)} has “${this.search.value}” in it.`) : '');
+    this.grid.replaceChildren(...found.map((video) => this.card(video)));
+  }
+
+  card(video) {
+    const picture = h('div', { class: 'thumb', 'data-id': video.id });
+    picture.video = video;
+    this.seen.observe(picture);
+    const facts = [video.duration ? clock(video.duration) : null, `${number(video.codes)} codes`, bytes(video.token_bytes)];
+    return h('li', {}, h('a', { href: `#/video/${video.id}`, class: 'card' }, picture,
+      h('span', { class: 'name' }, video.name || video.id), h('span', { class: 'facts' }, facts.filter(Boolean).join(' · '))),
+    h('button', { type: 'button', class: 'remove', 'aria-label': `Delete ${video.name || video.id}`, title: 'Delete', onClick: () => this.remove(video) }, icon('trash')));
+  }
+
+  // The first frame, and the map over it where the pointer is; of tokens without a video the map alone.
+  async picture(element) {
+    const { video } = element;
+    try {
+      if (video.frames_stored) element.append(h('img', { src: await imageAddress(`/v1/videos/${video.id}/frames/0.jpg`), alt: '', loading: 'lazy' }));
+      const canvas = h('canvas', { width: 336, height: 189, class: video.frames_stored ? 'over' : '' });
+      const draw = async () => {
+        const map = await getJson(`/v1/videos/${video.id}/map`);
+        const view = plainView(new TokenMap({ ...map, labels: decodeLabels(map.labels) }));
+        paintMap(canvas.getContext('2d'), view, 0, { x: 0, y: 0, width: canvas.width, height: canvas.height }, 1);
+      };
+      element.append(canvas);
+      if (video.frames_stored) element.closest('.card').addEventListener('pointerenter', () => draw().catch(() => {}), { once: true });
+      else await draw();
+    } catch { /* a card without its picture still names the video */ }
+  }
+
+  remove(video) {
+    const failed = h('div', {});
+    const confirm = h('button', { type: 'button', class: 'danger', onClick: async () => {
+      try {
+        await call(`/v1/videos/${video.id}`, { method: 'DELETE' });
+        this.videos = this.videos.filter(({ id }) => id !== video.id);
+        dialog.close();
+        this.show();
+      } catch (error) {
+        failed.replaceChildren(notice(error));
+      }
+    } }, 'Delete');
+    const dialog = h('dialog', { class: 'dialog', 'aria-label': 'Delete', onClose: () => dialog.remove() },
+      h('h2', {}, `Delete ${video.name || video.id}?`),
+      h('p', {}, 'Its codes and frames are removed from the server. The file on your disk stays where it is.'), failed,
+      h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'secondary', autofocus: true, onClick: () => dialog.close() }, 'Keep it'), confirm));
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  close() { this.seen.disconnect(); }
+}
