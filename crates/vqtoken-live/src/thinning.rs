@@ -1,0 +1,108 @@
+//! Which frames are left out when encoding is slower than the stream: one of every so many, never a run of them.
+
+/// Decides frame by frame. While the queue fills up it takes only one of every `stride` frames, and the more so the fuller it
+/// is; once it has stayed nearly empty for a while, the stride shrinks again. So the frames that are taken lie evenly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Thinning {
+    /// One of so many frames is taken.
+    stride: usize,
+    /// Frames since the last one that was taken.
+    since: usize,
+    /// Frames taken since the stride changed.
+    steady: usize,
+    /// The most frames that waited since the stride changed.
+    fullest: usize,
+}
+
+/// Taken frames after which a smaller stride is tried.
+const CALM: usize = 16;
+
+impl Default for Thinning {
+    fn default() -> Self {
+        Self { stride: 1, since: 0, steady: 0, fullest: 0 }
+    }
+}
+
+impl Thinning {
+    /// Whether the next frame is taken, given how many frames wait and how many may.
+    pub(crate) fn takes(&mut self, waiting: usize, room: usize) -> bool {
+        self.since += 1;
+        if self.since < self.stride {
+            return false;
+        }
+        self.since = 0;
+        if waiting >= room {
+            self.widen();
+            return false;
+        }
+        self.steady += 1;
+        self.fullest = self.fullest.max(waiting);
+        // The queue has time to show what the last change did before the next.
+        if 2 * waiting >= room && self.steady >= 2 {
+            self.widen();
+        } else if self.stride > 1 && self.steady >= CALM && 4 * self.fullest <= room {
+            // From far off in large steps, and in single ones where it would show.
+            let step = (self.stride / 4).max(1);
+            *self = Self { stride: self.stride - step, ..Self::default() };
+        } else if self.steady >= CALM {
+            (self.steady, self.fullest) = (0, waiting);
+        }
+        true
+    }
+
+    fn widen(&mut self) {
+        self.stride += 1;
+        (self.steady, self.fullest) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames at one a tick, of which each takes `cost` ticks to encode: which are taken, and how many waited at most.
+    fn taken(frames: usize, cost: f64, room: usize) -> (Vec<usize>, usize) {
+        let (mut thinning, mut waiting) = (Thinning::default(), std::collections::VecDeque::new());
+        let (mut free_at, mut most, mut taken) = (0.0, 0, Vec::new());
+        for frame in 0..frames {
+            while waiting.front().is_some_and(|_| free_at <= frame as f64) {
+                waiting.pop_front();
+                free_at = f64::max(free_at, frame as f64 - 1.0) + cost;
+            }
+            if thinning.takes(waiting.len(), room) {
+                taken.push(frame);
+                waiting.push_back(frame);
+            }
+            most = most.max(waiting.len());
+        }
+        (taken, most)
+    }
+
+    #[test]
+    fn nothing_is_left_out_while_encoding_keeps_up() {
+        assert_eq!(taken(5000, 0.9, 8).0.len(), 5000);
+    }
+
+    #[test]
+    fn frames_are_left_out_evenly() {
+        for cost in [1.5, 2.3, 3.4, 7.9] {
+            let (taken, most) = taken(5000, cost, 8);
+            assert!(most <= 8, "{most}");
+            let settled: Vec<usize> = taken.windows(2).skip(40).map(|pair| pair[1] - pair[0]).collect();
+            let (least, largest) = (settled.iter().min().unwrap(), settled.iter().max().unwrap());
+            let even = cost.ceil() as usize;
+            assert!(*least + 1 >= even && *largest <= even + 1, "cost {cost}: {least} to {largest}");
+            // No less is taken than could be encoded, but for what evenness costs.
+            assert!(taken.len() as f64 > 0.6 * 5000.0 / cost, "cost {cost}: {}", taken.len());
+        }
+    }
+
+    #[test]
+    fn all_are_taken_again_when_encoding_has_caught_up() {
+        let mut thinning = Thinning::default();
+        assert!((0..100).all(|_| !thinning.takes(8, 8)));
+        let taken: Vec<bool> = (0..1000).map(|_| thinning.takes(0, 8)).collect();
+        assert!(!taken[..10].iter().all(|&taken| taken));
+        assert!(taken[taken.len() - 100..].iter().all(|&taken| taken));
+    }
+}
