@@ -38,7 +38,8 @@ function show() {
   main.replaceChildren(shown.element);
   scrollTo(0, 0);
   for (const link of document.querySelectorAll('nav a')) {
-    if (link.getAttribute('href') === `#${path}`) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+    const here = path.startsWith('/video/') ? '/' : path;
+    if (link.getAttribute('href') === `#${here}`) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
   }
 }
 

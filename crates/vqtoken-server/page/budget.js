@@ -2,7 +2,7 @@
 
 import { h, number, svg } from './dom.js';
 
-const [WIDTH, HEIGHT, PAD] = [600, 130, 12];
+const [WIDTH, HEIGHT, PAD] = [600, 92, 12];
 
 export class Budget {
   /** `tree` can be null, where only the kept codes are known. `change(codes)` is called while the slider moves. */

@@ -4,9 +4,9 @@ import { call, events, model } from './api.js';
 import { h, icon, notice, number, plural, took } from './dom.js';
 
 export class Chat {
-  /** `subject()` gives `{url, tokens}`; `suggestions` are questions to click; `before` is put above the field. */
-  constructor({ subject, suggestions, placeholder = 'Ask about the video', before = null }) {
-    Object.assign(this, { subject, suggestions });
+  /** `subject()` gives `{url, tokens}`; `suggestions` are questions to click; `before` is put above the field; `answered(text, seconds)` hears each answer. */
+  constructor({ subject, suggestions, placeholder = 'Ask about the video', before = null, answered = () => {} }) {
+    Object.assign(this, { subject, suggestions, answered });
     this.turns = [];
     this.field = h('textarea', { rows: 1, placeholder, 'aria-label': placeholder, onKeydown: (event) => this.key(event), onInput: () => this.grow() });
     this.button = h('button', { type: 'submit', class: 'send', 'aria-label': 'Ask', title: 'Ask (Enter)' }, icon('send'));
@@ -104,6 +104,7 @@ export class Chat {
     if (!text) words.textContent = '(the model said nothing)';
     this.tell(meta, answer, { first: first && (first - start) / 1000, all: (performance.now() - start) / 1000, usage, told, tokens });
     this.log.scrollTop = this.log.scrollHeight;
+    this.answered(text.trim(), first && (first - start) / 1000);
     return text;
   }
 
@@ -117,13 +118,10 @@ export class Chat {
   tell(meta, answer, { first, all, usage, told, tokens }) {
     const details = usage?.prompt_tokens_details ?? {};
     const video = details.video_tokens ?? tokens;
-    const facts = [
-      video ? `${plural(video, 'token')} of video` : null,
-      first ? `first word ${took(first)}` : null, `all ${took(all)}`,
-      usage ? `${number(usage.prompt_tokens)} tokens read${details.cached_tokens ? `, ${number(details.cached_tokens)} of them from the cache` : ''}` : null,
-      usage ? `${plural(usage.completion_tokens, 'token')} written` : null,
-    ];
-    meta.replaceChildren(...facts.filter(Boolean).map((fact) => h('span', {}, fact)));
+    const cached = details.cached_tokens ? `, ${number(details.cached_tokens)} cached` : '';
+    const read = [video ? `${plural(video, 'video token')}` : null, usage ? `${number(usage.prompt_tokens)} read${cached}` : null, usage ? `${number(usage.completion_tokens)} written` : null];
+    const lines = [[first ? `first word ${took(first)}` : null, `all ${took(all)}`], read];
+    meta.replaceChildren(...lines.map((line) => h('span', {}, line.filter(Boolean).join(' · '))));
     for (const warning of told?.warnings ?? []) answer.append(h('p', { class: 'hint' }, warning));
   }
 

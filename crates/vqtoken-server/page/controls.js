@@ -2,8 +2,8 @@
 
 import { css } from './colours.js';
 import { clock, h, icon, oncePerFrame } from './dom.js';
+import { fit } from './paint.js';
 
-const [COLUMNS, HEIGHT] = [320, 64];
 
 export class Controls {
   /** `redraw` is called when the opacity changes. */
@@ -11,7 +11,7 @@ export class Controls {
     Object.assign(this, { state, player, redraw });
     this.play = h('button', { type: 'button', class: 'round', 'aria-label': 'Play', title: 'Play (space)', onClick: () => player.toggle() }, icon('play'));
     this.time = h('span', { class: 'time' });
-    this.ribbon = h('canvas', { class: 'ribbon', width: COLUMNS, height: HEIGHT, 'aria-hidden': 'true' });
+    this.ribbon = h('canvas', { class: 'ribbon', 'aria-hidden': 'true' });
     this.place = h('input', { type: 'range', class: 'place', min: 0, max: 1, step: 'any', 'aria-label': 'Place in the video', onInput: () => player.seek(Number(this.place.value) * player.duration), onKeydown: (event) => this.key(event) });
     this.opacity = h('input', { type: 'range', min: 0, max: 100, value: 60, 'aria-label': 'Opacity of the codes', onInput: () => { state.opacity = this.opacity.value / 100; this.redraw(); } });
     const step = (by, name, label) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, onClick: () => player.step(by) }, icon(name));
@@ -19,6 +19,8 @@ export class Controls {
       h('div', { class: 'timeline' }, this.ribbon, this.place),
       h('div', { class: 'row' }, step(-1, 'previous', 'Frame before (,)'), this.play, step(1, 'next', 'Next frame (.)'), this.time,
         h('label', { class: 'mix' }, h('span', {}, 'picture'), this.opacity, h('span', {}, 'codes'))));
+    this.resizes = new ResizeObserver(() => { if (state.view) this.update(); });
+    this.resizes.observe(this.ribbon);
     player.addEventListener('time', oncePerFrame(() => this.showTime()));
     player.addEventListener('playing', () => this.showPlaying());
   }
@@ -49,19 +51,24 @@ export class Controls {
   update() {
     const { map, colours, order } = this.state.view;
     const context = this.ribbon.getContext('2d');
-    context.clearRect(0, 0, COLUMNS, HEIGHT);
-    for (let column = 0; column < COLUMNS; column += 1) {
-      const frame = map.frameAt((column + 0.5) / COLUMNS * this.player.duration);
+    const { width, height } = fit(this.ribbon);
+    const { duration } = this.player;
+    context.clearRect(0, 0, width, height);
+    for (let column = 0, next; column < width; column = next) {
+      const frame = map.frameAt((column + 0.5) / width * duration);
+      for (next = column + 1; next < width && map.frameAt((next + 0.5) / width * duration) === frame;) next += 1;
       const roots = order.map((code) => Math.sqrt(map.counts[frame * map.codes + code]));
       const whole = roots.reduce((sum, root) => sum + root, 0) || 1;
       let y = 0;
       roots.forEach((root, place) => {
-        const tall = root / whole * HEIGHT;
+        const tall = root / whole * height;
         context.fillStyle = css(colours[order[place]]);
-        if (tall > 0) context.fillRect(column, y, 1, tall + 0.5);
+        if (tall > 0) context.fillRect(column, Math.round(y), next - column, Math.max(1, Math.round(y + tall) - Math.round(y)));
         y += tall;
       });
     }
     this.showTime();
   }
+
+  close() { this.resizes.disconnect(); }
 }

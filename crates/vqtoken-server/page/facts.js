@@ -1,7 +1,7 @@
 // The line of facts, which is the method in four steps: video, tokens of its frames, codes, kilobytes.
 
 import { css } from './colours.js';
-import { bytes, clock, h, icon, notice, number, percent } from './dom.js';
+import { bytes, clock, h, icon, notice, number, percent, took } from './dom.js';
 
 export class Facts {
   /** `download(codes)` gives `{blob, name}` of the `.vqt`. */
@@ -14,11 +14,14 @@ export class Facts {
     this.size = h('b', { class: 'figure' });
     this.button = h('button', { type: 'button', class: 'download', onClick: () => this.download() }, icon('download'), h('span', {}, 'Download .vqt'));
     this.problem = h('div', {});
+    this.answer = h('b', { class: 'figure' });
+    this.speed = h('span', { class: 'under' });
+    this.asked = h('li', { hidden: true }, h('span', { class: 'step-word' }, 'what it answers'), this.answer, this.speed);
     this.element = h('div', {}, h('ol', { class: 'facts' },
-      this.step('the video', h('b', { class: 'figure' }, video.duration ? clock(video.duration) : '.vqt'), h('span', { class: 'under' }, video.bytes ? bytes(video.bytes) : '')),
+      this.step(video.name || 'the video', h('b', { class: 'figure' }, video.duration ? clock(video.duration) : '.vqt'), h('span', { class: 'under' }, video.bytes ? bytes(video.bytes) : '')),
       this.step('tokens of its frames', h('b', { class: 'figure' }, number(video.grid_tokens)), h('span', { class: 'under' }, `${frames} frames × ${rows} × ${columns} patches`)),
-      this.step('what is read', this.codes, this.share, this.dots),
-      this.step('what is kept', this.size, this.button)), this.problem);
+      this.step('what is read', h('span', { class: 'with-dots' }, this.codes, this.dots), this.share),
+      this.step('what is kept', this.size, this.button), this.asked), this.problem);
   }
 
   step(word, ...content) { return h('li', {}, h('span', { class: 'step-word' }, word), ...content); }
@@ -37,6 +40,13 @@ export class Facts {
       this.size.textContent = '…';
       this.later = setTimeout(() => this.weigh(view.codes), 350);
     }
+  }
+
+  /** The last step: the newest answer and the seconds to its first word. */
+  answered(text, first) {
+    this.asked.hidden = false;
+    this.answer.textContent = text.length > 24 ? `${text.slice(0, 22).trimEnd()} …` : text;
+    this.speed.textContent = first ? `first word in ${took(first)}` : '';
   }
 
   async weigh(codes) {

@@ -27,7 +27,7 @@ export class Hero {
       h('li', {}, h('span', { class: 'step-word' }, 'asked again'), this.answer, this.question),
     ];
     const screen = h('div', { class: 'screen' }, this.video, this.canvas);
-    screen.style.aspectRatio = '448 / 256';
+    screen.style.setProperty('--ratio', 448 / 256);
     this.element = h('figure', { class: 'hero', 'aria-label': 'How it works: 23,328 tokens of a clip become 32 codes, a file of kilobytes, and an answer' },
       h('div', { class: 'stage' }, screen), h('ol', { class: 'facts' }, this.steps));
     this.load();

@@ -4,7 +4,7 @@ import { call, events, getJson } from './api.js';
 import { CameraFeed, openCamera } from './camera.js';
 import { Chat } from './chat.js';
 import { css } from './colours.js';
-import { clock, h, icon, notice, number, plural, took } from './dom.js';
+import { h, icon, notice, number, plural, took } from './dom.js';
 import { fit, paintMap } from './paint.js';
 import { decodeLabels, TokenMap } from './tokens.js';
 import { plainView } from './tree.js';
@@ -13,6 +13,8 @@ const FPS = 2;
 const MOST_WINDOWS = 60;
 const MOST_ANSWERS = 40;
 const ROUNDS = [['60', 'the last minute'], ['300', 'the last 5 minutes'], ['900', 'the last 15 minutes']];
+
+const minutes = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
 export class Live {
   constructor() {
@@ -73,7 +75,7 @@ export class Live {
     this.round = h('select', { 'aria-label': 'About' }, ROUNDS.map(([value, text]) => h('option', { value, selected: value === '300' }, text)));
     this.chat = new Chat({ subject: () => ({ url: `live:${stream.id}?last=${this.round.value}` }), suggestions: ['What happened?', ...(stream.questions ?? [])].slice(0, 3), placeholder: 'Ask about what was seen', before: h('label', { class: 'round' }, 'About ', this.round) });
     this.screen = h('div', { class: 'screen' }, video, this.canvas);
-    this.screen.style.aspectRatio = video?.videoWidth ? `${video.videoWidth} / ${video.videoHeight}` : '16 / 9';
+    this.screen.style.setProperty('--ratio', video?.videoWidth ? video.videoWidth / video.videoHeight : 16 / 9);
     const end = h('button', { type: 'button', class: 'danger', onClick: () => this.end() }, 'End the stream');
     this.element.replaceChildren(h('header', { class: 'watch-head' }, h('h1', {}, h('span', { class: 'on-air' }), stream.name || 'live'), this.told),
       h('div', { class: 'bench' },
@@ -100,7 +102,7 @@ export class Live {
 
   count() {
     const { feed } = this;
-    this.counted.textContent = feed ? `${plural(feed.sent, 'picture')} sent${feed.leftOut ? `, ${number(feed.leftOut)} left out` : ''} · ${clock(feed.seconds)}` : 'read by the server';
+    this.counted.textContent = feed ? `${plural(feed.sent, 'picture')} sent${feed.leftOut ? `, ${number(feed.leftOut)} left out` : ''} · ${minutes(feed.seconds)}` : 'read by the server';
   }
 
   async follow() {
@@ -122,7 +124,7 @@ export class Live {
 
   async windowCame(event) {
     const canvas = h('canvas', { width: 160, height: 90, 'aria-hidden': 'true' });
-    const span = event.end === undefined ? '' : `${clock(event.start ?? 0)} to ${clock(event.end)}`;
+    const span = event.end === undefined ? '' : `${minutes(event.start ?? 0)} – ${minutes(event.end)}`;
     const bar = h('span', { class: 'dots', 'aria-hidden': 'true' });
     const facts = [event.codes ? `${number(event.codes)} codes` : null, event.seconds ? took(event.seconds) : null].filter(Boolean).join(' · ');
     this.windows.prepend(h('li', {}, canvas, h('span', { class: 'name' }, span), bar, h('span', { class: 'facts' }, facts)));
@@ -145,7 +147,7 @@ export class Live {
   answered(event) {
     if (this.answers.firstChild?.classList.contains('hint')) this.answers.replaceChildren();
     const at = event.time ?? event.at ?? event.end;
-    const meta = [at === undefined ? null : `at ${clock(at)}`, event.seconds ? took(event.seconds) : null].filter(Boolean).join(' · ');
+    const meta = [at === undefined ? null : `at ${minutes(at)}`, event.seconds ? took(event.seconds) : null].filter(Boolean).join(' · ');
     this.answers.prepend(h('li', {}, h('span', { class: 'asked' }, event.question), h('b', {}, event.answer ?? event.text ?? ''), h('span', { class: 'meta' }, meta)));
     while (this.answers.childElementCount > MOST_ANSWERS) this.answers.lastChild.remove();
   }

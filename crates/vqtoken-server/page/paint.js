@@ -43,6 +43,10 @@ export function paintPath(context, view, frame, box, code) {
   for (const [width, colour] of [[6 * scale, 'rgb(9 10 13 / 0.85)'], [2.6 * scale, '#ffffff']]) {
     Object.assign(context, { lineWidth: width, strokeStyle: colour, fillStyle: colour });
     runs.forEach((run) => polyline(context, run));
+    // Where the code was not seen for a while, the way between is a guess.
+    context.setLineDash([width, 2.6 * width + 4 * scale]);
+    runs.slice(1).forEach((run, index) => polyline(context, [runs[index].at(-1), run[0]]));
+    context.setLineDash([]);
     const ends = runs.flat();
     if (ends.length > 1) arrow(context, ends, width, scale);
   }

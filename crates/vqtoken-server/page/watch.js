@@ -69,10 +69,10 @@ export class Watch {
       this.facts.update(state.view);
     });
     this.budget = new Budget(tree, stored.codes, update);
-    this.chat = new Chat({ subject: () => ({ url: `vqt:${video.id}`, tokens: state.view.codes }), suggestions: /^shapes|demo/.test(video.name ?? '') ? SHAPES : ANYTHING });
+    this.chat = new Chat({ subject: () => ({ url: `vqt:${video.id}`, tokens: state.view.codes }), suggestions: /^(shapes|demo)/.test(video.name ?? '') ? SHAPES : ANYTHING, answered: (text, seconds) => this.facts.answered(text, seconds) });
     this.stage = this.screen(video);
     this.element.replaceChildren(
-      h('header', { class: 'watch-head' }, h('h1', {}, video.name || video.id), this.facts.element, ...(video.warnings ?? []).map((warning) => h('p', { class: 'hint' }, warning))),
+      h('header', { class: 'watch-head' }, h('h1', { class: 'unseen' }, video.name || video.id), this.facts.element, ...(video.warnings ?? []).map((warning) => h('p', { class: 'hint' }, warning))),
       h('div', { class: 'bench' }, h('div', { class: 'column-player' }, this.stage, this.controls.element, this.budget.element), this.list.element, this.chat.element));
     this.list.update();
     this.controls.update();
@@ -84,7 +84,7 @@ export class Watch {
     this.video = h('video', { class: 'picture', muted: true, hidden: true, tabIndex: -1, 'aria-hidden': 'true' });
     this.frames = h('canvas', { class: 'picture', hidden: true, 'aria-hidden': 'true' });
     const screen = h('div', { class: 'screen' }, this.video, this.frames, ...this.overlay.elements, h('span', { class: 'unseen', id: 'cell-help' }, 'Space plays and pauses.'));
-    screen.style.aspectRatio = video.width && video.height ? `${video.width} / ${video.height}` : '16 / 9';
+    screen.style.setProperty('--ratio', video.width && video.height ? video.width / video.height : 16 / 9);
     return h('div', { class: 'stage' }, screen);
   }
 
@@ -94,7 +94,7 @@ export class Watch {
       this.address = URL.createObjectURL(file);
       if (await this.player.useVideo(this.video, this.address)) {
         this.video.hidden = false;
-        this.stage.firstChild.style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
+        this.stage.firstChild.style.setProperty('--ratio', this.video.videoWidth / this.video.videoHeight);
         this.player.playUnlessStill();
         return;
       }
@@ -123,6 +123,7 @@ export class Watch {
     this.closed = true;
     this.player?.close();
     this.overlay?.close();
+    this.controls?.close();
     this.chat?.close();
     this.facts?.close();
     if (this.address) URL.revokeObjectURL(this.address);
