@@ -1,6 +1,6 @@
 //! The archive: the catalogue and the files beside it, changed together.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::error::ArchiveError;
 use crate::frames::{self, FramesError};
 use crate::key::VideoKey;
 use crate::layout::{Layout, check_budget, tokens_name};
-use crate::lock::lock;
+use crate::lock::{Lock, lock};
 use crate::recency::{Recency, microseconds};
 use crate::record::{FINE, NewVideo, Page, TokenSet, VideoRecord, check_tokens};
 use crate::recovery::{Recovery, recover};
@@ -62,7 +62,7 @@ pub struct Archive {
     recency: Recency,
     recovery: Recovery,
     /// Held until the archive is dropped.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Archive {

@@ -344,12 +344,12 @@ fn record(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<VideoRecor
     })
 }
 
-fn natural(row: &Row<'_>, column: impl rusqlite::RowIndex + Copy) -> rusqlite::Result<u64> {
+fn natural(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, value))
 }
 
-fn length(row: &Row<'_>, column: impl rusqlite::RowIndex + Copy) -> rusqlite::Result<usize> {
+fn length(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<usize> {
     let value: i64 = row.get(column)?;
     usize::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, value))
 }

@@ -9,8 +9,19 @@ use crate::layout::Layout;
 /// Longest text that is read from the lock file.
 const LONGEST: u64 = 20;
 
-/// Takes the archive for this process, until the file is closed; the system closes it when the process ends, however it does.
-pub(crate) fn lock(layout: &Layout) -> Result<File, ArchiveError> {
+/// The right to write to an archive, until it is dropped or the process ends, however it does.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: a program that another thread is just starting has the file open for a moment, too.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the archive for this process.
+pub(crate) fn lock(layout: &Layout) -> Result<Lock, ArchiveError> {
     let path = layout.lock();
     let failed = |source| ArchiveError::Read { path: path.clone(), source };
     let mut options = OpenOptions::new();
@@ -33,5 +44,5 @@ pub(crate) fn lock(layout: &Layout) -> Result<File, ArchiveError> {
     };
     // The same: a full disk must not keep what is stored from being read.
     let _ = note(&mut file);
-    Ok(file)
+    Ok(Lock(file))
 }
