@@ -1,6 +1,6 @@
 // How many codes: a slider over the curve of what each number loses, with the elbow marked. Moving it needs no request.
 
-import { h, number, svg } from './dom.js';
+import { h, svg } from './dom.js';
 
 const [WIDTH, HEIGHT, PAD] = [600, 92, 12];
 
@@ -11,22 +11,25 @@ export class Budget {
     this.codes = kept;
     this.output = h('output', { class: 'big-number' }, String(kept));
     this.told = h('p', { class: 'hint' });
+    this.least = tree ? Math.max(1, tree.least) : kept;
     this.element = h('section', { class: 'panel budget', 'aria-label': 'Number of codes' },
-      h('header', {}, h('h2', {}, 'How many codes?'), this.output), ...this.body(), this.told);
+      h('header', {}, h('h2', {}, 'How many codes?'), this.presets(), this.output), tree ? this.chart() : null, this.told);
     this.show();
   }
 
-  body() {
-    if (!this.tree) return [];
-    const { tree } = this;
-    this.least = Math.max(1, tree.least);
+  chart() {
     this.slider = h('input', {
       type: 'range', min: 0, max: 1000, step: 1, class: 'codes-slider', 'aria-label': 'Number of codes',
       onInput: () => this.set(this.codesAt(this.slider.value / 1000)),
       onKeydown: (event) => this.key(event),
     });
-    return [h('div', { class: 'curve' }, this.drawing(), this.slider),
-      h('div', { class: 'presets' }, this.preset(tree.elbow, 'elbow'), this.preset(this.kept, 'kept'), this.preset(Math.min(64, tree.leaves)), this.preset(tree.leaves, 'finest'))];
+    return h('div', { class: 'curve' }, this.drawing(), this.slider);
+  }
+
+  presets() {
+    const { tree } = this;
+    if (!tree) return null;
+    return h('div', { class: 'presets' }, this.preset(tree.elbow, 'elbow'), this.preset(this.kept, 'kept'), this.preset(tree.leaves, 'finest'));
   }
 
   preset(codes, word) {
@@ -114,6 +117,6 @@ export class Budget {
     const from = this.distortion.get(this.least);
     if (distortion === undefined || !from) return '';
     const told = Math.round(100 * (1 - distortion / from));
-    return `Keeps ${told}% of the differences that ${this.least === 1 ? 'one code' : `${this.least} codes`} would blur. Joined from ${number(this.tree.leaves)} fine codes here in the page: nothing is read again.`;
+    return `Keeps ${told}% of the differences that ${this.least === 1 ? 'one code' : `${this.least} codes`} would blur. Sliding joins codes: nothing is read again.`;
   }
 }

@@ -1,7 +1,7 @@
 // Questions about one video (or stream) and the answers as they come, with the seconds and tokens they took.
 
 import { call, events, model } from './api.js';
-import { h, icon, notice, number, plural, took } from './dom.js';
+import { h, icon, notice, number, took } from './dom.js';
 
 export class Chat {
   /** `subject()` gives `{url, tokens}`; `suggestions` are questions to click; `before` is put above the field; `answered(text, seconds)` hears each answer. */
@@ -14,7 +14,7 @@ export class Chat {
     this.again = h('button', { type: 'button', class: 'quiet', hidden: true, onClick: () => this.restart() }, 'New conversation');
     this.chips = h('div', { class: 'suggestions' }, suggestions.map((question) => h('button', { type: 'button', onClick: () => this.ask(question) }, question)));
     this.element = h('section', { class: 'panel chat', 'aria-label': 'Questions' },
-      h('header', {}, h('h2', {}, 'Ask'), this.again), this.log, this.chips, before,
+      h('header', {}, h('h2', {}, 'Ask'), this.again), this.chips, this.log, before,
       h('form', { class: 'ask', onSubmit: (event) => { event.preventDefault(); this.submit(); } }, this.field, this.button));
     this.note();
   }
@@ -23,7 +23,7 @@ export class Chat {
   async note() {
     try {
       if (/mini|builtin|built-in/.test(await model())) {
-        this.log.before(h('p', { class: 'hint model-note' }, 'The model in the box knows moving shapes alone; on anything else its answers are meaningless. ',
+        this.chips.before(h('p', { class: 'hint model-note' }, 'The model in the box knows moving shapes alone; on anything else its answers are meaningless. ',
           h('code', {}, 'vqtoken serve --model ID'), ' serves another.'));
       }
     } catch { /* asking says what is wrong */ }
@@ -119,7 +119,7 @@ export class Chat {
     const details = usage?.prompt_tokens_details ?? {};
     const video = details.video_tokens ?? tokens;
     const cached = details.cached_tokens ? `, ${number(details.cached_tokens)} cached` : '';
-    const read = [video ? `${plural(video, 'video token')}` : null, usage ? `${number(usage.prompt_tokens)} read${cached}` : null, usage ? `${number(usage.completion_tokens)} written` : null];
+    const read = [usage ? `${number(usage.prompt_tokens)} tokens read${video ? `, ${number(video)} of them video` : ''}${cached}` : null, usage ? `${number(usage.completion_tokens)} written` : null];
     const lines = [[first ? `first word ${took(first)}` : null, `all ${took(all)}`], read];
     meta.replaceChildren(...lines.map((line) => h('span', {}, line.filter(Boolean).join(' · '))));
     for (const warning of told?.warnings ?? []) answer.append(h('p', { class: 'hint' }, warning));

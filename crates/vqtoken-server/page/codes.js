@@ -18,7 +18,7 @@ export class CodeList {
       onBlur: () => selection.point(null),
     });
     this.title = h('h2', {}, 'Codes');
-    this.hint = h('p', { class: 'hint' }, matchMedia('(hover: none)').matches ? 'Tap one to light its cells and its path.' : 'Point at one to light its cells and its path; click to keep it lit.');
+    this.hint = h('p', { class: 'hint' }, matchMedia('(pointer: coarse)').matches ? 'Tap one to light its cells and its path.' : 'Point at one to light its cells and its path; click to keep it lit.');
     this.element = h('section', { class: 'panel codes', 'aria-label': 'Codes' }, h('header', {}, this.title, this.hint), this.list);
     player.addEventListener('time', oncePerFrame(() => this.line()));
     selection.addEventListener('change', () => this.mark());

@@ -111,12 +111,14 @@ export class Hero {
 
 const ease = (value) => (value < 0.5 ? 2 * value * value : 1 - (2 - 2 * value) ** 2 / 2);
 
-// The code whose path is longest from end to end among those seen in nearly every frame.
+// The code that goes farthest on the straightest path, among those seen in most frames.
 function farthest(view) {
-  const length = (code) => {
+  const reach = (code) => {
     const points = view.map.path(code).filter(Boolean);
-    if (points.length < 0.9 * view.map.frames) return 0;
-    return Math.hypot(points.at(-1)[0] - points[0][0], points.at(-1)[1] - points[0][1]);
+    if (points.length < 0.75 * view.map.frames) return 0;
+    const between = (a, b) => Math.hypot(b[0] - a[0], b[1] - a[1]);
+    const whole = points.slice(1).reduce((sum, point, index) => sum + between(points[index], point), 1e-9);
+    return between(points[0], points.at(-1)) ** 2 / whole;
   };
-  return view.order.reduce((best, code) => (length(code) > length(best) ? code : best));
+  return view.order.reduce((best, code) => (reach(code) > reach(best) ? code : best));
 }

@@ -4,10 +4,10 @@ import { upload } from './api.js';
 import { css, palette } from './colours.js';
 import { bytes, h, icon, notice, plural } from './dom.js';
 
-const FILES = new Map();
+const ARRIVED = new Map();
 
-/** The user's own file of a stored video, as long as the page is open. */
-export const localFile = (id) => FILES.get(id) ?? null;
+/** What came in since the page was opened: the user's own `file` of a video (null for tokens), and whether it was `seen` before. */
+export const arrival = (id) => ARRIVED.get(id) ?? { file: null, seen: false };
 
 const TOKENS = [['32', '32'], ['16', '16'], ['64', '64'], ['adaptive', 'as many as it needs']];
 const FRAMES = ['16', '32', '64', '128'];
@@ -57,7 +57,7 @@ export class Intake {
       if (file.size === 0) throw new Error(`${file.name} is empty. Choose another file.`);
       const fields = /\.vqt$/i.test(file.name) ? {} : { frames: this.frames.value, tokens: this.tokens.value };
       const video = await upload(file, fields, (event) => progress.show(event), signal);
-      if (!/\.vqt$/i.test(file.name)) FILES.set(video.id, file);
+      ARRIVED.set(video.id, { file: /\.vqt$/i.test(file.name) ? null : file, seen: video.seen_before });
       this.offer();
       this.done(video);
     } catch (error) {

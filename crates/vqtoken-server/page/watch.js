@@ -7,7 +7,7 @@ import { CodeList } from './codes.js';
 import { Controls } from './controls.js';
 import { h, notice, oncePerFrame } from './dom.js';
 import { Facts } from './facts.js';
-import { localFile } from './intake.js';
+import { arrival } from './intake.js';
 import { Overlay } from './overlay.js';
 import { Player } from './player.js';
 import { Selection } from './selection.js';
@@ -72,7 +72,8 @@ export class Watch {
     this.chat = new Chat({ subject: () => ({ url: `vqt:${video.id}`, tokens: state.view.codes }), suggestions: /^(shapes|demo)/.test(video.name ?? '') ? SHAPES : ANYTHING, answered: (text, seconds) => this.facts.answered(text, seconds) });
     this.stage = this.screen(video);
     this.element.replaceChildren(
-      h('header', { class: 'watch-head' }, h('h1', { class: 'unseen' }, video.name || video.id), this.facts.element, ...(video.warnings ?? []).map((warning) => h('p', { class: 'hint' }, warning))),
+      h('header', { class: 'watch-head' }, h('h1', { class: 'unseen' }, video.name || video.id), this.facts.element, arrival(this.id).seen ? h('p', { class: 'hint' }, 'Seen before: its codes were kept, so nothing was decoded again.') : null,
+        ...(video.warnings ?? []).map((warning) => h('p', { class: 'hint' }, warning))),
       h('div', { class: 'bench' }, h('div', { class: 'column-player' }, this.stage, this.controls.element, this.budget.element), this.list.element, this.chat.element));
     this.list.update();
     this.controls.update();
@@ -89,7 +90,7 @@ export class Watch {
   }
 
   async start(video) {
-    const file = localFile(this.id);
+    const { file } = arrival(this.id);
     if (file) {
       this.address = URL.createObjectURL(file);
       if (await this.player.useVideo(this.video, this.address)) {
