@@ -29,7 +29,7 @@ export class Budget {
   presets() {
     const { tree } = this;
     if (!tree) return null;
-    return h('div', { class: 'presets' }, this.preset(tree.elbow, 'elbow'), this.preset(this.kept, 'kept'), this.preset(tree.leaves, 'finest'));
+    return h('div', { class: 'presets' }, this.preset(tree.elbow, 'elbow'), this.preset(this.kept, 'kept'), tree.leaves === this.kept ? null : this.preset(tree.leaves, 'finest'));
   }
 
   preset(codes, word) {
@@ -99,7 +99,7 @@ export class Budget {
   show() {
     this.output.textContent = String(this.codes);
     if (!this.tree) {
-      this.told.textContent = 'A .vqt file holds these codes alone. Drop the video itself to try other numbers.';
+      this.told.textContent = 'So few codes cannot be joined any further.';
       return;
     }
     this.slider.value = Math.round(1000 * this.place(this.codes));

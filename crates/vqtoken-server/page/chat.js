@@ -1,7 +1,7 @@
 // Questions about one video (or stream) and the answers as they come, with the seconds and tokens they took.
 
 import { call, events, model } from './api.js';
-import { h, icon, notice, number, took } from './dom.js';
+import { h, icon, notice, number, plural, took } from './dom.js';
 
 export class Chat {
   /** `subject()` gives `{url, tokens}`; `suggestions` are questions to click; `before` is put above the field; `answered(text, seconds)` hears each answer. */
@@ -119,8 +119,8 @@ export class Chat {
     const details = usage?.prompt_tokens_details ?? {};
     const video = details.video_tokens ?? tokens;
     const cached = details.cached_tokens ? `, ${number(details.cached_tokens)} cached` : '';
-    const read = [usage ? `${number(usage.prompt_tokens)} tokens read${video ? `, ${number(video)} of them video` : ''}${cached}` : null, usage ? `${number(usage.completion_tokens)} written` : null];
-    const lines = [[first ? `first word ${took(first)}` : null, `all ${took(all)}`], read];
+    const read = usage ? `${number(usage.prompt_tokens)} tokens read${video ? `, ${number(video)} of them video` : ''}${cached}` : null;
+    const lines = [[first ? `first word ${took(first)}` : null, `all ${took(all)}`, usage ? `${plural(usage.completion_tokens, 'token')} written` : null], [read]];
     meta.replaceChildren(...lines.map((line) => h('span', {}, line.filter(Boolean).join(' · '))));
     for (const warning of told?.warnings ?? []) answer.append(h('p', { class: 'hint' }, warning));
   }

@@ -10,7 +10,7 @@ export class Home {
     this.library = new Library({ few: 6 });
     this.element = h('div', { class: 'home' },
       h('div', { class: 'welcome' },
-        h('div', { class: 'words' },
+        h('div', { class: 'pitch' },
           h('h1', {}, 'Ask a video.', h('br'), 'It is read as ', h('em', {}, 'a few dozen'), ' tokens.'),
           h('p', { class: 'lead' }, 'Every patch of every frame goes to one of a few dozen codes, learnt from this very video. The codes and the ways they move are kilobytes, and all that the language model reads.'),
           intake.element),

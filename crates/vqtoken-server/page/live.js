@@ -31,7 +31,7 @@ export class Live {
     this.running = h('div', {});
     const field = (word, input, after) => h('label', { class: 'field' }, h('span', {}, word), h('span', { class: 'with-unit' }, input, after ?? null));
     this.element.replaceChildren(h('div', { class: 'live-setup' },
-      h('div', { class: 'words' }, h('h1', {}, 'A camera, ', h('em', {}, 'a few codes a window')),
+      h('div', { class: 'pitch' }, h('h1', {}, 'A camera, ', h('em', {}, 'a few codes a window')),
         h('p', { class: 'lead' }, 'Two pictures a second are read as they come. Every window gets codes of its own, and all windows together a second set, so that an hour still fits in memory and can be asked about.'), this.running),
       h('form', { class: 'panel', onSubmit: (event) => { event.preventDefault(); this.start(); } },
         field('Source', this.source), field('A window lasts', this.window, ' s'), field('Ask again every', this.every, ' s'), field('Standing questions', this.questions),
@@ -115,26 +115,31 @@ export class Live {
   }
 
   happened(event) {
+    const tell = (text) => this.told.replaceChildren(h('p', { class: 'hint', role: 'status' }, text));
     if (event.type === 'window') this.windowCame(event);
-    else if (event.type === 'answer') this.answered(event);
-    else if (event.type === 'left_out') this.told.replaceChildren(h('p', { class: 'hint', role: 'status' }, `The stream is faster than reading: ${plural(event.frames ?? event.count ?? 1, 'picture')} left out, evenly.`));
-    else if (event.type === 'error') this.told.replaceChildren(notice(event.error ?? { message: event.message ?? 'The stream broke off.' }));
-    else if (event.type === 'end') { this.feed?.stop(); this.told.replaceChildren(h('p', { class: 'hint', role: 'status' }, 'The stream has ended. It can still be asked about.')); }
+    else if (event.type === 'answer') this.answered(event.question, event.answer, `at ${minutes(event.to)} · ${took(event.seconds)}`);
+    else if (event.type === 'unanswered') this.answered(event.question, 'no answer', event.reason);
+    else if (event.type === 'left_out') tell(`Reading is slower than the stream: ${number(event.left_out)} of ${plural(event.of, 'picture')} left out, evenly.`);
+    else if (event.type === 'stalled') tell(`No pictures come: ${event.reason}. Tried again in ${took(event.retry_in)}.`);
+    else if (event.type === 'reconnected') tell('Pictures come again.');
+    else if (event.type === 'warning') tell(event.message);
+    else if (event.type === 'error') this.told.replaceChildren(notice(event.error ?? event));
+    else if (event.type === 'end') { this.feed?.stop(); tell('The stream has ended. Start it again to go on.'); }
   }
 
   async windowCame(event) {
     const canvas = h('canvas', { width: 160, height: 90, 'aria-hidden': 'true' });
-    const span = event.end === undefined ? '' : `${minutes(event.start ?? 0)} – ${minutes(event.end)}`;
+    const span = `${minutes(event.start)} – ${minutes(event.end)}`;
     const bar = h('span', { class: 'dots', 'aria-hidden': 'true' });
-    const facts = [event.codes ? `${number(event.codes)} codes` : null, event.seconds ? took(event.seconds) : null].filter(Boolean).join(' · ');
+    const facts = `${plural(event.frames, 'frame')} · ${number(event.codes)} codes`;
     this.windows.prepend(h('li', {}, canvas, h('span', { class: 'name' }, span), bar, h('span', { class: 'facts' }, facts)));
     while (this.windows.childElementCount > MOST_WINDOWS) this.windows.lastChild.remove();
     try {
       const map = await getJson(`/v1/live/${this.stream.id}/map`);
       this.view = plainView(new TokenMap({ ...map, labels: decodeLabels(map.labels) }));
       this.draw();
-      const frame = event.end === undefined ? this.view.map.frames - 1 : this.view.map.frameAt(event.end);
-      const picture = this.pictures.findLast(({ time }) => event.end === undefined || time <= event.end + 1);
+      const frame = this.view.map.frameAt(event.end);
+      const picture = this.pictures.findLast(({ time }) => time <= event.end + 1);
       const context = canvas.getContext('2d');
       if (picture) context.drawImage(picture.picture, 0, 0, 160, 90);
       paintMap(context, this.view, frame, { x: 0, y: 0, width: 160, height: 90 }, picture ? 0.55 : 1);
@@ -144,11 +149,9 @@ export class Live {
     }
   }
 
-  answered(event) {
+  answered(question, answer, meta) {
     if (this.answers.firstChild?.classList.contains('hint')) this.answers.replaceChildren();
-    const at = event.time ?? event.at ?? event.end;
-    const meta = [at === undefined ? null : `at ${minutes(at)}`, event.seconds ? took(event.seconds) : null].filter(Boolean).join(' · ');
-    this.answers.prepend(h('li', {}, h('span', { class: 'asked' }, event.question), h('b', {}, event.answer ?? event.text ?? ''), h('span', { class: 'meta' }, meta)));
+    this.answers.prepend(h('li', {}, h('span', { class: 'asked' }, question), h('b', {}, answer), h('span', { class: 'meta' }, meta)));
     while (this.answers.childElementCount > MOST_ANSWERS) this.answers.lastChild.remove();
   }
 

@@ -39,12 +39,11 @@ export class Watch {
     }
   }
 
-  // Tokens that came without a video may have no tree of finer codes.
+  // Of very few codes there is nothing to join.
   async tree(video, stored) {
-    if (video.fine_codes === 0) return null;
     try {
       const tree = await getJson(`/v1/videos/${this.id}/tree`);
-      return new CodeTree({ ...tree, labels: decodeLabels(tree.labels) }, stored);
+      return tree.merges.length === 0 ? null : new CodeTree({ ...tree, labels: decodeLabels(tree.labels) }, stored);
     } catch (error) {
       if (error.status === 404) return null;
       throw error;
@@ -52,7 +51,7 @@ export class Watch {
   }
 
   build(video, stored, tree) {
-    const view = tree && tree.stored.codes <= tree.leaves ? tree.at(stored.codes) : plainView(stored);
+    const view = tree?.storedCut ? tree.at(stored.codes) : plainView(stored);
     const state = { video, view, opacity: 0.6 };
     this.state = state;
     this.player = new Player({ duration: video.duration, timestamps: stored.timestamps });

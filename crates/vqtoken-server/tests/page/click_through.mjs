@@ -203,7 +203,7 @@ await step('a question is answered word by word, with seconds and tokens; then a
   assert.equal(body.tokens, 32);
   assert.equal(body.stream, true);
   assert.equal(answer.trim(), 'right');
-  assert.match(await text(page, '.meta'), /first word.*tokens read, 32 of them video.*written/);
+  assert.match(await text(page, '.meta'), /first word.*written.*tokens read, 32 of them video/);
   const again = page.waitForRequest((request) => request.url().endsWith('/v1/chat/completions'));
   await ask(page, 'How many objects move?');
   assert.equal(JSON.parse((await again).postData()).messages.length, 3);
