@@ -25,6 +25,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<()> {
     match &options.command {
         Command::Ask(arguments) => cli::ask::run(arguments, &options.global),
+        Command::Serve(arguments) => cli::serve::run(arguments, &options.global),
+        Command::Watch(arguments) => cli::watch::run(arguments, &options.global),
         Command::Encode(arguments) => cli::encode::run(arguments, &options.global),
         Command::Show(arguments) => cli::show::run(arguments, &options.global),
         Command::Inspect(arguments) => cli::inspect::run(arguments, &options.global),

@@ -7,12 +7,15 @@ pub(crate) mod demo;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod inspect;
+pub(crate) mod interrupt;
 pub(crate) mod output;
 pub(crate) mod pipeline;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod stages;
 pub(crate) mod token_file;
 pub(crate) mod train;
+pub(crate) mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -69,6 +72,10 @@ fn limit(text: &str) -> Result<(Limit, u64), String> {
 pub(crate) enum Command {
     /// Answer questions about a video, or about video tokens made earlier
     Ask(ask::AskArguments),
+    /// Answer over HTTP as OpenAI's clients speak it, with a page where a video is seen becoming tokens
+    Serve(Box<serve::ServeArguments>),
+    /// Watch a camera, a stream or a file at its own pace, and answer questions about its last minutes
+    Watch(watch::WatchArguments),
     /// Turn videos into video tokens on disk (.vqt)
     Encode(encode::EncodeArguments),
     /// Draw frames over their index maps, one colour per code, and the codes' paths

@@ -36,7 +36,7 @@ use vqtoken_video::Frame;
 use canvas::{Canvas, Colour};
 pub use curve::draw_curve;
 pub use error::PictureError;
-pub use save::save_png;
+pub use save::{png, save_png};
 
 /// What to draw, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,22 @@ const DEFAULT_WIDTH: usize = 1800;
 const MARGIN: usize = 40;
 const GAP: usize = 16;
 const SECTION_GAP: usize = 30;
+
+/// The colours of so many codes, red, green and blue: those of every picture.
+pub fn colours(codes: usize) -> Vec<[u8; 3]> {
+    palette::palette(codes)
+}
+
+/// What draws for the server.
+pub fn artist() -> vqtoken_server::Artist {
+    vqtoken_server::Artist {
+        picture: |tokens, frames| {
+            let image = draw(tokens, frames, &PictureOptions::default())?;
+            Ok(png(&image)?)
+        },
+        colours,
+    }
+}
 
 /// What every part of the picture is drawn from.
 struct Scene<'a> {

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
-use vqtoken_files::NewFile;
 
 use super::PictureError;
 
@@ -17,7 +16,17 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), PictureError> {
     Ok(vqtoken_files::write_with(path, |file| encode(image, file))?)
 }
 
-fn encode(image: &RgbImage, file: &mut NewFile) -> std::io::Result<()> {
+/// The bytes of a PNG file.
+///
+/// # Errors
+/// If the picture has no pixels.
+pub fn png(image: &RgbImage) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    encode(image, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn encode(image: &RgbImage, file: &mut impl Write) -> std::io::Result<()> {
     let (width, height) = image.dimensions();
     let written = PngEncoder::new(&mut *file).write_image(image, width, height, ExtendedColorType::Rgb8);
     match written {

@@ -1,0 +1,26 @@
+//! What draws: handed in by the program, whose pictures and the page's thereby have the same colours.
+
+use std::error::Error;
+
+use vqtoken_core::VideoTokens;
+use vqtoken_video::Frame;
+
+/// Why there is no picture.
+pub type DrawError = Box<dyn Error + Send + Sync>;
+
+/// Functions that draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Artist {
+    /// A PNG of video tokens, and of their T frames if they are at hand.
+    pub picture: fn(&VideoTokens, Option<&[Frame]>) -> Result<Vec<u8>, DrawError>,
+    /// The colours of so many codes, red, green and blue.
+    pub colours: fn(usize) -> Vec<[u8; 3]>,
+}
+
+impl Artist {
+    /// Colours as a page writes them, `#rrggbb`.
+    pub(crate) fn colours(&self, codes: usize) -> Vec<String> {
+        let hexadecimal = |[red, green, blue]: [u8; 3]| format!("#{red:02x}{green:02x}{blue:02x}");
+        (self.colours)(codes).into_iter().map(hexadecimal).collect()
+    }
+}
