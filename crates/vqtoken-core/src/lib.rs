@@ -21,6 +21,7 @@
 //! ```
 
 mod budget;
+mod code_tree;
 mod codebook;
 mod complexity;
 mod grid;
@@ -40,6 +41,7 @@ mod video_tokens;
 mod vqt;
 
 pub use budget::{Budget, BudgetError};
+pub use code_tree::{CodeMerge, CodeTree, CodeTreeError};
 pub use codebook::{Codebook, CodebookError};
 pub use complexity::{QuantizerFlops, quantizer_flops};
 pub use grid::{GridError, GridShape, Position, TokenGrid};

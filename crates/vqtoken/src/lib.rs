@@ -33,21 +33,22 @@ pub mod picture;
 pub use error::Error;
 
 pub use vqtoken_core::{
-    Amount, Budget, BudgetError, CodeOrder, Codebook, CodebookError, CurvePoint, GridError, GridShape,
-    IndexMap, IndexMapError, Iteration, MapCodingError, PathPoint, Position, Procedure, Quality,
-    QualityError, Quantization, QuantizeError, QuantizerConfig, QuantizerStats, QuantizerStream, REDUCERS,
-    ReduceError, Reducer, ReducerInfo, Reduction, Rule, RuleError, Source, TokenGrid, TokenHash, VideoTokens,
-    VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize, reducer,
+    Amount, Budget, BudgetError, CodeMerge, CodeOrder, CodeTree, CodeTreeError, Codebook, CodebookError,
+    CurvePoint, GridError, GridShape, IndexMap, IndexMapError, Iteration, MapCodingError, PathPoint,
+    Position, Procedure, Quality, QualityError, Quantization, QuantizeError, QuantizerConfig, QuantizerStats,
+    QuantizerStream, REDUCERS, ReduceError, Reducer, ReducerInfo, Reduction, Rule, RuleError, Source,
+    TokenGrid, TokenHash, VideoTokens, VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize,
+    reducer,
 };
 pub use vqtoken_model::{
-    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress, GenerationOptions,
-    LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking, SamplingOptions, Tokens,
-    TrainedInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
+    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress,
+    GenerationOptions, LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking,
+    SamplingOptions, Tokens, TrainedInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{
-    Cancellation, Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels, Programs, Sampling, Span,
-    Video, VideoError, VideoInfo, Warning,
+    Cancellation, Clip, Damage, Decoder, Frame, Mp4Options, Mp4Writer, OpenOptions, PixelSpec, Pixels,
+    Programs, Sampling, Span, Video, VideoError, VideoInfo, Warning,
 };
 
 /// What most programs need.
