@@ -72,14 +72,14 @@ impl Answers {
         if let Some(job) = refused {
             self.shared.standing.fetch_sub(standing, Ordering::AcqRel);
             let reason = format!("{MOST_WAITING} questions are waiting already");
-            self.refuse(job.id, job.question, end(&job.tokens), reason);
+            self.refuse(job.id, job.question, end(&job.tokens), reason, false);
         }
     }
 
     /// Tells that a question is not answered.
-    pub(crate) fn refuse(&self, id: Option<u64>, question: String, at: f64, reason: String) {
+    pub(crate) fn refuse(&self, id: Option<u64>, question: String, at: f64, reason: String, failed: bool) {
         self.shared.unanswered.fetch_add(1, Ordering::AcqRel);
-        (self.on_event)(LiveEvent::Unanswered { id, question, at, reason });
+        (self.on_event)(LiveEvent::Unanswered { id, question, at, reason, failed });
     }
 
     /// Waits until all are answered, or only the one under way if `stops`. Returns how many were and how many were not.
@@ -94,7 +94,8 @@ impl Answers {
 
 fn run(jobs: &Receiver<Job>, answerer: &dyn Answerer, shared: &Shared, on_event: &OnEvent) {
     while let Ok(Job { id, question, tokens, asked }) = jobs.recv() {
-        let answered = match shared.is_stopped.load(Ordering::Acquire) {
+        let is_stopped = shared.is_stopped.load(Ordering::Acquire);
+        let answered = match is_stopped {
             true => Err("the stream was stopped".to_owned()),
             false => answerer.answer(&tokens, &question).map_err(|error| error.to_string()),
         };
@@ -114,7 +115,9 @@ fn run(jobs: &Receiver<Job>, answerer: &dyn Answerer, shared: &Shared, on_event:
                 codes: tokens.codebook.codes(),
                 seconds: asked.elapsed().as_secs_f64(),
             },
-            Err(reason) => LiveEvent::Unanswered { id, question, at: end(&tokens), reason },
+            Err(reason) => {
+                LiveEvent::Unanswered { id, question, at: end(&tokens), reason, failed: !is_stopped }
+            }
         });
     }
 }

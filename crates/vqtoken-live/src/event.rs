@@ -69,6 +69,8 @@ pub enum LiveEvent {
         at: f64,
         /// Why not.
         reason: String,
+        /// Whether answering failed; otherwise it was left out because others were being answered, or the stream was stopped.
+        failed: bool,
     },
     /// Encoding is slower than the stream: frames were left out, evenly.
     LeftOut {

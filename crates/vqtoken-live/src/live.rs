@@ -18,6 +18,9 @@ use crate::queue::{Ending, Next, Queue, Request};
 use crate::standing::{Schedule, StandingQuestions};
 use crate::stream::{ClosedWindow, LiveStream};
 
+/// Questions that may wait for the first frame.
+const MOST_EARLY: usize = 64;
+
 /// Takes events; called from the threads of the stream, so it should not take long.
 pub(crate) type OnEvent = Arc<dyn Fn(LiveEvent) + Send + Sync>;
 
@@ -125,6 +128,8 @@ impl Live {
             queue: Arc::clone(&queue),
             answers,
             on_event: Arc::clone(&on_event),
+            early: Vec::new(),
+            is_ending: false,
             windows: 0,
             unsaved: 0,
         };
@@ -227,6 +232,9 @@ struct Worker {
     schedule: Schedule,
     answers: Answers,
     on_event: OnEvent,
+    /// Questions that came before the first frame.
+    early: Vec<Request>,
+    is_ending: bool,
     windows: usize,
     unsaved: usize,
 }
@@ -276,6 +284,7 @@ impl Worker {
                     if let Some(closed) = self.stream.push(frame, seconds)? {
                         self.tell(closed);
                     }
+                    self.serve_early();
                     let windows = self.stream.windows().len();
                     self.queue.update(|status| {
                         status.frames += 1;
@@ -287,6 +296,8 @@ impl Worker {
                     }
                 }
                 Next::End(ending) => {
+                    self.is_ending = true;
+                    self.serve_early();
                     // The codes of the open window are asked before it is one of those that are over.
                     if ending == Ending::Finish && self.schedule.is_behind() {
                         self.ask_standing(true);
@@ -300,9 +311,19 @@ impl Worker {
         }
     }
 
+    fn serve_early(&mut self) {
+        for request in std::mem::take(&mut self.early) {
+            self.serve(request);
+        }
+    }
+
     fn serve(&mut self, request: Request) {
         match request {
             Request::Tokens { last, then } => then(self.stream.tokens_of_last(last)),
+            // A question that comes before the first frame waits for it.
+            early @ Request::Ask { .. } if self.waits_for_frames() => {
+                self.early.push(early);
+            }
             Request::Ask { id, question, last, asked } => match self.stream.tokens_of_last(last) {
                 Ok(tokens) => {
                     let job = Job { id: Some(id), question, tokens: Arc::new(tokens), asked };
@@ -310,10 +331,14 @@ impl Worker {
                 }
                 Err(error) => {
                     let at = self.stream.last_seconds().unwrap_or(0.0);
-                    self.answers.refuse(Some(id), question, at, error.to_string());
+                    self.answers.refuse(Some(id), question, at, error.to_string(), true);
                 }
             },
         }
+    }
+
+    fn waits_for_frames(&self) -> bool {
+        self.stream.last_seconds().is_none() && !self.is_ending && self.early.len() < MOST_EARLY
     }
 
     fn ask_standing(&mut self, waits: bool) {
@@ -323,8 +348,11 @@ impl Worker {
         }
         let at = self.stream.last_seconds().unwrap_or(0.0);
         let refusal = match !waits && self.answers.is_behind() {
-            true => Err("the questions before are still being answered".to_owned()),
-            false => self.stream.tokens_of_last(self.questions.last).map_err(|error| error.to_string()),
+            true => Err(("the questions before are still being answered".to_owned(), false)),
+            false => {
+                let tokens = self.stream.tokens_of_last(self.questions.last);
+                tokens.map_err(|error| (error.to_string(), true))
+            }
         };
         let (refusal, asked) = (refusal.map(Arc::new), Instant::now());
         for question in self.questions.questions.clone() {
@@ -332,7 +360,9 @@ impl Worker {
                 Ok(tokens) => {
                     self.answers.ask(Job { id: None, question, tokens: Arc::clone(tokens), asked }, waits)
                 }
-                Err(reason) => self.answers.refuse(None, question, at, reason.clone()),
+                Err((reason, failed)) => {
+                    self.answers.refuse(None, question, at, reason.clone(), *failed);
+                }
             }
         }
     }

@@ -41,17 +41,16 @@ impl Thinning {
         if 2 * waiting >= room && self.steady >= 2 {
             self.widen();
         } else if self.stride > 1 && self.steady >= CALM && 4 * self.fullest <= room {
-            // From far off in large steps, and in single ones where it would show.
-            let step = (self.stride / 4).max(1);
-            *self = Self { stride: self.stride - step, ..Self::default() };
+            *self = Self { stride: self.stride - (self.stride / 8).max(1), ..Self::default() };
         } else if self.steady >= CALM {
             (self.steady, self.fullest) = (0, waiting);
         }
         true
     }
 
+    /// By one where more would show, from far off in larger steps.
     fn widen(&mut self) {
-        self.stride += 1;
+        self.stride += (self.stride / 4).max(1);
         (self.steady, self.fullest) = (0, 0);
     }
 }
