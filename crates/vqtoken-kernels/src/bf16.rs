@@ -9,7 +9,9 @@ use half::bf16;
 
 use crate::aligned::Aligned;
 use crate::epilogue::{Epilogue, LeftTile, OutputTile, multiply_and_finish_float_tile};
-use crate::float_product::{depth_block, float_tile, tile_shape};
+use crate::float_product::{
+    add_block, depth_block, float_tile, panel_groups, store_totals, tile_shape, with_panels,
+};
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
@@ -144,25 +146,48 @@ kernel!(
 
 #[inline(always)]
 fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) {
+    for group in panel_groups(out.len().div_ceil(S::NR)) {
+        let panels = &panels[group.start * panel..group.end * panel];
+        let columns = group.start * S::NR..(group.end * S::NR).min(out.len());
+        with_panels!(group.len(), multiply_panels::<S>(s, x, panels, panel, &mut out[columns]));
+    }
+}
+
+/// Sums run in the order of a tile of widened weights, as those of `f32` do.
+#[inline(always)]
+fn multiply_panels<S: Simd, const P: usize>(s: S, x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) {
     let vectors = S::NR / S::LANES;
-    for (panel, out) in panels.chunks_exact(panel.max(1)).zip(out.chunks_mut(S::NR)) {
-        // Two accumulators each for even and for odd indices of the depth.
-        let mut sums = [[s.splat(0.0); 2]; 4];
-        for (x, rows) in x.chunks(4).zip(panel.chunks(4 * S::NR)) {
-            for (pair, (x, row)) in x.chunks(2).zip(rows.chunks_exact(2 * S::NR)).enumerate() {
-                let (first, second) = (s.splat(x[0]), s.splat(x.get(1).copied().unwrap_or(0.0)));
+    let mut totals = [[s.splat(0.0); 2]; P];
+    // An even number: pairs are never cut.
+    let block = depth_block(x.len());
+    for start in (0..x.len()).step_by(block) {
+        let depth = start..(start + block).min(x.len());
+        let length = depth.len().next_multiple_of(2) * S::NR;
+        let panels: [&[u16]; P] = std::array::from_fn(|p| &panels[p * panel + start * S::NR..][..length]);
+        let mut sums = [[s.splat(0.0); 2]; P];
+        let pairs = x[depth].chunks_exact(2);
+        let last = pairs.remainder().first();
+        for (k, pair) in pairs.enumerate() {
+            let (first, second) = (s.splat(pair[0]), s.splat(pair[1]));
+            for p in 0..P {
                 for j in 0..vectors {
-                    let (even, odd) = s.load_bf16_pairs(&row[2 * j * S::LANES..]);
-                    sums[2 * pair][j] = s.fma(first, even, sums[2 * pair][j]);
-                    sums[2 * pair + 1][j] = s.fma(second, odd, sums[2 * pair + 1][j]);
+                    let (even, odd) = s.load_bf16_pairs(&panels[p][2 * (k * S::NR + j * S::LANES)..]);
+                    sums[p][j] = s.fma(second, odd, s.fma(first, even, sums[p][j]));
                 }
             }
         }
-        for (j, out) in out.chunks_mut(S::LANES).enumerate() {
-            let total = s.add(s.add(sums[0][j], sums[1][j]), s.add(sums[2][j], sums[3][j]));
-            s.store_some(out, total);
+        if let Some(last) = last {
+            let k = length / (2 * S::NR) - 1;
+            for p in 0..P {
+                for j in 0..vectors {
+                    let (even, _) = s.load_bf16_pairs(&panels[p][2 * (k * S::NR + j * S::LANES)..]);
+                    sums[p][j] = s.fma(s.splat(*last), even, sums[p][j]);
+                }
+            }
         }
+        add_block(s, start, &mut totals, sums);
     }
+    store_totals(s, &totals, out);
 }
 
 kernel!(fn bf16_vector_product(x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) = vector_product);

@@ -106,32 +106,90 @@ impl Product for FloatProduct<'_> {
     }
 }
 
-/// Independent accumulators, to hide the latency of a multiply-add.
-const CHAINS: usize = 4;
+/// Panels that are multiplied at once by a single row: enough accumulators to hide the latency of a multiply-add, and few enough to stay
+/// in registers.
+pub(crate) const PANELS_AT_ONCE: usize = 6;
+
+/// Cuts `count` panels into groups of about equal size, of at most [`PANELS_AT_ONCE`].
+pub(crate) fn panel_groups(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let groups = count.div_ceil(PANELS_AT_ONCE);
+    (0..groups).map(move |group| count * group / groups..count * (group + 1) / groups)
+}
+
+/// Calls a function with the number of panels as a constant.
+macro_rules! with_panels {
+    ($count:expr, $function:ident::<$simd:ident>($($argument:expr),*)) => {
+        match $count {
+            1 => $function::<$simd, 1>($($argument),*),
+            2 => $function::<$simd, 2>($($argument),*),
+            3 => $function::<$simd, 3>($($argument),*),
+            4 => $function::<$simd, 4>($($argument),*),
+            5 => $function::<$simd, 5>($($argument),*),
+            _ => $function::<$simd, 6>($($argument),*),
+        }
+    };
+}
+pub(crate) use with_panels;
 
 #[inline(always)]
 fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[f32], out: &mut [f32]) {
+    let panel = x.len() * S::NR;
+    for group in panel_groups(out.len().div_ceil(S::NR)) {
+        let panels = &panels[group.start * panel..group.end * panel];
+        let columns = group.start * S::NR..(group.end * S::NR).min(out.len());
+        with_panels!(group.len(), multiply_panels::<S>(s, x, panels, &mut out[columns]));
+    }
+}
+
+/// Sums run in the order of [`tile_of`], block by block of the depth, so that a row gets the same bits alone and beside others.
+#[inline(always)]
+fn multiply_panels<S: Simd, const P: usize>(s: S, x: &[f32], panels: &[f32], out: &mut [f32]) {
     let vectors = S::NR / S::LANES;
-    for (panel, out) in panels.chunks_exact((x.len() * S::NR).max(1)).zip(out.chunks_mut(S::NR)) {
-        let mut sums = [[s.splat(0.0); 2]; CHAINS];
-        for (x, rows) in x.chunks_exact(CHAINS).zip(panel.chunks_exact(CHAINS * S::NR)) {
-            for chain in 0..CHAINS {
-                let factor = s.splat(x[chain]);
+    let mut totals = [[s.splat(0.0); 2]; P];
+    let block = depth_block(x.len());
+    for start in (0..x.len()).step_by(block) {
+        let depth = start..(start + block).min(x.len());
+        let panels: [&[f32]; P] =
+            std::array::from_fn(|p| &panels[(p * x.len() + start) * S::NR..][..depth.len() * S::NR]);
+        let mut sums = [[s.splat(0.0); 2]; P];
+        for (k, x) in x[depth].iter().enumerate() {
+            let x = s.splat(*x);
+            for p in 0..P {
                 for j in 0..vectors {
-                    let weights = s.load(&rows[chain * S::NR + j * S::LANES..]);
-                    sums[chain][j] = s.fma(factor, weights, sums[chain][j]);
+                    sums[p][j] = s.fma(x, s.load(&panels[p][k * S::NR + j * S::LANES..]), sums[p][j]);
                 }
             }
         }
-        let done = x.len() / CHAINS * CHAINS;
-        for (x, row) in x[done..].iter().zip(panel[done * S::NR..].chunks_exact(S::NR)) {
-            for j in 0..vectors {
-                sums[0][j] = s.fma(s.splat(*x), s.load(&row[j * S::LANES..]), sums[0][j]);
-            }
+        add_block(s, start, &mut totals, sums);
+    }
+    store_totals(s, &totals, out);
+}
+
+/// Adds the sums of a block of the depth; the first block's are taken as they are.
+#[inline(always)]
+pub(crate) fn add_block<S: Simd, const P: usize>(
+    s: S,
+    start: usize,
+    totals: &mut [[S::F; 2]; P],
+    sums: [[S::F; 2]; P],
+) {
+    if start == 0 {
+        *totals = sums;
+        return;
+    }
+    for (totals, sums) in totals.iter_mut().zip(sums) {
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = s.add(*total, sum);
         }
-        for (j, out) in out.chunks_mut(S::LANES).enumerate() {
-            let total = s.add(s.add(sums[0][j], sums[1][j]), s.add(sums[2][j], sums[3][j]));
-            s.store_some(out, total);
+    }
+}
+
+/// Writes the totals of each panel's columns; the last panel may have fewer.
+#[inline(always)]
+pub(crate) fn store_totals<S: Simd, const P: usize>(s: S, totals: &[[S::F; 2]; P], out: &mut [f32]) {
+    for (totals, out) in totals.iter().zip(out.chunks_mut(S::NR)) {
+        for (total, out) in totals.iter().zip(out.chunks_mut(S::LANES)) {
+            s.store_some(out, *total);
         }
     }
 }

@@ -127,8 +127,8 @@ impl PackedLinear {
 
     /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`, whose previous contents are ignored.
     ///
-    /// A call with a single row takes another path, which is bound by reading the weights; it may round differently. With
-    /// int8 weights rows share their outlier channels, so a row's result depends on the others.
+    /// A call with a single row takes another path, which is bound by reading the weights. It gives the same bits, but where the CPU multiplies
+    /// bf16 natively, and with int8 weights: there rows share their outlier channels, so a row's result depends on the others.
     ///
     /// # Errors
     /// If lengths do not match.
@@ -136,9 +136,9 @@ impl PackedLinear {
         self.multiply(x, y, fused, Rows::Together)
     }
 
-    /// [`Self::forward`] for rows that have nothing to do with each other, such as the next tokens of several texts: with two rows
-    /// or more, what comes out for a row does not depend on the others, nor on how many there are. Int8 weights give each row
-    /// the bits that it gets alone.
+    /// [`Self::forward`] for rows that have nothing to do with each other, such as the next tokens of several texts: what
+    /// comes out for a row does not depend on the others, nor on how many there are. Where the CPU multiplies bf16 natively and the weights are
+    /// bf16, that holds for two rows or more.
     ///
     /// # Errors
     /// If lengths do not match.

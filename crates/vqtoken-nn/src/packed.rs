@@ -31,6 +31,11 @@ impl Precision {
         }
     }
 
+    /// Whether a product with a single row gives it the bits that it has beside other, independent rows.
+    pub fn is_alike_for_single_rows(self) -> bool {
+        self != Self::Bf16 || !Kernels::global().multiplies_bf16()
+    }
+
     /// The type of packed weights; `f32` for an unresolved `Auto`.
     pub fn weight_kind(self) -> WeightKind {
         match self {

@@ -129,16 +129,17 @@ impl LanguageSide {
 
     /// Reads the next token of each of several texts and returns the logits after it, `[texts]` of `[vocabulary]`.
     ///
-    /// What comes out for a text does not depend on the others, nor on how many there are: a text alone goes through the same
-    /// products. These may round differently from those of [`Tokens`](super::generation::Tokens).
+    /// What comes out for a text does not depend on the others, nor on how many there are. It has the bits that
+    /// [`Tokens`](super::generation::Tokens) has, except in bf16 where the CPU multiplies that natively.
     ///
     /// # Errors
     ///
     /// If an id is not in the vocabulary.
     pub fn step(&self, ids: &[u32], sequences: &mut [&mut Sequence]) -> Result<Vec<Vec<f32>>, ModelError> {
         self.check_ids(ids)?;
-        // Products with a single row are another kernel: a text alone gets a companion, of which nothing is kept.
-        let mut companion = (sequences.len() == 1).then(|| sequences[0].clone());
+        // Where a product with a single row rounds otherwise, a text alone gets a companion, of which nothing is kept.
+        let needs_companion = sequences.len() == 1 && !self.precision().is_alike_for_single_rows();
+        let mut companion = needs_companion.then(|| sequences[0].clone());
         let texts = sequences.len();
         sequences.iter_mut().for_each(|sequence| sequence.tokens += 1);
         let mut caches: Vec<_> = sequences.iter_mut().map(|sequence| &mut sequence.cache).collect();
