@@ -12,6 +12,7 @@ use vqtoken_video::OpenOptions;
 use crate::artist::Artist;
 use crate::http::guard::Guard;
 use crate::http::under_way::UnderWay;
+use crate::live::streams::Streams;
 use crate::media::known_files::KnownFiles;
 use crate::options::ServerOptions;
 use crate::recent::Recent;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) under_way: Arc<UnderWay>,
     pub(crate) jobs: Jobs,
+    pub(crate) streams: Streams,
     /// By id and budget.
     pub(crate) tokens: Recent<(String, String), Arc<VideoTokens>>,
     /// By content, sampling and reducer.

@@ -5,6 +5,7 @@ mod artist;
 mod chat;
 mod error;
 mod http;
+mod live;
 mod media;
 mod metrics;
 mod options;

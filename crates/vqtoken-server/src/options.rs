@@ -28,6 +28,8 @@ pub struct ServerOptions {
     pub store_bytes: u64,
     /// The folder that `file://` addresses may name files in; none for none.
     pub media: Option<PathBuf>,
+    /// Sources of live streams, by the names that requests use.
+    pub live_sources: Vec<(String, String)>,
     /// Hosts that videos may be fetched from; none for no fetching.
     pub fetch_hosts: Vec<String>,
     /// Bytes of an uploaded or fetched video, at most. Default 4 GiB.
@@ -85,6 +87,7 @@ impl ServerOptions {
             store: store.into(),
             store_bytes: 10 << 30,
             media: None,
+            live_sources: Vec::new(),
             fetch_hosts: Vec::new(),
             upload_bytes: 4 << 30,
             body_bytes: 64 << 20,

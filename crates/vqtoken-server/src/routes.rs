@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::http::{guard, headers};
 use crate::videos::upload::UploadEvent;
 use crate::videos::{library, tree, upload, views};
-use crate::{chat, page, status};
+use crate::{chat, live, page, status};
 
 /// The API of `vqtoken serve`: chat completions about videos as OpenAI's clients speak them, and the videos that are stored.
 #[derive(OpenApi)]
@@ -39,6 +39,11 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tree::tree))
         .routes(routes!(views::picture))
         .routes(routes!(views::frame))
+        .routes(routes!(live::begin::begin, live::routes::list))
+        .routes(routes!(live::routes::show, live::routes::end))
+        .routes(routes!(live::routes::frame))
+        .routes(routes!(live::routes::events))
+        .routes(routes!(live::routes::map))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(status::show_metrics))

@@ -18,6 +18,7 @@ use crate::artist::Artist;
 use crate::http::guard::Guard;
 use crate::http::listen::listen;
 use crate::http::under_way::UnderWay;
+use crate::live::streams::Streams;
 use crate::media::known_files::KnownFiles;
 use crate::options::{Access, ServerOptions};
 use crate::routes;
@@ -124,6 +125,7 @@ impl Server {
             artist,
             under_way: Arc::new(UnderWay::default()),
             jobs: Jobs::default(),
+            streams: Streams::default(),
             tokens,
             visuals,
             known_files: KnownFiles::new(),

@@ -119,6 +119,8 @@ settings! {
     store_bytes: u64,
     /// Folder of media files.
     media: PathBuf,
+    /// Sources of live streams, NAME=SOURCE.
+    live: Vec<String>,
     /// Hosts to fetch from.
     fetch_host: Vec<String>,
     /// Bytes of an upload.

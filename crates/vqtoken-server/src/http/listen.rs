@@ -78,6 +78,7 @@ async fn accept_until_done(
     }
     tracing::info!("shutting down: work under way is finished, new work is refused");
     app.under_way.drain();
+    app.streams.end();
     app.engine.drain();
     tokio::select! {
         () = &mut accept => {}

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use url::Url;
+use vqtoken_core::VideoTokens;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::live;
 use crate::media::arrival::{Arrival, begins_as_video_tokens, tokens};
 use crate::media::data_url::{DataUrl, decode};
 use crate::media::given::{Form, Given};
@@ -52,6 +54,10 @@ async fn by_url(
     if let Some(id) = url.strip_prefix("vqt:") {
         return Ok(Media::Stored(id.trim_start_matches("//").to_owned()));
     }
+    if let Some(stream) = url.strip_prefix("live:") {
+        let tokens = of_live(app, stream.trim_start_matches("//"), &place).await?;
+        return Ok(Media::Tokens(Box::new(tokens)));
+    }
     if DataUrl::parse(&url, &place)?.is_some() {
         let app = app.clone();
         return crate::blocking(move || by_data_url(&app, &url, &place, pictures_per_second)).await?;
@@ -76,6 +82,19 @@ async fn by_url(
             format!("has the scheme {scheme:?}: give data:, file:, http(s):, vqt:ID or live:ID"),
         )),
     }
+}
+
+/// The last seconds of a stream, `ID?last=SECONDS`.
+async fn of_live(app: &App, stream: &str, place: &str) -> Result<VideoTokens, ApiError> {
+    let (id, query) = stream.split_once('?').unwrap_or((stream, ""));
+    let mut last = None;
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match (name.as_ref(), value.parse::<f64>()) {
+            ("last", Ok(seconds)) => last = Some(seconds),
+            _ => return Err(ApiError::parameter(place, "is no live stream: write live:ID?last=SECONDS")),
+        }
+    }
+    live::routes::tokens(app, id, last).await
 }
 
 fn by_data_url(app: &App, url: &str, place: &str, pictures_per_second: f64) -> Result<Media, ApiError> {

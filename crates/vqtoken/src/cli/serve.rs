@@ -79,6 +79,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "HOST", help_heading = "Store and files")]
     fetch_host: Vec<String>,
 
+    /// Let live streams read this source (an address, a camera, a file) under a name; can be given more than once
+    #[arg(long, value_name = "NAME=SOURCE", help_heading = "Store and files")]
+    live: Vec<String>,
+
     /// Decode without running ffmpeg
     #[arg(long, help_heading = "Store and files")]
     no_ffmpeg: bool,
@@ -205,6 +209,7 @@ fn given(arguments: &ServeArguments) -> Settings {
     settings.store_bytes = arguments.store_bytes;
     settings.media = arguments.media.clone();
     settings.fetch_host = some(&arguments.fetch_host);
+    settings.live = some(&arguments.live);
     settings.upload_bytes = arguments.upload_bytes;
     settings.body_bytes = arguments.body_bytes;
     settings.connections = arguments.connections;
@@ -280,6 +285,12 @@ fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Resu
     options.hosts = settings.allow_host.clone().unwrap_or_default();
     options.media = settings.media.clone();
     options.fetch_hosts = settings.fetch_host.clone().unwrap_or_default();
+    for source in settings.live.iter().flatten() {
+        match source.split_once('=').filter(|(name, source)| !name.is_empty() && !source.is_empty()) {
+            Some((name, source)) => options.live_sources.push((name.to_owned(), source.to_owned())),
+            None => return Err(UsageError(format!("live {source:?} cannot be read: write NAME=SOURCE")).into()),
+        }
+    }
     options.limits = global.limits();
     if settings.no_ffmpeg == Some(true) {
         options.programs = Programs::None;
