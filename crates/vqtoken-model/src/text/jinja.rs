@@ -225,8 +225,9 @@ fn without_generation_tags(source: &str) -> String {
     let mut kept = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let Some(length) = rest[start..].find("%}") else { break };
-        let (inner, end) = (start + 2..start + length, start + length + 2);
+        // The two signs of `{%}` share a character: it opens a tag.
+        let Some(length) = rest[start + 2..].find("%}") else { break };
+        let (inner, end) = (start + 2..start + 2 + length, start + length + 4);
         let tag = &rest[inner];
         let name = tag.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
         let plain = match name {
@@ -304,6 +305,13 @@ mod tests {
                 format!("{text}#{ALL}"),
                 "{source}"
             );
+        }
+    }
+
+    #[test]
+    fn a_tag_that_never_closes_is_refused() {
+        for source in ["{{ 5'<|im{%}{{ mse_", "{%}", "{%", "{%}%}"] {
+            assert!(rendered(source, &[]).is_err(), "{source}");
         }
     }
 
