@@ -16,6 +16,10 @@ use crate::live::Live;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// What a live source brings so many seconds ahead of its time, such as the first segments of a playlist, may wait until there is
+/// room.
+const BURST: f64 = 0.5;
+
 /// How often it is looked whether somebody wants an end.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -169,6 +173,7 @@ impl Feeder<'_> {
         base: f64,
         brought: &mut dyn FnMut(f64),
     ) -> Result<(), LiveError> {
+        self.pace = None;
         let mut video = LiveVideo::open(input, self.options.fps, &self.options.open)?;
         loop {
             match video.next_frame() {
@@ -219,7 +224,14 @@ impl Feeder<'_> {
     /// Brings a frame that is shown `seconds` after the start of the source, when its time has come.
     fn bring(&mut self, frame: Frame, base: f64, seconds: f64) -> Result<(), LiveError> {
         match self.options.speed {
-            _ if self.is_live => self.live.offer(frame, base + seconds).map(drop),
+            _ if self.is_live => {
+                let (start, first) = *self.pace.get_or_insert((Instant::now(), seconds));
+                let ahead = seconds - first - start.elapsed().as_secs_f64();
+                match ahead > BURST {
+                    true => self.live.push(frame, base + seconds),
+                    false => self.live.offer(frame, base + seconds).map(drop),
+                }
+            }
             Speed::Max => self.live.push(frame, base + seconds),
             Speed::Times(times) => {
                 let (start, first) = *self.pace.get_or_insert((Instant::now(), seconds));

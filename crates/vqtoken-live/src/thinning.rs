@@ -38,7 +38,7 @@ impl Thinning {
         self.steady += 1;
         self.fullest = self.fullest.max(waiting);
         // The queue has time to show what the last change did before the next.
-        if 2 * waiting >= room && self.steady >= 2 {
+        if 4 * waiting >= 3 * room && self.steady >= 2 {
             self.widen();
         } else if self.stride > 1 && self.steady >= CALM && 4 * self.fullest <= room {
             *self = Self { stride: self.stride - (self.stride / 8).max(1), ..Self::default() };

@@ -136,12 +136,13 @@ pub(crate) fn run(arguments: &WatchArguments, global: &GlobalArguments) -> anyho
         StandingQuestions::new(arguments.ask.clone()).with_times(arguments.every.unwrap_or(10.0), last);
     let generation = GenerationOptions::default().with_max_tokens(arguments.max_tokens);
     let answerer = LanguageAnswerer::new(model.language().clone(), generation);
-    let teller = Arc::new(Teller::new(global.json, cancellation.clone()));
+    let listens = source != LiveSource::Stream(LiveInput::StandardInput);
+    let teller = Arc::new(Teller::new(global.json, listens, cancellation.clone()));
     let for_stream = Arc::clone(&teller);
     let options = live_options(arguments, &source, global);
     let live =
         Live::start(vision, options, questions, Arc::new(answerer), move |event| for_stream.tell(event))?;
-    if source != LiveSource::Stream(LiveInput::StandardInput) {
+    if listens {
         listen(live.clone(), last);
     }
     let speed = arguments.speed.unwrap_or(Speed::Times(1.0));
@@ -210,6 +211,8 @@ fn listen(live: Live, last: Option<f64>) {
 /// Tells events to people or machines, and remembers what makes the command fail.
 struct Teller {
     json: bool,
+    /// Whether questions can be typed.
+    listens: bool,
     /// Set when nobody reads any more.
     cancellation: Cancellation,
     failures: Mutex<Failures>,
@@ -228,8 +231,8 @@ struct Failures {
 }
 
 impl Teller {
-    fn new(json: bool, cancellation: Cancellation) -> Self {
-        Self { json, cancellation, failures: Mutex::default() }
+    fn new(json: bool, listens: bool, cancellation: Cancellation) -> Self {
+        Self { json, listens, cancellation, failures: Mutex::default() }
     }
 
     fn tell(&self, event: LiveEvent) {
@@ -247,7 +250,7 @@ impl Teller {
         }
         let told = match self.json {
             true => serde_json::to_string(&event).map_err(io::Error::other).and_then(output::line),
-            false => for_people(&event),
+            false => for_people(&event, self.listens),
         };
         if let Err(error) = told {
             failures.output.get_or_insert(error);
@@ -284,10 +287,11 @@ impl Teller {
 }
 
 /// Answers are results; everything else is a note.
-fn for_people(event: &LiveEvent) -> io::Result<()> {
+fn for_people(event: &LiveEvent, listens: bool) -> io::Result<()> {
     match event {
         LiveEvent::Start { name, resumed_windows, offset, .. } => {
-            output::note(format_args!("watching {name}; type a question at any time, Ctrl-C ends"));
+            let how = if listens { "type a question at any time, " } else { "" };
+            output::note(format_args!("watching {name}; {how}Ctrl-C ends"));
             if *resumed_windows > 0 {
                 output::note(format_args!(
                     "{}  goes on with {resumed_windows} saved windows",
