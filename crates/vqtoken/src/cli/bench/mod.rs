@@ -7,6 +7,7 @@
 //! | `tokens.rs`, `made_up.rs` | the tokens: from a file, or made up block by block |
 //! | `measure.rs` | one case, measured in this process |
 //! | `quality.rs` | what labels cost, from the labels and the tokens alone |
+//! | `serve/` | a server under load |
 //! | `model/` | the transformers: peak, vision, language, training, a question, drift |
 
 mod case;
@@ -15,6 +16,7 @@ mod measure;
 mod model;
 mod quality;
 mod quantize;
+mod serve;
 mod tokens;
 
 use clap::{Args, Subcommand};
@@ -49,6 +51,8 @@ enum What {
     Ask(model::ask::AskArguments),
     /// How far a precision moves visual tokens and logits from f32
     Drift(model::drift::DriftArguments),
+    /// A server under load: what it adds, words a second, clients that break off, a live camera
+    Serve(serve::ServeArguments),
 }
 
 pub(crate) fn run(arguments: &BenchArguments, global: &GlobalArguments) -> anyhow::Result<()> {
@@ -60,5 +64,6 @@ pub(crate) fn run(arguments: &BenchArguments, global: &GlobalArguments) -> anyho
         What::Train(arguments) => model::train::run(arguments, global),
         What::Ask(arguments) => model::ask::run(arguments, global),
         What::Drift(arguments) => model::drift::run(arguments, global),
+        What::Serve(arguments) => serve::run(arguments, global),
     }
 }

@@ -13,6 +13,6 @@ pub(super) mod drift;
 pub(super) mod language;
 pub(super) mod peak;
 mod record;
-mod subject;
+pub(super) mod subject;
 pub(super) mod train;
 pub(super) mod vision;

@@ -14,7 +14,7 @@ use crate::cli::{at_least_one, output};
 
 /// A model and how it is run.
 #[derive(Args, Debug)]
-pub(super) struct Subject {
+pub(in crate::cli::bench) struct Subject {
     /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
     #[arg(long, value_name = "DIR|HUB_ID")]
     model: Option<PathBuf>,
@@ -82,12 +82,12 @@ impl FromStr for Shape {
 
 impl Subject {
     /// Sets the threads of all that follows.
-    pub(super) fn set_threads(&self) -> anyhow::Result<()> {
+    pub(in crate::cli::bench) fn set_threads(&self) -> anyhow::Result<()> {
         set_threads(self.threads)
     }
 
     /// The model, in its precision.
-    pub(super) fn load(&self, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
+    pub(in crate::cli::bench) fn load(&self, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
         self.load_as(self.precision, stages)
     }
 
