@@ -60,7 +60,8 @@ function refusal(status, text, retryAfter) {
 }
 
 const sentence = (text) => {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  // A name at the front, such as clip.mp4, stays as it is.
+  const whole = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?`)]$/.test(whole) ? whole : `${whole}.`;
 };
 

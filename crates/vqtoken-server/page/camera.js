@@ -23,7 +23,7 @@ export async function openCamera(video) {
 export class CameraFeed extends EventTarget {
   constructor(video, id, fps) {
     super();
-    Object.assign(this, { video, id, sent: 0, leftOut: 0, latest: null });
+    Object.assign(this, { video, id, fps, sent: 0, leftOut: 0, last: -1 });
     this.canvas = document.createElement('canvas');
     this.started = performance.now();
     this.timer = setInterval(() => this.post(), 1000 / fps);
@@ -33,15 +33,19 @@ export class CameraFeed extends EventTarget {
 
   async post() {
     const { video, canvas } = this;
-    if (this.posting || video.videoWidth === 0) { if (this.posting) this.leftOut += 1; return; }
+    if (this.posting) this.leftOut += 1;
+    // Timers are late now and then; times on a raster keep the rate what was asked for.
+    const time = Math.round(this.seconds * this.fps) / this.fps;
+    if (this.posting || video.videoWidth === 0 || time <= this.last) return;
     this.posting = true;
     try {
-      const time = this.seconds;
+      this.last = time;
       Object.assign(canvas, { width: Math.min(WIDTH, video.videoWidth), height: Math.round(Math.min(WIDTH, video.videoWidth) * video.videoHeight / video.videoWidth) });
       canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
       const body = await new Promise((resolve) => { canvas.toBlob(resolve, 'image/jpeg', 0.85); });
-      await call(`/v1/live/${this.id}/frames?time=${time.toFixed(3)}`, { method: 'POST', body, headers: { 'content-type': 'image/jpeg' } });
+      const taken = await (await call(`/v1/live/${this.id}/frames?time=${time.toFixed(3)}`, { method: 'POST', body, headers: { 'content-type': 'image/jpeg' } })).json();
       this.sent += 1;
+      if (taken.frame === 'left_out') this.leftOut += 1;
       this.dispatchEvent(new Event('sent'));
     } catch (error) {
       this.dispatchEvent(new CustomEvent('failed', { detail: error }));

@@ -10,6 +10,7 @@ import { decodeLabels, TokenMap } from './tokens.js';
 import { plainView } from './tree.js';
 
 const FPS = 2;
+const KEPT = 900;
 const MOST_WINDOWS = 60;
 const MOST_ANSWERS = 40;
 const ROUNDS = [['60', 'the last minute'], ['300', 'the last 5 minutes'], ['900', 'the last 15 minutes']];
@@ -55,7 +56,7 @@ export class Live {
     try {
       if (!source) await openCamera(video);
       const stream = await getJson('/v1/live', { method: 'POST', json: {
-        name: source || 'camera', fps: FPS, window: Number(this.window.value), every: Number(this.every.value), questions, ...(source ? { source } : {}),
+        name: source || 'camera', fps: FPS, window: Number(this.window.value), keep: KEPT, every: Number(this.every.value), questions, ...(source ? { source } : {}),
       } });
       this.join(stream, video, source ? null : new CameraFeed(video, stream.id, FPS));
     } catch (error) {
@@ -135,7 +136,7 @@ export class Live {
     this.windows.prepend(h('li', {}, canvas, h('span', { class: 'name' }, span), bar, h('span', { class: 'facts' }, facts)));
     while (this.windows.childElementCount > MOST_WINDOWS) this.windows.lastChild.remove();
     try {
-      const map = await getJson(`/v1/live/${this.stream.id}/map`);
+      const map = await getJson(`/v1/live/${this.stream.id}/map?last=${Math.ceil(2 * (event.end - event.start) + 1)}`);
       this.view = plainView(new TokenMap({ ...map, labels: decodeLabels(map.labels) }));
       this.draw();
       const frame = this.view.map.frameAt(event.end);
@@ -163,9 +164,10 @@ export class Live {
   }
 
   async end() {
+    const own = this.feed !== null;
     this.close();
     try {
-      await call(`/v1/live/${this.stream.id}`, { method: 'DELETE' });
+      if (!own) await call(`/v1/live/${this.stream.id}`, { method: 'DELETE' });
     } catch { /* it is gone already */ }
     this.setup();
   }
@@ -173,6 +175,9 @@ export class Live {
   close() {
     this.stop?.abort();
     this.feed?.stop();
+    // A camera's stream ends with its pictures; a source of the server goes on.
+    if (this.feed) call(`/v1/live/${this.stream.id}`, { method: 'DELETE' }).catch(() => {});
+    this.feed = null;
     this.resizes?.disconnect();
     this.chat?.close();
   }

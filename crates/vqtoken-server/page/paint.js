@@ -44,9 +44,11 @@ export function paintPath(context, view, frame, box, code) {
     Object.assign(context, { lineWidth: width, strokeStyle: colour, fillStyle: colour });
     runs.forEach((run) => polyline(context, run));
     // Where the code was not seen for a while, the way between is a guess.
-    context.setLineDash([width, 2.6 * width + 4 * scale]);
+    context.lineCap = 'butt';
+    context.setLineDash([5 * scale, 5 * scale]);
     runs.slice(1).forEach((run, index) => polyline(context, [runs[index].at(-1), run[0]]));
     context.setLineDash([]);
+    context.lineCap = 'round';
     const ends = runs.flat();
     if (ends.length > 1) arrow(context, ends, width, scale);
   }
