@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vqtoken_archive::Archive;
 use vqtoken_core::VideoTokens;
 use vqtoken_engine::Engine;
+use vqtoken_fetch::Fetcher;
 use vqtoken_model::VisualTokens;
 use vqtoken_video::OpenOptions;
 
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) tokens: Recent<(String, String), Arc<VideoTokens>>,
     /// By content, sampling and reducer.
     pub(crate) visuals: Recent<String, Arc<VisualTokens>>,
+    pub(crate) fetcher: Fetcher,
     pub(crate) known_files: KnownFiles,
     /// Where videos lie until they are encoded.
     pub(crate) uploads: PathBuf,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vqtoken_fetch::HostPattern;
 use vqtoken_files::Limits;
 use vqtoken_video::Programs;
 
@@ -31,7 +32,7 @@ pub struct ServerOptions {
     /// Sources of live streams, by the names that requests use.
     pub live_sources: Vec<(String, String)>,
     /// Hosts that videos may be fetched from; none for no fetching.
-    pub fetch_hosts: Vec<String>,
+    pub fetch_hosts: Vec<HostPattern>,
     /// Bytes of an uploaded or fetched video, at most. Default 4 GiB.
     pub upload_bytes: u64,
     /// Bytes of a JSON body, at most. Default 64 MiB.

@@ -11,6 +11,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use vqtoken_archive::{Archive, ArchiveError, ArchiveOptions};
 use vqtoken_engine::Engine;
+use vqtoken_fetch::{FetchOptions, Fetcher};
 use vqtoken_files::{WriteError, create_folder, quoted};
 
 use crate::app::{App, caches};
@@ -117,6 +118,10 @@ impl Server {
         });
         let (archive, uploads) = opened.await.map_err(|_| ServeError::Thread)??;
         let (tokens, visuals) = caches();
+        let fetching = FetchOptions::default()
+            .with_hosts(options.fetch_hosts.clone())
+            .with_most_bytes(options.upload_bytes.min(FetchOptions::default().most_bytes));
+        let fetcher = Fetcher::new(fetching);
         let app = Arc::new(App {
             guard: Guard::new(&options, address),
             engine,
@@ -128,6 +133,7 @@ impl Server {
             streams: Streams::default(),
             tokens,
             visuals,
+            fetcher,
             known_files: KnownFiles::new(),
             uploads,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),

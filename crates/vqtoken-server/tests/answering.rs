@@ -107,7 +107,7 @@ fn a_stream_has_the_shape_that_clients_expect() {
     let second = server.chat(&body);
     let last = second.events().pop().unwrap();
     assert!(last["vqtoken"].is_object() && last.get("usage").is_none(), "{last}");
-    assert_eq!(last["choices"][0]["finish_reason"], *reasons.last().unwrap());
+    assert_eq!(&&last["choices"][0]["finish_reason"], reasons.last().unwrap());
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn videos_that_are_none_are_refused_by_name() {
         ("data:video/mp4,hello", "not base64"),
         ("data:video/jpeg;base64,AAAA,BBBB", "is no picture"),
         ("gopher://example.org/a.mp4", "scheme"),
+        ("https://example.org/a.mp4", "--fetch-host"),
         ("a.mp4", "is no address"),
     ] {
         let reply = server.chat(&about(address));

@@ -6,6 +6,7 @@
 //! | `resolve.rs` | from there to a file, a folder of frames, tokens or a stored video |
 //! | `data_url.rs` | `data:` addresses and base64 |
 //! | `local.rs` | files below the media folder |
+//! | `remote.rs` | addresses of other machines |
 //! | `frames.rs` | pictures as the frames of one clip |
 //! | `known_files.rs` | hashes of files that did not change |
 //! | `arrival.rs` | a file on its way to the disk |
@@ -16,6 +17,7 @@ pub(crate) mod frames;
 pub(crate) mod given;
 pub(crate) mod known_files;
 pub(crate) mod local;
+pub(crate) mod remote;
 pub(crate) mod resolve;
 
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::live;
 use crate::media::arrival::{Arrival, begins_as_video_tokens, tokens};
 use crate::media::data_url::{DataUrl, decode};
 use crate::media::given::{Form, Given};
-use crate::media::{Media, frames, local};
+use crate::media::{Media, frames, local, remote};
 
 /// Makes a video readable; `pictures_per_second` is the rate of one that is given as pictures.
 pub(crate) async fn resolve(
@@ -69,6 +69,7 @@ async fn by_url(
         )
     })?;
     match parsed.scheme() {
+        "http" | "https" => remote::fetch(app, url, place).await,
         "file" => {
             let app = app.clone();
             crate::blocking(move || {

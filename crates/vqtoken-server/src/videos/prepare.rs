@@ -104,7 +104,8 @@ async fn of_record(
     seen_before: bool,
 ) -> Result<Prepared, ApiError> {
     let (tokens, note) = store::tokens(app, &record, reading.budget).await?;
-    let key = format!("{}/{}", record.id, tokens.budget);
+    // A video that was removed and came again may have other codes under the same budget.
+    let key = format!("{}/{}/{}", record.id, record.created, tokens.budget);
     let warnings = record.warnings.iter().cloned().chain(note).chain(of_codes(app)).collect();
     if seen_before {
         metrics::video("store");

@@ -11,7 +11,8 @@ use vqtoken::{Precision, Programs, VideoLlm, picture};
 use vqtoken_engine::{Engine, EngineOptions};
 use vqtoken_files::quoted;
 use vqtoken_server::{
-    Access, DEFAULT_PORT, ENVIRONMENT, LogQuestions, Server, ServerOptions, Settings, stop_signal,
+    Access, DEFAULT_PORT, ENVIRONMENT, HostPatternError, LogQuestions, Server, ServerOptions, Settings,
+    stop_signal,
 };
 
 use super::stages::Stages;
@@ -197,35 +198,35 @@ fn settings(arguments: &ServeArguments) -> anyhow::Result<Settings> {
 /// What the command line says.
 fn given(arguments: &ServeArguments) -> Settings {
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    let mut settings = Settings::default();
-    settings.model = arguments.model.clone();
-    settings.base = arguments.base.clone();
-    settings.precision = arguments.precision.map(|precision| precision.to_string());
-    settings.bind = arguments.bind.clone();
-    settings.key = some(&arguments.key);
-    settings.no_key = arguments.no_key.then_some(true);
-    settings.allow_host = some(&arguments.allow_host);
-    settings.store = arguments.store.clone();
-    settings.store_bytes = arguments.store_bytes;
-    settings.media = arguments.media.clone();
-    settings.fetch_host = some(&arguments.fetch_host);
-    settings.live = some(&arguments.live);
-    settings.upload_bytes = arguments.upload_bytes;
-    settings.body_bytes = arguments.body_bytes;
-    settings.connections = arguments.connections;
-    settings.head_seconds = arguments.head_seconds;
-    settings.body_seconds = arguments.body_seconds;
-    settings.drain_seconds = arguments.drain_seconds;
-    settings.rows = arguments.rows;
-    settings.questions = arguments.questions;
-    settings.videos = arguments.videos;
-    settings.prefix_bytes = arguments.prefix_bytes;
-    settings.frames = arguments.frames;
-    settings.max_tokens = arguments.max_tokens;
-    settings.no_ffmpeg = arguments.no_ffmpeg.then_some(true);
-    settings.log_questions = arguments.log_questions.then_some(true);
-    settings.log = arguments.log.clone();
-    settings
+    Settings {
+        model: arguments.model.clone(),
+        base: arguments.base.clone(),
+        precision: arguments.precision.map(|precision| precision.to_string()),
+        bind: arguments.bind.clone(),
+        key: some(&arguments.key),
+        no_key: arguments.no_key.then_some(true),
+        allow_host: some(&arguments.allow_host),
+        store: arguments.store.clone(),
+        store_bytes: arguments.store_bytes,
+        media: arguments.media.clone(),
+        fetch_host: some(&arguments.fetch_host),
+        live: some(&arguments.live),
+        upload_bytes: arguments.upload_bytes,
+        body_bytes: arguments.body_bytes,
+        connections: arguments.connections,
+        head_seconds: arguments.head_seconds,
+        body_seconds: arguments.body_seconds,
+        drain_seconds: arguments.drain_seconds,
+        rows: arguments.rows,
+        questions: arguments.questions,
+        videos: arguments.videos,
+        prefix_bytes: arguments.prefix_bytes,
+        frames: arguments.frames,
+        max_tokens: arguments.max_tokens,
+        no_ffmpeg: arguments.no_ffmpeg.then_some(true),
+        log_questions: arguments.log_questions.then_some(true),
+        log: arguments.log.clone(),
+    }
 }
 
 fn start_log(settings: &Settings, json: bool) -> anyhow::Result<()> {
@@ -284,11 +285,17 @@ fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Resu
     }
     options.hosts = settings.allow_host.clone().unwrap_or_default();
     options.media = settings.media.clone();
-    options.fetch_hosts = settings.fetch_host.clone().unwrap_or_default();
+    for host in settings.fetch_host.iter().flatten() {
+        options
+            .fetch_hosts
+            .push(host.parse().map_err(|error: HostPatternError| UsageError(error.to_string()))?);
+    }
     for source in settings.live.iter().flatten() {
         match source.split_once('=').filter(|(name, source)| !name.is_empty() && !source.is_empty()) {
             Some((name, source)) => options.live_sources.push((name.to_owned(), source.to_owned())),
-            None => return Err(UsageError(format!("live {source:?} cannot be read: write NAME=SOURCE")).into()),
+            None => {
+                return Err(UsageError(format!("live {source:?} cannot be read: write NAME=SOURCE")).into());
+            }
         }
     }
     options.limits = global.limits();

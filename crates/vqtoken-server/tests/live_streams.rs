@@ -1,0 +1,103 @@
+//! Live streams over HTTP: frames in, windows and answers out, questions at any moment, and an end.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use common::{Running, about, answer, clip, folder, options};
+use serde_json::{Value, json};
+
+/// JPEGs of the demonstration clip.
+fn jpegs(server: &Running, count: usize) -> Vec<Vec<u8>> {
+    let id = server.upload()["id"].as_str().unwrap().to_owned();
+    (0..count).map(|frame| server.get(&format!("/v1/videos/{id}/frames/{frame}.jpg")).body).collect()
+}
+
+fn bring(server: &Running, id: &str, seconds: f64, jpeg: &[u8]) -> common::Reply {
+    server.send(
+        "POST",
+        &format!("/v1/live/{id}/frames?time={seconds}"),
+        &[("content-type", "image/jpeg")],
+        jpeg,
+    )
+}
+
+#[test]
+fn frames_become_windows_and_questions_about_them_are_answered() {
+    let folder = folder();
+    let mut options = options(folder.path());
+    options.live_sources = vec![("door".to_owned(), "none.mp4".to_owned())];
+    let server = Running::start(options);
+    let frames = jpegs(&server, 12);
+    let begun = server.post("/v1/live", &json!({
+        "name": "camera", "fps": 2, "window": 2, "keep": 60, "questions": ["Which way does the red circle move?"], "every": 2,
+    }));
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    server.chat(&about(&format!("live:{id}"))).assert_error(400, Some("last"), "no frame");
+    let mut listener = TcpStream::connect(server.address).unwrap();
+    listener.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let head = format!("GET /v1/live/{id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    listener.write_all(head.as_bytes()).unwrap();
+    let mut told = Vec::new();
+    let mut hear = |words: &str| {
+        let mut bytes = [0; 4096];
+        while !String::from_utf8_lossy(&told).contains(words) {
+            let count = listener.read(&mut bytes).unwrap();
+            assert!(count > 0, "the stream of events ended before {words}");
+            told.extend_from_slice(&bytes[..count]);
+        }
+    };
+    hear("text/event-stream");
+    for (index, jpeg) in frames.iter().enumerate() {
+        let reply = bring(&server, &id, index as f64 * 0.5, jpeg);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        // Slower than the frames come, so that none is left out.
+        while server.get(&format!("/v1/live/{id}")).json()["frames"].as_u64().unwrap() <= index as u64 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    hear("\"type\":\"window\"");
+    hear("\"type\":\"answer\"");
+    let reply = server.chat(&about(&format!("live:{id}?last=3")));
+    assert!(!answer(&reply).is_empty());
+    assert!(reply.json()["vqtoken"]["video"].is_null());
+    server.chat(&about(&format!("live:{id}?first=3"))).assert_error(
+        400,
+        Some("messages[0].content[0].video_url.url"),
+        "last=SECONDS",
+    );
+    let map = server.get(&format!("/v1/live/{id}/map?last=3")).json();
+    assert!(map["grid"][0].as_u64().unwrap() >= 4 && map["colours"].is_array(), "{map}");
+    let list = server.get("/v1/live").json();
+    assert_eq!((list["data"][0]["id"].clone(), list["sources"].clone()), (json!(id), json!(["door"])));
+    bring(&server, &id, 0.0, &frames[0]).assert_error(400, Some("time"), "do not go back");
+    bring(&server, &id, 99.0, b"no picture").assert_error(400, Some("body"), "no picture");
+    assert_eq!(server.send("DELETE", &format!("/v1/live/{id}"), &[], b"").json()["deleted"], true);
+    hear("\"type\":\"end\"");
+    server.get(&format!("/v1/live/{id}")).assert_error(404, None, "no live stream");
+}
+
+#[test]
+fn streams_that_make_no_sense_are_refused_by_name_and_sources_are_the_operators() {
+    let folder = folder();
+    let path = folder.path().join("demo.mp4");
+    std::fs::write(&path, clip()).unwrap();
+    let mut options = options(folder.path());
+    options.live_sources = vec![("door".to_owned(), path.display().to_string())];
+    let server = Running::start(options);
+    let begin = |field: &str, value: Value| server.post("/v1/live", &json!({ field: value }));
+    begin("fps", json!(0)).assert_error(400, Some("fps"), "above 0");
+    begin("window", json!(-1)).assert_error(400, Some("window"), "above 0");
+    begin("keep", json!(1)).assert_error(400, Some("keep"), "keep");
+    begin("tokens", json!(0)).assert_error(400, Some("tokens"), "0");
+    begin("questions", json!([""])).assert_error(400, Some("questions"), "empty");
+    begin("source", json!("/etc/passwd")).assert_error(400, Some("source"), "--live");
+    let begun = begin("source", json!("door")).json();
+    let id = begun["id"].as_str().unwrap();
+    bring(&server, id, 1.0, b"x").assert_error(400, Some("id"), "source of its own");
+    // The server ends though the stream goes on.
+    server.stop();
+}
