@@ -11,6 +11,7 @@ export function askForKey(wrong) {
       h('form', { onSubmit: (event) => { event.preventDefault(); given = field.value.trim(); dialog.close(); } },
         h('h2', {}, wrong ? 'This key was refused' : 'This server asks for a key'),
         h('p', {}, 'It is the one that ', h('code', {}, 'vqtoken serve --key'), ' was started with. It is kept until this tab is closed.'),
+        h('input', { type: 'text', autocomplete: 'username', value: 'vqtoken', hidden: true }),
         field,
         h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'secondary', onClick: () => dialog.close() }, 'Not now'), h('button', { type: 'submit', class: 'primary' }, 'Go on'))));
     document.body.append(dialog);

@@ -107,7 +107,7 @@ await step('the start says what the method does and shows it', async () => {
   await shot(page, 'start-dark');
   assert.match(await text(page, 'h1'), /a few dozen tokens/);
   assert.equal(await page.$$eval('.hero .dots i', (dots) => dots.length), 32);
-  await wait(5200);
+  await wait(4000);
   await shot(page, 'start-dark-lit');
 });
 
