@@ -12,14 +12,18 @@ pub(crate) struct Thinning {
     steady: usize,
     /// The most frames that waited since the stride changed.
     fullest: usize,
+    /// The frames that waited when the stride changed.
+    began: usize,
 }
 
-/// Taken frames after which a smaller stride is tried.
-const CALM: usize = 16;
+/// Taken frames after which a smaller stride is tried; more where a step is a large part of the stride.
+const CALM: usize = 24;
+const CALM_OF_SMALL: usize = 64;
+const SMALL: usize = 3;
 
 impl Default for Thinning {
     fn default() -> Self {
-        Self { stride: 1, since: 0, steady: 0, fullest: 0 }
+        Self { stride: 1, since: 0, steady: 0, fullest: 0, began: 0 }
     }
 }
 
@@ -36,13 +40,17 @@ impl Thinning {
             return false;
         }
         self.steady += 1;
+        if self.steady == 1 {
+            self.began = waiting;
+        }
         self.fullest = self.fullest.max(waiting);
+        let calm = if self.stride > SMALL { CALM } else { CALM_OF_SMALL };
         // The queue has time to show what the last change did before the next.
-        if 4 * waiting >= 3 * room && self.steady >= 2 {
+        if 4 * waiting >= 3 * room && self.steady >= 4 && waiting > self.began {
             self.widen();
-        } else if self.stride > 1 && self.steady >= CALM && 4 * self.fullest <= room {
+        } else if self.stride > 1 && self.steady >= calm && self.fullest <= 1 {
             *self = Self { stride: self.stride - (self.stride / 8).max(1), ..Self::default() };
-        } else if self.steady >= CALM {
+        } else if self.steady >= calm {
             (self.steady, self.fullest) = (0, waiting);
         }
         true
@@ -50,7 +58,7 @@ impl Thinning {
 
     /// By one where more would show, from far off in larger steps.
     fn widen(&mut self) {
-        self.stride += (self.stride / 4).max(1);
+        self.stride += (self.stride / 8).max(1);
         (self.steady, self.fullest) = (0, 0);
     }
 }
@@ -100,7 +108,7 @@ mod tests {
     fn all_are_taken_again_when_encoding_has_caught_up() {
         let mut thinning = Thinning::default();
         assert!((0..100).all(|_| !thinning.takes(8, 8)));
-        let taken: Vec<bool> = (0..1000).map(|_| thinning.takes(0, 8)).collect();
+        let taken: Vec<bool> = (0..6000).map(|_| thinning.takes(0, 8)).collect();
         assert!(!taken[..10].iter().all(|&taken| taken));
         assert!(taken[taken.len() - 100..].iter().all(|&taken| taken));
     }
