@@ -194,6 +194,22 @@ await step('the elbow is marked and can be chosen', async () => {
   assert.equal(Number(await text(page, '.big-number')), elbow);
 });
 
+await step('the page joins codes as the server does, in the colours of its pictures', async () => {
+  const id = page.url().split('/').at(-1);
+  const found = await page.evaluate(async (id) => {
+    const get = async (path) => (await fetch(`/v1/videos/${id}/${path}`)).json();
+    const [{ CodeTree }, { TokenMap, decodeLabels }] = await Promise.all([import('/page/tree.js'), import('/page/tokens.js')]);
+    const decoded = (answer) => ({ ...answer, labels: decodeLabels(answer.labels) });
+    const [kept, tree, twelve] = (await Promise.all([get('map'), get('tree'), get('map?codes=12')])).map(decoded);
+    const here = new CodeTree(tree, new TokenMap(kept)).at(12).map;
+    const colours = new CodeTree(tree, new TokenMap(kept)).at(kept.codes).colours;
+    const hex = (colour) => `#${colour.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+    return { here: [...here.labels].join(), server: [...twelve.labels].join(), shown: colours.map(hex), told: kept.colours };
+  }, id);
+  assert.equal(found.here, found.server);
+  assert.deepEqual(found.shown, found.told);
+});
+
 await step('a question is answered word by word, with seconds and tokens; then a follow-up', async () => {
   const kept = await page.$$('.presets button');
   await kept[1].click();
