@@ -25,6 +25,22 @@ const TOKEN_BYTES: usize = 32 << 20;
 /// Bytes of visual tokens that no file can keep.
 const VISUAL_BYTES: usize = 64 << 20;
 
+/// Video tokens by id and budget.
+pub(crate) type TokenCache = Recent<(String, String), Arc<VideoTokens>>;
+
+/// Visual tokens by content, sampling and reducer.
+pub(crate) type VisualCache = Recent<String, Arc<VisualTokens>>;
+
+/// An empty cache.
+pub(crate) fn token_cache() -> TokenCache {
+    Recent::new(TOKEN_BYTES)
+}
+
+/// An empty cache.
+pub(crate) fn visual_cache() -> VisualCache {
+    Recent::new(VISUAL_BYTES)
+}
+
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) archive: Arc<Archive>,
@@ -35,9 +51,9 @@ pub(crate) struct App {
     pub(crate) jobs: Jobs,
     pub(crate) streams: Streams,
     /// By id and budget.
-    pub(crate) tokens: Recent<(String, String), Arc<VideoTokens>>,
+    pub(crate) tokens: TokenCache,
     /// By content, sampling and reducer.
-    pub(crate) visuals: Recent<String, Arc<VisualTokens>>,
+    pub(crate) visuals: VisualCache,
     pub(crate) fetcher: Fetcher,
     pub(crate) known_files: KnownFiles,
     /// Where videos lie until they are encoded.
@@ -58,9 +74,4 @@ impl App {
     pub(crate) fn open_options(&self) -> OpenOptions {
         OpenOptions::default().with_limits(self.options.limits).with_programs(self.options.programs)
     }
-}
-
-/// [`Recent`] caches under their bounds.
-pub(crate) fn caches() -> (Recent<(String, String), Arc<VideoTokens>>, Recent<String, Arc<VisualTokens>>) {
-    (Recent::new(TOKEN_BYTES), Recent::new(VISUAL_BYTES))
 }

@@ -8,11 +8,14 @@ use vqtoken_video::Frame;
 /// Why there is no picture.
 pub type DrawError = Box<dyn Error + Send + Sync>;
 
+/// Draws video tokens, and their T frames if they are at hand, as PNG.
+pub type DrawPicture = fn(&VideoTokens, Option<&[Frame]>) -> Result<Vec<u8>, DrawError>;
+
 /// Functions that draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Artist {
-    /// A PNG of video tokens, and of their T frames if they are at hand.
-    pub picture: fn(&VideoTokens, Option<&[Frame]>) -> Result<Vec<u8>, DrawError>,
+    /// The picture of a video.
+    pub picture: DrawPicture,
     /// The colours of so many codes, red, green and blue.
     pub colours: fn(usize) -> Vec<[u8; 3]>,
 }

@@ -18,7 +18,7 @@ mod signals;
 mod status;
 mod videos;
 
-pub use artist::{Artist, DrawError};
+pub use artist::{Artist, DrawError, DrawPicture};
 pub use options::{Access, DEFAULT_PORT, LogQuestions, ServerOptions};
 pub use server::{ServeError, Server};
 pub use settings::{ENVIRONMENT, Settings, SettingsError};

@@ -14,7 +14,7 @@ use vqtoken_engine::Engine;
 use vqtoken_fetch::{FetchOptions, Fetcher};
 use vqtoken_files::{WriteError, create_folder, quoted};
 
-use crate::app::{App, caches};
+use crate::app::{App, token_cache, visual_cache};
 use crate::artist::Artist;
 use crate::http::guard::Guard;
 use crate::http::listen::listen;
@@ -117,7 +117,6 @@ impl Server {
             Ok((archive, uploads))
         });
         let (archive, uploads) = opened.await.map_err(|_| ServeError::Thread)??;
-        let (tokens, visuals) = caches();
         let fetching = FetchOptions::default()
             .with_hosts(options.fetch_hosts.clone())
             .with_most_bytes(options.upload_bytes.min(FetchOptions::default().most_bytes));
@@ -131,8 +130,8 @@ impl Server {
             under_way: Arc::new(UnderWay::default()),
             jobs: Jobs::default(),
             streams: Streams::default(),
-            tokens,
-            visuals,
+            tokens: token_cache(),
+            visuals: visual_cache(),
             fetcher,
             known_files: KnownFiles::new(),
             uploads,

@@ -1,5 +1,7 @@
 //! Questions and their answers, in every form in which a video is given.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, too")]
+
 mod common;
 
 use common::{Running, about, answer, base64, clip, folder, options, question};

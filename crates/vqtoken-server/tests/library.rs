@@ -1,5 +1,7 @@
 //! Stored videos: uploaded in every way, shown, asked again after a restart, removed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, too")]
+
 mod common;
 
 use common::{Running, about, answer, clip, folder, options};

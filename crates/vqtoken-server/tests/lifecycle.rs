@@ -1,5 +1,7 @@
 //! How the server begins, how many it serves, and how it ends.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, too")]
+
 mod common;
 
 use std::io::{Read, Write};

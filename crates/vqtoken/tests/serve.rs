@@ -1,5 +1,7 @@
 //! `vqtoken serve` as a process: its options, and how it ends.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, too")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -52,7 +54,8 @@ impl Drop for Process {
 fn options_come_from_the_command_line_the_environment_and_a_file_in_this_order() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("serve.toml");
-    std::fs::write(&file, "key = [\"of the file\"]\nallow-host = [\"videos.example\"]\nstoer = \"x\"\n").unwrap();
+    std::fs::write(&file, "key = [\"of the file\"]\nallow-host = [\"videos.example\"]\nstoer = \"x\"\n")
+        .unwrap();
     let (code, message) = failure(serve(folder.path()).arg("--config").arg(&file));
     assert_eq!(code, Some(2));
     assert!(message.contains("stoer") && message.contains("serve.toml"), "{message}");
@@ -72,8 +75,9 @@ fn options_come_from_the_command_line_the_environment_and_a_file_in_this_order()
     let process = Process::start(serve(folder.path()).arg("--config").arg(&file));
     assert_eq!((status(&process, "file"), status(&process, "wrong")), ("200".into(), "401".into()));
     drop(process);
-    let process =
-        Process::start(serve(folder.path()).arg("--config").arg(&file).env("VQTOKEN_SERVE_KEY", "environment"));
+    let process = Process::start(
+        serve(folder.path()).arg("--config").arg(&file).env("VQTOKEN_SERVE_KEY", "environment"),
+    );
     assert_eq!((status(&process, "environment"), status(&process, "file")), ("200".into(), "401".into()));
     drop(process);
     let process = Process::start(

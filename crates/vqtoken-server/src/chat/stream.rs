@@ -131,7 +131,7 @@ impl Sender {
                 JobState::Encoding { frames, expected: None } => {
                     self.events.comment(&format!("encoding {frames}")).await;
                 }
-                JobState::Done(prepared) => return Ok(prepared),
+                JobState::Done(prepared) => return Ok(*prepared),
                 JobState::Failed(error) => return Err(error.again()),
             }
         }

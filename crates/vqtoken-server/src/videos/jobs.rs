@@ -15,7 +15,7 @@ use crate::videos::prepare::Prepared;
 pub(crate) enum JobState {
     Waiting,
     Encoding { frames: usize, expected: Option<usize> },
-    Done(Prepared),
+    Done(Box<Prepared>),
     Failed(Arc<ApiError>),
 }
 
@@ -63,7 +63,7 @@ impl Followed {
         loop {
             match self.next().await {
                 JobState::Waiting | JobState::Encoding { .. } => {}
-                JobState::Done(prepared) => return Ok(prepared),
+                JobState::Done(prepared) => return Ok(*prepared),
                 JobState::Failed(error) => return Err(error.again()),
             }
         }

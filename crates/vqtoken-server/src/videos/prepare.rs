@@ -260,7 +260,7 @@ impl Work {
             }
         };
         sender.send_replace(match done {
-            Ok(prepared) => JobState::Done(prepared),
+            Ok(prepared) => JobState::Done(Box::new(prepared)),
             Err(error) => JobState::Failed(Arc::new(error)),
         });
     }

@@ -176,7 +176,7 @@ async fn receive(
                         let (done, total) = (frames as u64, expected.map(|expected| expected as u64));
                         events.json(&UploadEvent::Progress { stage: "encode", done, total }).await;
                     }
-                    JobState::Done(prepared) => break prepared,
+                    JobState::Done(prepared) => break *prepared,
                     JobState::Failed(error) => return Err(error.again()),
                 }
             }
