@@ -72,15 +72,15 @@ pub(super) async fn send(
     Ok(Answer { status: status.context("the server speaks no HTTP")?, body, elapsed, first_word })
 }
 
-/// Sends a request, waits a while and hangs up.
+/// Posts a request and hangs up when `until` is done.
 pub(super) async fn send_and_hang_up(
     address: SocketAddr,
     path: &str,
     body: (&str, &[u8]),
-    after: Duration,
+    until: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let stream = begin(address, "POST", path, body).await?;
-    tokio::time::sleep(after).await;
+    until.await;
     drop(stream);
     Ok(())
 }

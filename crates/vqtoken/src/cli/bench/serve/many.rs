@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 use vqtoken::{Chat, GenerationOptions, LanguageSide, SamplingOptions};
 use vqtoken_engine::{AnswerEvent, Engine, Question, Subject, SubjectContent};
 use vqtoken_model::ModelError;
@@ -130,7 +131,7 @@ pub(super) async fn crowd(
                     if index.is_multiple_of(20) {
                         let after = Duration::from_millis(index as u64 % 97);
                         // Breaking off is what was asked; it cannot fail.
-                        let _ = send_and_hang_up(address, "/v1/chat/completions", body, after).await;
+                        let _ = send_and_hang_up(address, "/v1/chat/completions", body, sleep(after)).await;
                         counts.broken_off.fetch_add(1, Ordering::Relaxed);
                         continue;
                     }

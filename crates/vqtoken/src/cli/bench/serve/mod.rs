@@ -107,7 +107,8 @@ fn case_name(case: Case) -> String {
 
 fn print(record: &Map<String, Value>, global: &GlobalArguments) -> anyhow::Result<()> {
     if global.json {
-        return output::line(Value::from(record.clone()));
+        output::line(Value::from(record.clone()))?;
+        return Ok(());
     }
     let text = record.iter().map(|(key, value)| match value {
         Value::Number(number) if number.is_f64() => {
@@ -115,7 +116,8 @@ fn print(record: &Map<String, Value>, global: &GlobalArguments) -> anyhow::Resul
         }
         value => format!("{key} {value}"),
     });
-    output::line(text.collect::<Vec<_>>().join("  "))
+    output::line(text.collect::<Vec<_>>().join("  "))?;
+    Ok(())
 }
 
 /// The value below which so much of all values lies.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 use vqtoken_engine::Load;
 
 use super::client::{send, send_and_hang_up};
@@ -51,7 +52,7 @@ pub(super) async fn health(served: &Served) -> anyhow::Result<Map<String, Value>
     let videos = loop {
         tokio::select! {
             videos = &mut encoding => break videos?,
-            () = tokio::time::sleep(Duration::from_millis(5)) => {
+            () = sleep(Duration::from_millis(5)) => {
                 let answer = send(served.address, "GET", "/health", ("text/plain", b"")).await?;
                 if answer.status != 200 {
                     bail!("/health answered {}", answer.status);
@@ -77,12 +78,18 @@ pub(super) async fn gone(served: &Served) -> anyhow::Result<Map<String, Value>> 
     for index in 0..10_u64 {
         let extra = json!({ "max_tokens": 1000, "stream": true, "temperature": 1.9, "seed": index });
         let body = served.question("Describe the video at length.", &extra);
-        let json = ("application/json", body.as_slice());
-        send_and_hang_up(served.address, "/v1/chat/completions", json, Duration::from_millis(150)).await?;
+        let body = ("application/json", body.as_slice());
+        let answering = until(served, |load| load.answering > 0);
+        send_and_hang_up(served.address, "/v1/chat/completions", body, answering).await?;
         words.push(until_idle(served).await?);
         let path = format!("/v1/videos?name=demo.mp4&frames={}", 400 + index);
         let clip = ("video/mp4", served.clip.as_slice());
-        send_and_hang_up(served.address, &path, clip, Duration::from_millis(300)).await?;
+        let encoding = async {
+            until(served, |load| load.encoding > 0).await;
+            // Into the middle of the tower.
+            sleep(Duration::from_millis(50 + 20 * index)).await;
+        };
+        send_and_hang_up(served.address, &path, clip, encoding).await?;
         videos.push(until_idle(served).await?);
     }
     Ok(record([
@@ -94,6 +101,14 @@ pub(super) async fn gone(served: &Served) -> anyhow::Result<Map<String, Value>> 
     ]))
 }
 
+/// Waits until the engine does something, for a minute at most: what does not come then shows in what is measured.
+async fn until(served: &Served, is_so: impl Fn(Load) -> bool) {
+    let start = Instant::now();
+    while !is_so(served.engine.load()) && start.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_micros(200)).await;
+    }
+}
+
 /// Seconds until the engine does nothing any more.
 async fn until_idle(served: &Served) -> anyhow::Result<f64> {
     let start = Instant::now();
@@ -101,7 +116,7 @@ async fn until_idle(served: &Served) -> anyhow::Result<f64> {
         if start.elapsed() > Duration::from_secs(60) {
             bail!("work goes on a minute after its client has gone");
         }
-        tokio::time::sleep(Duration::from_micros(200)).await;
+        sleep(Duration::from_micros(200)).await;
     }
     Ok(start.elapsed().as_secs_f64())
 }
@@ -113,7 +128,10 @@ pub(super) async fn restart(served: &mut Served) -> anyhow::Result<Map<String, V
         served.restart().await?;
         let extra = json!({ "max_tokens": 2, "stream": true });
         let answer = served.ask("What shapes are there?", &extra).await?;
-        seconds.push(answer.first_word.context("the answer has no word")?.as_secs_f64());
+        let first = answer
+            .first_word
+            .with_context(|| format!("the answer has no word: {}", String::from_utf8_lossy(&answer.body)));
+        seconds.push(first?.as_secs_f64());
     }
     Ok(record([
         ("runs", json!(seconds.len())),

@@ -91,7 +91,6 @@ impl Served {
     /// The body of a question about the stored clip.
     pub(super) fn question(&self, text: &str, extra: &Value) -> Vec<u8> {
         let mut body = json!({
-            "model": "any",
             "messages": [{"role": "user", "content": [
                 {"type": "video_url", "video_url": {"url": format!("vqt:{}", self.video)}},
                 {"type": "text", "text": text},
