@@ -31,6 +31,12 @@ impl Asked {
     pub(crate) fn is_wanted(&self) -> bool {
         !self.cancellation.is_cancelled()
     }
+
+    /// Says that there will be no answer.
+    pub(crate) fn fail(self, error: ModelError) {
+        // Where nobody listens, nobody has to be told.
+        let _ = self.events.send(AnswerEvent::Failed(error));
+    }
 }
 
 /// A prompt that is being read.
@@ -54,53 +60,60 @@ pub(crate) enum Read {
     More(Box<Reading>),
     /// Its answer begins.
     Done(Box<Answer>),
+    /// There will be no answer, which has been told.
+    Failed,
+}
+
+/// What a prompt needs to be read.
+struct Prepared {
+    sequence: Sequence,
+    prefix: Option<(PrefixKey, Unread)>,
+    question_ids: Vec<u32>,
+    video_tokens: usize,
 }
 
 impl Reading {
-    /// Prepares a prompt; what another question has read already is not read again.
-    pub(crate) fn new(
-        language: &LanguageSide,
-        asked: Asked,
-        prefixes: &mut Prefixes,
-    ) -> Result<Self, (Asked, ModelError)> {
+    /// Prepares a prompt; what another question has read already is not read again. None where it cannot be asked, which is told.
+    pub(crate) fn new(language: &LanguageSide, asked: Asked, prefixes: &mut Prefixes) -> Option<Self> {
         match Self::prepared(language, &asked, prefixes) {
-            Ok((sequence, prefix, question_ids, video_tokens)) => {
-                let cached_tokens = sequence.tokens();
-                let started = Instant::now();
-                let question = None;
-                Ok(Self {
-                    asked,
-                    started,
-                    sequence,
-                    prefix,
-                    question,
-                    question_ids,
-                    video_tokens,
-                    cached_tokens,
-                })
+            Ok(Prepared { sequence, prefix, question_ids, video_tokens }) => Some(Self {
+                cached_tokens: sequence.tokens(),
+                started: Instant::now(),
+                question: None,
+                asked,
+                sequence,
+                prefix,
+                question_ids,
+                video_tokens,
+            }),
+            Err(error) => {
+                asked.fail(error);
+                None
             }
-            Err(error) => Err((asked, error)),
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the parts of one value, named where it is made")]
     fn prepared(
         language: &LanguageSide,
         asked: &Asked,
         prefixes: &mut Prefixes,
-    ) -> Result<(Sequence, Option<(PrefixKey, Unread)>, Vec<u32>, usize), ModelError> {
+    ) -> Result<Prepared, ModelError> {
         let Question { subject, chat, options, .. } = &asked.question;
         options.check()?;
         let ids = language.chat_parts(chat, VideoInPrompt::of(subject.as_ref()))?;
-        let Some(subject) = subject else { return Ok((language.sequence(), None, ids.after, 0)) };
+        let (question_ids, sequence) = (ids.after, language.sequence());
+        let Some(subject) = subject else {
+            return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens: 0 });
+        };
         let visual = visual_tokens(language, &subject.content)?;
+        let video_tokens = visual.count();
         let key = PrefixKey { subject: subject.key.clone(), before: ids.before };
         if let Some(read) = prefixes.get(&key) {
-            return Ok((Sequence::clone(&read), None, ids.after, visual.count()));
+            let sequence = Sequence::clone(&read);
+            return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens });
         }
-        let sequence = language.sequence();
         let unread = language.unread(&sequence, &key.before, Some(&visual))?;
-        Ok((sequence, Some((key, unread)), ids.after, visual.count()))
+        Ok(Prepared { sequence, prefix: Some((key, unread)), question_ids, video_tokens })
     }
 
     /// Whether somebody still waits for the answer.
@@ -114,14 +127,17 @@ impl Reading {
         language: &LanguageSide,
         most: usize,
         prefixes: &mut Prefixes,
-    ) -> Result<Read, (Asked, ModelError)> {
+    ) -> Read {
         match self.read_some(language, most, prefixes) {
-            Ok(None) => Ok(Read::More(self)),
+            Ok(None) => Read::More(self),
             Ok(Some(logits)) => match Answer::new(language, *self, logits) {
-                Ok(answer) => Ok(Read::Done(Box::new(answer))),
-                Err(failed) => Err(failed),
+                Some(answer) => Read::Done(Box::new(answer)),
+                None => Read::Failed,
             },
-            Err(error) => Err((self.asked, error)),
+            Err(error) => {
+                self.asked.fail(error);
+                Read::Failed
+            }
         }
     }
 
@@ -181,12 +197,15 @@ pub(crate) enum Course {
 }
 
 impl Answer {
-    fn new(language: &LanguageSide, reading: Reading, logits: Vec<f32>) -> Result<Self, (Asked, ModelError)> {
+    fn new(language: &LanguageSide, reading: Reading, logits: Vec<f32>) -> Option<Self> {
         let Reading { asked, started, sequence, video_tokens, cached_tokens, .. } = reading;
         let options = &asked.question.options;
         let sampler = match Sampler::new(options.sampling) {
             Ok(sampler) => sampler,
-            Err(error) => return Err((asked, error)),
+            Err(error) => {
+                asked.fail(error);
+                return None;
+            }
         };
         let end_tokens = options.end_tokens.as_deref().unwrap_or(language.end_tokens());
         let left = language.config().max_positions.saturating_sub(sequence.position());
@@ -215,7 +234,7 @@ impl Answer {
             0 => answer.finish(FinishReason::Length),
             _ => drop(answer.take(language, &logits)),
         }
-        Ok(answer)
+        Some(answer)
     }
 
     /// Whether somebody still waits, and the answer has not ended.

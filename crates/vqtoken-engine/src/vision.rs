@@ -92,7 +92,7 @@ impl Vision {
     fn reduce(
         &self,
         vision: &VisionSide,
-        (frames, messages): (Vec<(Frame, f64)>, Vec<String>),
+        (frames, messages): Sampled,
         reducer: Option<&dyn Reducer>,
         watch: &mut Watch<'_>,
     ) -> Result<EncodedVideo, ModelError> {
@@ -120,6 +120,9 @@ impl Vision {
     }
 }
 
+/// Frames with their times, and what has to be told of them.
+type Sampled = (Vec<(Frame, f64)>, Vec<String>);
+
 /// Frames, or where they come from.
 enum Frames {
     Video(Box<Video>),
@@ -128,7 +131,7 @@ enum Frames {
 
 impl Frames {
     /// All sampled frames, and what has to be told of them.
-    fn sampled(self, sampling: Sampling) -> Result<(Vec<(Frame, f64)>, Vec<String>), ModelError> {
+    fn sampled(self, sampling: Sampling) -> Result<Sampled, ModelError> {
         match self {
             Self::Held(frames) => Ok((frames, Vec::new())),
             Self::Video(video) => {

@@ -9,7 +9,6 @@ use vqtoken_model::{LanguageSide, ModelError};
 use crate::answer::{Answer, Asked, Course, Read, Reading};
 use crate::engine::EngineOptions;
 use crate::prefixes::Prefixes;
-use crate::question::AnswerEvent;
 use crate::shared::Shared;
 
 /// Tokens of a prompt that are read between two tokens of the answers under way. It is always the same, whoever else asks, so that the
@@ -28,7 +27,7 @@ pub(crate) struct Words {
 struct Hand {
     prefixes: Prefixes,
     reading: Option<Box<Reading>>,
-    answers: Vec<Box<Answer>>,
+    answers: Vec<Answer>,
 }
 
 impl Hand {
@@ -52,7 +51,7 @@ impl Words {
 
     /// Takes a question if there is room for one, and waits for it if there is nothing else to do. False once the engine is gone.
     fn take_work(&self, hand: &mut Hand) -> bool {
-        hand.answers.retain(|answer| answer.is_wanted());
+        hand.answers.retain(Answer::is_wanted);
         hand.reading.take_if(|reading| !reading.is_wanted());
         let count = hand.count();
         let has_room = hand.reading.is_none() && count < self.options.rows;
@@ -64,10 +63,8 @@ impl Words {
         });
         let Some(asked) = taken else { return false };
         if let Some(asked) = asked {
-            match self.pool.install(|| Reading::new(&self.language, asked, &mut hand.prefixes)) {
-                Ok(reading) => hand.reading = Some(Box::new(reading)),
-                Err(failed) => fail(failed),
-            }
+            let reading = self.pool.install(|| Reading::new(&self.language, asked, &mut hand.prefixes));
+            hand.reading = reading.map(Box::new);
         }
         true
     }
@@ -75,15 +72,15 @@ impl Words {
     fn read_prompt(&self, hand: &mut Hand) {
         let Some(reading) = hand.reading.take() else { return };
         match reading.read(&self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
-            Ok(Read::More(reading)) => hand.reading = Some(reading),
-            Ok(Read::Done(answer)) => hand.answers.push(answer),
-            Err(failed) => fail(failed),
+            Read::More(reading) => hand.reading = Some(reading),
+            Read::Done(answer) => hand.answers.push(*answer),
+            Read::Failed => {}
         }
     }
 
     /// Each answer's next token.
     fn write_tokens(&self, hand: &mut Hand) {
-        hand.answers.retain(|answer| answer.is_wanted());
+        hand.answers.retain(Answer::is_wanted);
         if hand.answers.is_empty() {
             return;
         }
@@ -105,9 +102,4 @@ impl Words {
             }
         }
     }
-}
-
-fn fail((asked, error): (Asked, ModelError)) {
-    // Where nobody listens, nobody has to be told.
-    let _ = asked.events.send(AnswerEvent::Failed(error));
 }

@@ -1,6 +1,6 @@
 //! Streams without an end through `ffmpeg`: which frames come, their times, and what is said when none come.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 #[path = "../../../golden/locate.rs"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use vqtoken_archive::{ContentHash, NewVideo, VideoKey, VideoRecord};
-use vqtoken_core::VideoTokens;
+use vqtoken_core::{Quality, VideoTokens};
 use vqtoken_engine::{
     EncodeEvent, EncodeJob, EncodeOutput, EncodeSource, EncodedVideo, Encoding, Subject, SubjectContent,
 };
@@ -282,7 +282,8 @@ impl Work {
         let named = |tokens: VideoTokens| {
             let source =
                 tokens.source.map(|source| vqtoken_core::Source { name: self.video.name.clone(), ..source });
-            VideoTokens { source, ..tokens }
+            // As `vqtoken encode` keeps them: half the bytes, and answers do not change.
+            VideoTokens { source, quality: Quality::Bf16, ..tokens }
         };
         let tokens = named(made.tokens);
         let (jpegs, note) = self.kept.take(tokens.index_map.shape().frames);

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use vqtoken::{
-    Clip, Encoded, EncoderOptions, EncodingEvent, Quantization, TokenGrid, Video, VideoLlm, VisionSide, builtin, quantize,
+    Clip, Encoded, EncoderOptions, EncodingEvent, Quantization, TokenGrid, Video, VideoLlm, VisionSide,
+    builtin, quantize,
 };
 use vqtoken_model::ModelError;
 use vqtoken_model::checkpoint::Checkpoint;
