@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &ServeArguments, global: &GlobalArguments) -> anyho
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let engine = Engine::start(model, engine_options)?;
         let open = options.keys.is_empty() && !options.bind.ip().is_loopback();
         let server = Server::bind(engine, options, picture::artist()).await?;
@@ -168,7 +168,10 @@ pub(crate) fn run(arguments: &ServeArguments, global: &GlobalArguments) -> anyho
         })?;
         server.run(stop_signal()).await;
         Ok(())
-    })
+    });
+    // A thread that waits for a disk or a camera does not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    served
 }
 
 /// All options, from wherever they were written.
