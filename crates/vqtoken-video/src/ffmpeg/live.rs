@@ -5,7 +5,7 @@
 //! begin otherwise than those of a filter do.
 
 use std::collections::VecDeque;
-use std::io::BufReader;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use vqtoken_files::Limit;
 use super::command::{self, Dialect};
 use super::description::oversized;
 use super::log::complaint;
-use super::ppm::{PpmError, read_ppm};
+use super::ppm::{PpmError, each_picture};
 use super::probe;
 use super::process::{Halt, Running, Waited, each_line};
 use super::times::TICKS_PER_SECOND;
@@ -213,20 +213,7 @@ fn start(
     if let Some(output) = output {
         let limits = options.limits;
         running.read_with(output, move |output, send| {
-            let mut output = BufReader::with_capacity(1 << 20, output);
-            loop {
-                let event = match read_ppm(&mut output, &limits) {
-                    Ok(Some(frame)) => Event::Picture(frame),
-                    Ok(None) => return,
-                    Err(error) => {
-                        send(Event::BadPicture(error));
-                        return;
-                    }
-                };
-                if !send(event) {
-                    return;
-                }
-            }
+            each_picture(output, &limits, |read| send(read.map_or_else(Event::BadPicture, Event::Picture)));
         });
     }
     Ok(running)

@@ -1,7 +1,7 @@
 //! One pass of `ffmpeg` through a stream.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, pipe};
+use std::io::pipe;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use vqtoken_files::{Limit, LimitError, Limits};
 use super::command::{self, Dialect, Pictures};
 use super::description::oversized;
 use super::log::complaint;
-use super::ppm::{PpmError, read_ppm};
+use super::ppm::{PpmError, each_picture};
 use super::process::{Running, each_line};
 use super::times::{FrameLine, Times, frame_line};
 use super::{halted, probe};
@@ -124,20 +124,9 @@ impl FfmpegSource {
         if let Some(output) = output {
             let limits = self.limits;
             running.read_with(output, move |output, send| {
-                let mut output = BufReader::with_capacity(1 << 20, output);
-                loop {
-                    let event = match read_ppm(&mut output, &limits) {
-                        Ok(Some(frame)) => Event::Picture(frame),
-                        Ok(None) => return,
-                        Err(error) => {
-                            send(Event::BadPicture(error));
-                            return;
-                        }
-                    };
-                    if !send(event) {
-                        return;
-                    }
-                }
+                each_picture(output, &limits, |read| {
+                    send(read.map_or_else(Event::BadPicture, Event::Picture))
+                });
             });
         }
         let mut run = Run::default();

@@ -1,6 +1,6 @@
 //! Binary PPM pictures, one after the other in a stream.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use vqtoken_files::{Limit, LimitError, Limits};
 
@@ -21,6 +21,21 @@ pub(super) enum PpmError {
     /// The picture is too large.
     #[error(transparent)]
     Limit(#[from] LimitError),
+}
+
+/// Gives out all pictures of a stream, or why the next one cannot be read, until `give` says to stop.
+pub(super) fn each_picture(
+    stream: impl Read,
+    limits: &Limits,
+    mut give: impl FnMut(Result<Frame, PpmError>) -> bool,
+) {
+    let mut stream = BufReader::with_capacity(1 << 20, stream);
+    while let Some(read) = read_ppm(&mut stream, limits).transpose() {
+        let is_broken = read.is_err();
+        if !give(read) || is_broken {
+            return;
+        }
+    }
 }
 
 /// Reads the next picture; `None` at the end of the stream.
