@@ -17,6 +17,9 @@ use super::subject::{Served, memory};
 /// Frames a second of the camera.
 const FPS: f64 = 2.0;
 
+/// Frames that wait at the server, at most.
+const AHEAD: u64 = 4;
+
 /// Frames after which a question is asked.
 const QUESTION_EVERY: usize = 200;
 
@@ -52,8 +55,8 @@ pub(super) async fn camera(served: &Served, frames: usize) -> anyhow::Result<Map
             bail!("frame {index} is refused: {}", String::from_utf8_lossy(&taken.body));
         }
         // The camera runs faster than it would, but not ahead of the server: what is measured is an hour, not a flood.
-        while index % 16 == 15 && behind(served, &id, index + 1).await? > 32 {
-            sleep(Duration::from_millis(5)).await;
+        while index % 4 == 3 && behind(served, &id, index + 1).await? > AHEAD {
+            sleep(Duration::from_millis(1)).await;
         }
         if index == frames / 10 {
             early = memory();
