@@ -283,7 +283,9 @@ mod tests {
             taken
         };
         let fast = taken(&queue(2.0), &mut (0..300).map(|index| f64::from(index) / 30.0));
-        assert_eq!(fast.len(), 20, "{fast:?}");
+        // Each may come half an interval early, so one more than 20 fits into ten seconds.
+        assert_eq!(fast.len(), 21, "{fast:?}");
+        assert!(fast[1..].windows(2).all(|pair| (pair[1] - pair[0] - 0.5).abs() < 1e-9), "{fast:?}");
         let jitter = |index: u32| f64::from(index) / 2.0 + [0.0, -0.1, 0.1, -0.05][index as usize % 4];
         assert_eq!(taken(&queue(2.0), &mut (0..100).map(jitter)).len(), 100);
         // After a gap the rate begins anew, without a burst.
