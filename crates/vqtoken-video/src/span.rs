@@ -24,8 +24,11 @@ impl Span {
     }
 
     /// The frames of ascending times that are shown in it: those that appear in it, or the one that is on the screen when it begins.
-    /// Empty if it lies before the first frame or after the last.
+    /// Empty if it lies before the first frame or after the last, or a time is not a number.
     pub(crate) fn frames(&self, timestamps: &[f64]) -> Range<usize> {
+        if [self.start, self.end].into_iter().flatten().any(f64::is_nan) {
+            return 0..0;
+        }
         let start = self.start.unwrap_or(f64::NEG_INFINITY);
         let from = timestamps.partition_point(|&seconds| seconds < start);
         let to = self.end.map_or(timestamps.len(), |end| timestamps.partition_point(|&time| time <= end));
