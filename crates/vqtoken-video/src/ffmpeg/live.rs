@@ -60,7 +60,7 @@ impl LiveVideo {
     /// Starts reading at `rate` frames a second; of a slower stream every frame comes.
     ///
     /// # Errors
-    /// If there is no `ffmpeg`, or the rate is not above 0. A source that cannot be reached shows at [`Self::next`].
+    /// If there is no `ffmpeg`, or the rate is not above 0. A source that cannot be reached shows at [`Self::next_frame`].
     pub fn open(input: &LiveInput, rate: f64, options: &OpenOptions) -> Result<Self, LiveVideoError> {
         if !(rate > 0.0 && rate <= 1000.0) {
             return Err(LiveVideoError::Rate { rate });
