@@ -14,11 +14,11 @@ export class Library {
     this.few = few;
     this.videos = [];
     this.search = h('input', { type: 'search', placeholder: 'Search by name', 'aria-label': 'Search by name', onInput: () => this.show() });
-    this.grid = h('ul', { class: 'library-grid' });
-    this.told = h('div', { class: 'library-told', 'aria-live': 'polite' });
+    this.grid = h('ul', { class: 'stored-grid' });
+    this.told = h('div', { class: 'stored-told', 'aria-live': 'polite' });
     this.more = h('button', { type: 'button', class: 'secondary', hidden: true, onClick: () => this.load() }, 'Show more');
     this.seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => { this.seen.unobserve(target); this.picture(target); }));
-    this.element = h('section', { class: 'library', 'aria-label': 'Stored videos' },
+    this.element = h('section', { class: 'stored-videos', 'aria-label': 'Stored videos' },
       h('header', {}, h('h2', {}, few ? 'Kept from before' : 'Library'), few ? h('a', { href: '#/library', class: 'quiet' }, 'All') : this.search), this.told, this.grid, this.more);
     this.element.hidden = Boolean(few);
     this.load();

@@ -269,19 +269,19 @@ await step('a .vqt is dropped and asked without the video', async () => {
 
 await step('the library finds by name and deletes after a question', async () => {
   await page.click('nav a[href="#/library"]');
-  await page.waitForSelector('.library-grid li');
+  await page.waitForSelector('.stored-grid li');
   await wait(600);
   await shot(page, 'library');
-  const all = (await page.$$('.library-grid li')).length;
-  await page.type('.library input', 'no such name at all');
-  assert.equal((await page.$$('.library-grid li')).length, 0);
-  assert.match(await text(page, '.library-told'), /No name/);
-  await page.$eval('.library input', (input) => { input.value = ''; input.dispatchEvent(new Event('input')); });
-  await page.click('.library-grid li .remove');
+  const all = (await page.$$('.stored-grid li')).length;
+  await page.type('.stored-videos input', 'no such name at all');
+  assert.equal((await page.$$('.stored-grid li')).length, 0);
+  assert.match(await text(page, '.stored-told'), /No name/);
+  await page.$eval('.stored-videos input', (input) => { input.value = ''; input.dispatchEvent(new Event('input')); });
+  await page.click('.stored-grid li .remove');
   await page.waitForSelector('dialog[open]');
   await shot(page, 'delete');
   await page.click('dialog .danger');
-  await until(page, (count) => document.querySelectorAll('.library-grid li').length === count - 1, all);
+  await until(page, (count) => document.querySelectorAll('.stored-grid li').length === count - 1, all);
 });
 
 await step('what is not a video is refused in plain words, where it was dropped', async () => {
