@@ -10,7 +10,7 @@ use vqtoken_model::{
 };
 use vqtoken_video::Cancellation;
 
-use crate::prefixes::{PrefixKey, Prefixes};
+use crate::prefixes::{Prefix, PrefixKey, Prefixes};
 use crate::question::{
     AnswerEvent, FinishReason, Finished, Piece, Question, Started, SubjectContent, TokenScore,
 };
@@ -105,13 +105,13 @@ impl Reading {
         let Some(subject) = subject else {
             return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens: 0 });
         };
-        let visual = visual_tokens(language, &subject.content)?;
-        let video_tokens = visual.count();
         let key = PrefixKey { subject: subject.key.clone(), before: ids.before };
-        if let Some(read) = prefixes.get(&key) {
-            let sequence = Sequence::clone(&read);
+        if let Some(Prefix { sequence, video_tokens }) = prefixes.get(&key) {
+            let sequence = Sequence::clone(&sequence);
             return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens });
         }
+        let visual = visual_tokens(language, &subject.content)?;
+        let video_tokens = visual.count();
         let unread = language.unread(&sequence, &key.before, Some(&visual))?;
         Ok(Prepared { sequence, prefix: Some((key, unread)), question_ids, video_tokens })
     }
@@ -151,7 +151,10 @@ impl Reading {
         if let Some((key, mut unread)) = self.prefix.take() {
             language.read_some(&mut unread, most, &mut self.sequence, cancellation)?;
             match unread.tokens() {
-                0 => prefixes.insert(key, Arc::new(self.sequence.clone())),
+                0 => {
+                    let sequence = Arc::new(self.sequence.clone());
+                    prefixes.insert(key, Prefix { sequence, video_tokens: self.video_tokens });
+                }
                 _ => self.prefix = Some((key, unread)),
             }
             return Ok(None);

@@ -11,10 +11,18 @@ pub(crate) struct PrefixKey {
     pub(crate) before: Vec<u32>,
 }
 
+/// A prefix that has been read.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefix {
+    pub(crate) sequence: Arc<Sequence>,
+    /// Visual tokens in it.
+    pub(crate) video_tokens: usize,
+}
+
 /// Read prefixes, the one used last at the end. Beyond so many bytes the first is dropped.
 #[derive(Debug)]
 pub(crate) struct Prefixes {
-    kept: Vec<(PrefixKey, Arc<Sequence>)>,
+    kept: Vec<(PrefixKey, Prefix)>,
     bytes: u64,
     most_bytes: u64,
 }
@@ -25,25 +33,25 @@ impl Prefixes {
     }
 
     /// The prefix, if it has been read.
-    pub(crate) fn get(&mut self, key: &PrefixKey) -> Option<Arc<Sequence>> {
+    pub(crate) fn get(&mut self, key: &PrefixKey) -> Option<Prefix> {
         let index = self.kept.iter().position(|(kept, _)| kept == key)?;
         let found = self.kept.remove(index);
-        let sequence = found.1.clone();
+        let prefix = found.1.clone();
         self.kept.push(found);
-        Some(sequence)
+        Some(prefix)
     }
 
     /// Keeps a prefix. One that is larger than all may be is not kept.
-    pub(crate) fn insert(&mut self, key: PrefixKey, sequence: Arc<Sequence>) {
-        let bytes = sequence.bytes() as u64;
+    pub(crate) fn insert(&mut self, key: PrefixKey, prefix: Prefix) {
+        let bytes = prefix.sequence.bytes() as u64;
         if bytes > self.most_bytes || self.get(&key).is_some() {
             return;
         }
         self.bytes += bytes;
-        self.kept.push((key, sequence));
+        self.kept.push((key, prefix));
         while self.bytes > self.most_bytes {
             let (_, dropped) = self.kept.remove(0);
-            self.bytes -= dropped.bytes() as u64;
+            self.bytes -= dropped.sequence.bytes() as u64;
         }
     }
 }
