@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 use vqtoken_model::{
-    LanguageSide, ModelError, Sampler, Sequence, TextStream, Unread, VideoInPrompt, VisualTokens,
+    LanguageSide, ModelError, Purpose, Sampler, Sequence, TextStream, Unread, VideoInPrompt, VisualTokens,
 };
 use vqtoken_video::Cancellation;
 
@@ -149,7 +149,7 @@ impl Reading {
     ) -> Result<Option<Vec<f32>>, ModelError> {
         let cancellation = &self.asked.cancellation;
         if let Some((key, mut unread)) = self.prefix.take() {
-            language.read_some(&mut unread, most, &mut self.sequence, cancellation)?;
+            language.read_some(&mut unread, most, &mut self.sequence, Purpose::Cache, cancellation)?;
             match unread.tokens() {
                 0 => {
                     let sequence = Arc::new(self.sequence.clone());
@@ -163,7 +163,7 @@ impl Reading {
             Some(unread) => unread,
             none => none.insert(language.unread(&self.sequence, &self.question_ids, None)?),
         };
-        language.read_some(unread, most, &mut self.sequence, cancellation)
+        language.read_some(unread, most, &mut self.sequence, Purpose::Logits, cancellation)
     }
 }
 

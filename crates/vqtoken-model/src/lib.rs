@@ -16,8 +16,8 @@ mod vision;
 mod vq_attention;
 
 pub use answering::{
-    Answer, ChatIds, GenerationOptions, LanguageSide, PrefilledVideo, Ranking, Sampler, SamplingOptions,
-    Sequence, Tokens, Unread, VisualTokens,
+    Answer, ChatIds, GenerationOptions, LanguageSide, PrefilledVideo, Purpose, Ranking, Sampler,
+    SamplingOptions, Sequence, Tokens, Unread, VisualTokens,
 };
 pub use config::{CodeKind, TrainedInput};
 pub use encoding::{

@@ -45,6 +45,15 @@ pub struct ChatIds {
     pub after: Vec<u32>,
 }
 
+/// What a text is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// More text follows: keys and values are all that is needed.
+    Cache,
+    /// The next token is drawn.
+    Logits,
+}
+
 /// What is left to read of a text.
 #[derive(Clone, Debug)]
 pub struct Unread {
@@ -98,8 +107,8 @@ impl LanguageSide {
         }
     }
 
-    /// Reads up to `most` tokens of what is left. When nothing is left afterwards, the logits after the last token are
-    /// returned, `[vocabulary]`.
+    /// Reads up to `most` tokens of what is left. When nothing is left afterwards and `purpose` is [`Purpose::Logits`], the
+    /// logits after the last token are returned, `[vocabulary]`.
     ///
     /// # Errors
     ///
@@ -109,12 +118,13 @@ impl LanguageSide {
         unread: &mut Unread,
         most: usize,
         sequence: &mut Sequence,
+        purpose: Purpose,
         cancellation: &Cancellation,
     ) -> Result<Option<Vec<f32>>, ModelError> {
         let Some(prompt) = unread.prompt.take() else { return Ok(None) };
         let (next, rest) = prompt.split(most.max(1));
         unread.prompt = rest;
-        let is_last = unread.prompt.is_none();
+        let needs_logits = unread.prompt.is_none() && purpose == Purpose::Logits;
         sequence.tokens += next.count();
         let PromptEmbeddings { embeddings, positions } = next;
         in_thread_pool(|| {
@@ -123,7 +133,7 @@ impl LanguageSide {
                 self.modules().read_unless(cancellation, embeddings.unsqueeze::<3>(), &positions, cache);
             let hidden: Tensor<2> = hidden.ok_or(ModelError::Cancelled)?.squeeze_dim(0);
             let [count, _] = hidden.dims();
-            is_last.then(|| to_vec(self.modules().logits(hidden.narrow(0, count - 1, 1)))).transpose()
+            needs_logits.then(|| to_vec(self.modules().logits(hidden.narrow(0, count - 1, 1)))).transpose()
         })
     }
 
