@@ -87,34 +87,30 @@ fn one(mut fields: Fields, place: &str) -> Result<Part, ApiError> {
             _ => Err(ApiError::parameter(at("video"), "is neither an address nor an array of pictures")),
         },
         "input_video" => {
-            let place = at("input_video");
-            match fields.value("input_video") {
-                Some(Value::String(data)) => Ok(Part::Video(place, Form::Base64(data))),
-                Some(object @ Value::Object(_)) => {
-                    let mut fields = Fields::of(&place, object)?;
-                    let data = fields.need("data", "give the bytes of the video in base64")?;
-                    Ok(Part::Video(format!("{place}.data"), Form::Base64(data)))
-                }
-                _ => Err(ApiError::parameter(place, "is neither base64 nor an object with `data`")),
-            }
+            let (place, data) = base64_of(&mut fields, "input_video", at("input_video"))?;
+            Ok(Part::Video(place, Form::Base64(data)))
         }
         "video_tokens" => {
-            let place = at("video_tokens");
-            match fields.value("video_tokens") {
-                Some(Value::String(data)) => Ok(Part::Video(place, Form::Tokens(data))),
-                Some(object @ Value::Object(_)) => {
-                    let mut fields = Fields::of(&place, object)?;
-                    let data = fields.need("data", "give the bytes of the .vqt file in base64")?;
-                    Ok(Part::Video(format!("{place}.data"), Form::Tokens(data)))
-                }
-                _ => Err(ApiError::parameter(place, "is neither base64 nor an object with `data`")),
-            }
+            let (place, data) = base64_of(&mut fields, "video_tokens", at("video_tokens"))?;
+            Ok(Part::Video(place, Form::Tokens(data)))
         }
         "frames" => match fields.value("frames") {
             Some(list @ Value::Array(_)) => pictures(list, at("frames")),
             _ => Err(ApiError::parameter(at("frames"), "is not an array of pictures")),
         },
         _ => Err(ApiError::parameter(at("type"), KINDS)),
+    }
+}
+
+/// Base64 in a field, or in `data` of an object there; and where it stands.
+fn base64_of(fields: &mut Fields, name: &str, place: String) -> Result<(String, String), ApiError> {
+    match fields.value(name) {
+        Some(Value::String(data)) => Ok((place, data)),
+        Some(object @ Value::Object(_)) => {
+            let data = Fields::of(&place, object)?.need("data", "give the bytes of the file in base64")?;
+            Ok((format!("{place}.data"), data))
+        }
+        _ => Err(ApiError::parameter(place, "is neither base64 nor an object with `data`")),
     }
 }
 
