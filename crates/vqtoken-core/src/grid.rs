@@ -1,5 +1,8 @@
 //! The token grid: a clip's patch embeddings after the projector, `[T, H, W, D]`.
 
+use std::fmt;
+use std::sync::Arc;
+
 /// How many frames, rows and columns of tokens a clip has: `[T, H, W]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GridShape {
@@ -71,19 +74,22 @@ impl GridShape {
     }
 }
 
-impl std::fmt::Display for GridShape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for GridShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}, {}, {}]", self.frames, self.height, self.width)
     }
 }
 
-/// The patch embeddings of a clip, `[T, H, W, D]`, row-major.
-#[derive(Clone, Debug, PartialEq)]
+/// The patch embeddings of a clip, `[T, H, W, D]`, row-major. Clones share the values.
+#[derive(Clone)]
 pub struct TokenGrid {
     shape: GridShape,
     dim: usize,
-    data: Vec<f32>,
+    data: SharedValues,
 }
+
+/// Values that somebody else may own, such as an array of another language.
+pub type SharedValues = Arc<dyn AsRef<[f32]> + Send + Sync>;
 
 impl TokenGrid {
     /// Takes `data` as `[T, H, W, D]`. Values may be anything here; [`crate::quantize`] asks for finite ones.
@@ -91,13 +97,22 @@ impl TokenGrid {
     /// # Errors
     /// If an axis is 0, if there are 2^32 tokens or more, or if `data` is not as long as they say.
     pub fn new(shape: GridShape, dim: usize, data: Vec<f32>) -> Result<Self, GridError> {
+        Self::shared(shape, dim, Arc::new(data))
+    }
+
+    /// The same of values that are not copied.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn shared(shape: GridShape, dim: usize, data: SharedValues) -> Result<Self, GridError> {
         let tokens = shape.checked()?;
         if dim == 0 {
             return Err(GridError::NoChannels);
         }
         let expected = tokens.checked_mul(dim).ok_or(GridError::TooLarge { shape })?;
-        if data.len() != expected {
-            return Err(GridError::Length { shape, dim, expected, found: data.len() });
+        let found = (*data).as_ref().len();
+        if found != expected {
+            return Err(GridError::Length { shape, dim, expected, found });
         }
         Ok(Self { shape, dim, data })
     }
@@ -114,7 +129,7 @@ impl TokenGrid {
 
     /// All values, `[T, H, W, D]`.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        (*self.data).as_ref()
     }
 
     /// Token `index` of `[T, H, W]` flattened, `[D]`.
@@ -122,7 +137,20 @@ impl TokenGrid {
     /// # Panics
     /// If `index >= T * H * W`, like a slice.
     pub fn token(&self, index: usize) -> &[f32] {
-        &self.data[index * self.dim..][..self.dim]
+        &self.data()[index * self.dim..][..self.dim]
+    }
+}
+
+impl PartialEq for TokenGrid {
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, self.dim, self.data()) == (other.shape, other.dim, other.data())
+    }
+}
+
+impl fmt::Debug for TokenGrid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shape, dim, .. } = self;
+        f.debug_struct("TokenGrid").field("shape", shape).field("dim", dim).finish_non_exhaustive()
     }
 }
 

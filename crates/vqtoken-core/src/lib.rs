@@ -44,7 +44,7 @@ pub use budget::{Budget, BudgetError};
 pub use code_tree::{CodeMerge, CodeTree, CodeTreeError};
 pub use codebook::{Codebook, CodebookError};
 pub use complexity::{QuantizerFlops, quantizer_flops};
-pub use grid::{GridError, GridShape, Position, TokenGrid};
+pub use grid::{GridError, GridShape, Position, SharedValues, TokenGrid};
 pub use index_map::{IndexMap, IndexMapError};
 pub use map_coding::MapCodingError;
 pub use path::PathPoint;

@@ -11,6 +11,7 @@ mod language;
 mod one_vision;
 mod tensors;
 mod text;
+mod video_input;
 mod video_llm;
 mod vision;
 mod vq_attention;
@@ -29,10 +30,11 @@ pub use hub::HubError;
 pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
+pub use video_input::VideoInput;
 pub use video_llm::VideoLlm;
 pub use vision::{Projector, ProjectorConfig, VisionModules, VisionTower};
 pub use vq_attention::{
-    AttentionError, HashVqAttention, HashVqAttentionConfig, PaperVqAttention, PaperVqAttentionConfig,
-    ReleasedVqAttention, ReleasedVqAttentionConfig, VqAttention,
+    AttentionError, CodeReader, HashVqAttention, HashVqAttentionConfig, PaperVqAttention,
+    PaperVqAttentionConfig, ReleasedVqAttention, ReleasedVqAttentionConfig, VqAttention,
 };
 pub use vqtoken_nn::{Precision, PrecisionError};

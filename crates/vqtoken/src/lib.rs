@@ -24,26 +24,29 @@
 //! | all of it | | [`VideoLlm`] |
 
 pub mod builtin;
+mod cli;
 pub mod demo_clip;
 mod error;
 #[doc(hidden)]
 pub mod figures;
 pub mod picture;
 
+#[doc(hidden)]
+pub use cli::command_line;
 pub use error::Error;
 
 pub use vqtoken_core::{
     Amount, Budget, BudgetError, CodeMerge, CodeOrder, CodeTree, CodeTreeError, Codebook, CodebookError,
     CurvePoint, GridError, GridShape, IndexMap, IndexMapError, Iteration, MapCodingError, PathPoint,
     Position, Procedure, Quality, QualityError, Quantization, QuantizeError, QuantizerConfig, QuantizerStats,
-    QuantizerStream, REDUCERS, ReduceError, Reducer, ReducerInfo, Reduction, Rule, RuleError, Source,
-    TokenGrid, TokenHash, VideoTokens, VqtError, VqtFormatError, WindowedQuantizer, Windows, quantize,
-    reducer,
+    QuantizerStream, REDUCERS, ReduceError, Reducer, ReducerInfo, Reduction, Rule, RuleError, SharedValues,
+    Source, TokenGrid, TokenHash, VideoTokens, VqtError, VqtFormatError, WindowedQuantizer, Windows,
+    pool_bilinear, quantize, reducer, tok_dense,
 };
 pub use vqtoken_model::{
-    Answer, Chat, CodeKind, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress,
+    Answer, Chat, CodeKind, CodeReader, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress,
     GenerationOptions, LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking,
-    SamplingOptions, Tokens, TrainedInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
+    SamplingOptions, Tokens, TrainedInput, VideoInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{

@@ -2,6 +2,7 @@
 //!
 //! Three kinds exist, and a checkpoint says which one it holds.
 
+mod code_reader;
 mod error;
 mod hash;
 mod paper;
@@ -12,6 +13,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vqtoken_core::IndexMap;
 
+pub use code_reader::CodeReader;
 pub use error::AttentionError;
 pub use hash::{HashVqAttention, HashVqAttentionConfig};
 pub use paper::{PaperVqAttention, PaperVqAttentionConfig};

@@ -1,13 +1,12 @@
 //! `vqtoken ask`: questions in, answers out.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use clap::Args;
-use vqtoken::{
-    Chat, Clip, GenerationOptions, Reducer, SamplingOptions, TrainedInput, Video, VideoLlm, VideoTokens,
+use crate::{
+    Chat, Clip, GenerationOptions, SamplingOptions, TrainedInput, Video, VideoInput, VideoLlm, VideoTokens,
     VisualTokens, figures,
 };
+use clap::Args;
 
 use super::stages::{Stages, peak_memory};
 use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, not_empty, output, pipeline};
@@ -35,8 +34,8 @@ pub(crate) struct AskArguments {
     /// What stands for the video: vqtoken (its codes, as --tokens says), pooled (every frame's grid at half its sides, as LLaVA-OneVision
     /// reads it), or any other reducer with its budget, such as tome:32, dpc-knn:10% or evs:q=0.9 [default: what the model was
     /// trained to read; vqtoken if an option of codes is given]
-    #[arg(long, value_name = "REDUCER", value_parser = reducer)]
-    reducer: Option<Arc<Subjects>>,
+    #[arg(long, value_name = "REDUCER")]
+    reducer: Option<VideoInput>,
 
     /// Ask the language model alone, without a video
     #[arg(long, value_name = "QUESTION", num_args = 1.., value_parser = not_empty, conflicts_with_all = ["input", "reducer"])]
@@ -75,40 +74,11 @@ pub(crate) struct AskArguments {
     stats: bool,
 }
 
-/// What stands for the video.
-#[derive(Debug)]
-enum Subjects {
-    Vqtoken,
-    Reduced(Box<dyn Reducer>),
-}
-
 impl AskArguments {
     /// What was asked to stand for the video; `None` leaves it to the model.
-    fn given(&self) -> Option<Arc<Subjects>> {
-        let codes = || self.encoding.asks_for_codes().then(|| Arc::new(Subjects::Vqtoken));
-        self.reducer.clone().or_else(codes)
+    fn given(&self) -> Option<VideoInput> {
+        self.reducer.clone().or_else(|| self.encoding.asks_for_codes().then_some(VideoInput::Codes))
     }
-}
-
-/// What stands for the video where nobody says: what the model was trained to read.
-fn trained(model: &VideoLlm) -> anyhow::Result<Subjects> {
-    match model.trained_input() {
-        TrainedInput::Pooled => Ok(Subjects::Reduced(vqtoken::reducer(POOLED)?)),
-        _ => Ok(Subjects::Vqtoken),
-    }
-}
-
-/// The reducer that pools every frame's grid.
-const POOLED: &str = "bilinear";
-
-fn reducer(text: &str) -> Result<Arc<Subjects>, String> {
-    let name = match text {
-        "vqtoken" => return Ok(Arc::new(Subjects::Vqtoken)),
-        "pooled" => POOLED,
-        name => name,
-    };
-    let reducer = vqtoken::reducer(name).map_err(|error| error.to_string())?;
-    Ok(Arc::new(Subjects::Reduced(reducer)))
 }
 
 /// What was given in place of VIDEO|FILE.vqt.
@@ -203,7 +173,7 @@ fn refuse_ineffective(arguments: &AskArguments, questions: usize) -> Result<(), 
     if !arguments.text_only.is_empty() {
         arguments.encoding.refuse_for_text()?;
     }
-    if let Some(Subjects::Reduced(_)) = arguments.reducer.as_deref() {
+    if let Some(VideoInput::Reduced(_)) = arguments.reducer {
         arguments.encoding.refuse_for_reducer()?;
     }
     if arguments.temperature == 0.0 {
@@ -226,7 +196,7 @@ fn read(
     stages: &mut Stages,
     global: &GlobalArguments,
 ) -> anyhow::Result<Input> {
-    let is_reduced = matches!(arguments.reducer.as_deref(), Some(Subjects::Reduced(_)));
+    let is_reduced = matches!(arguments.reducer, Some(VideoInput::Reduced(_)));
     if !pipeline::is_video_tokens(input) {
         if !is_reduced {
             let video = stages.time("decode", || Video::open_with(input, &global.open_options()))?;
@@ -249,34 +219,32 @@ fn subject(
     global: &GlobalArguments,
 ) -> anyhow::Result<Subject> {
     let given = arguments.given();
-    let subjects = given.clone().map_or_else(|| trained(model).map(Arc::new), Ok)?;
+    let input_kind = given.clone().map_or_else(|| VideoInput::trained(model.trained_input()), Ok)?;
     let clip = match input {
         None => return Ok(Subject { visual: None, grid_tokens: 0, warnings: Vec::new(), note: None }),
         Some(Input::Tokens(tokens)) => return attended(model, &tokens, Vec::new(), stages),
-        Some(Input::Video(video)) => match &*subjects {
-            Subjects::Vqtoken => {
+        Some(Input::Video(video)) => match &input_kind {
+            VideoInput::Codes => {
                 let vision = pipeline::vision(model, stages)?;
                 let encoded = pipeline::encode_video(vision, &video, &arguments.encoding, stages, global)?;
                 return attended(model, &encoded.tokens, encoded.messages(), stages);
             }
-            Subjects::Reduced(_) => {
-                Box::new(pipeline::sample_video(&video, &arguments.encoding, stages, global)?)
-            }
+            _ => Box::new(pipeline::sample_video(&video, &arguments.encoding, stages, global)?),
         },
         Some(Input::Clip(clip)) => clip,
     };
     let vision = pipeline::vision(model, stages)?;
-    match &*subjects {
-        Subjects::Vqtoken => {
-            let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
-            attended(model, &encoded.tokens, encoded.messages(), stages)
-        }
-        Subjects::Reduced(reducer) => {
+    match &input_kind {
+        VideoInput::Reduced(reducer) => {
             let grid = pipeline::embed(vision, &clip, &arguments.encoding, stages)?;
             let visual = stages.time("reduce", || model.language().reduce(&grid, reducer.as_ref()))?;
             let note = given.is_none().then_some(pipeline::POOLED_BY_DEFAULT);
             let grid_tokens = grid.shape().len();
             Ok(Subject { visual: Some(visual), grid_tokens, warnings: clip.messages(), note })
+        }
+        _ => {
+            let encoded = pipeline::encode_clip(vision, &clip, &arguments.encoding, stages)?;
+            attended(model, &encoded.tokens, encoded.messages(), stages)
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{demo_clip, figures};
 use clap::Args;
-use vqtoken::{demo_clip, figures};
 
 use super::output;
 use crate::cli::GlobalArguments;

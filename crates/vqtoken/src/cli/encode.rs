@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::{Quality, TrainedInput, Video, VideoTokens, VisionSide, figures};
 use clap::Args;
-use vqtoken::{Quality, TrainedInput, Video, VideoTokens, VisionSide, figures};
 use vqtoken_files::quoted;
 
 use super::stages::Stages;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{Video, VideoTokens, builtin, figures};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Video, VideoTokens, builtin, figures};
 use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights, fit_to};
 use vqtoken_model::config::OneVisionConfig;
 

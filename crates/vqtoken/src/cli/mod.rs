@@ -17,10 +17,11 @@ pub(crate) mod token_file;
 pub(crate) mod train;
 pub(crate) mod watch;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::{Budget, EncoderOptions, OpenOptions, Precision, Sampling, Windows};
 use clap::{Args, Parser, Subcommand};
-use vqtoken::{Budget, EncoderOptions, OpenOptions, Precision, Sampling, Windows};
 use vqtoken_files::{Limit, Limits, quoted};
 
 /// Ask a video a question: a video language model that reads a whole video as a few dozen discrete tokens.
@@ -32,6 +33,43 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     pub(crate) global: GlobalArguments,
+}
+
+/// Runs the command that was typed, the program's name first, and returns its exit code: 2 for bad usage, 1 for failure.
+pub fn command_line(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        // Printing fails where nobody reads, who then misses nothing.
+        Err(error) => {
+            drop(error.print());
+            return u8::try_from(error.exit_code()).unwrap_or(1);
+        }
+    };
+    match run(&options) {
+        Ok(()) => 0,
+        // Whoever reads our output has read enough; that is no failure.
+        Err(error) if output::is_broken_pipe(&error) => 0,
+        Err(error) => {
+            output::report(&error, options.global.json);
+            if error.is::<UsageError>() { 2 } else { 1 }
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    match &options.command {
+        Command::Ask(arguments) => ask::run(arguments, &options.global),
+        Command::Serve(arguments) => serve::run(arguments, &options.global),
+        Command::Watch(arguments) => watch::run(arguments, &options.global),
+        Command::Encode(arguments) => encode::run(arguments, &options.global),
+        Command::Show(arguments) => show::run(arguments, &options.global),
+        Command::Inspect(arguments) => inspect::run(arguments, &options.global),
+        Command::Demo(arguments) => demo::run(arguments, &options.global),
+        Command::Train(arguments) => train::run_command(arguments, &options.global),
+        Command::Data(arguments) => data::run(arguments, &options.global),
+        Command::Eval(arguments) => eval::run(arguments, &options.global),
+        Command::Bench(arguments) => bench::run(arguments, &options.global),
+    }
 }
 
 /// What every command takes.

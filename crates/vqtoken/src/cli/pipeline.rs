@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use vqtoken::{
+use crate::{
     Clip, Encoded, EncoderOptions, EncodingEvent, Quantization, TokenGrid, Video, VideoLlm, VisionSide,
     builtin, quantize,
 };

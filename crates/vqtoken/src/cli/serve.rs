@@ -4,10 +4,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::{Precision, Programs, VideoLlm, picture};
 use anyhow::{Context, bail};
 use clap::Args;
 use tracing_subscriber::EnvFilter;
-use vqtoken::{Precision, Programs, VideoLlm, picture};
 use vqtoken_engine::{Engine, EngineOptions};
 use vqtoken_files::quoted;
 use vqtoken_server::{

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::picture::{self, PictureOptions};
+use crate::{Budget, Clip, Frame, Sampling, Video, VideoTokens};
 use clap::Args;
-use vqtoken::picture::{self, PictureOptions};
-use vqtoken::{Budget, Clip, Frame, Sampling, Video, VideoTokens};
 
 use super::stages::Stages;
 use super::{BaseArguments, EncodingArguments, ModelArguments, UsageError, output, pipeline};

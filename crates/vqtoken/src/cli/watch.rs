@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::{Budget, Chat, GenerationOptions, TrainedInput, Video};
 use clap::Args;
-use vqtoken::{Budget, Chat, GenerationOptions, TrainedInput, Video};
 use vqtoken_live::{
     LanguageAnswerer, Live, LiveError, LiveEvent, LiveOptions, LiveSource, SourceOptions, Speed,
     StandingQuestions, feed,

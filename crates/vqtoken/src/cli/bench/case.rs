@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use vqtoken::{Budget, QuantizerConfig, Rule};
+use crate::{Budget, QuantizerConfig, Rule};
 use vqtoken_core::Procedure;
 
 /// `fixed` or `adaptive-RULE`, with `stream-` or `published-` before it.

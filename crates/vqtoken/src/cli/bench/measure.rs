@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::{GridShape, IndexMap, QuantizerConfig, TokenGrid, VideoTokens, figures, quantize};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
-use vqtoken::{GridShape, IndexMap, QuantizerConfig, TokenGrid, VideoTokens, figures, quantize};
 use vqtoken_core::{Quality, Quantization, QuantizerStream, quantizer_flops};
 
 use super::case::{Case, Way};

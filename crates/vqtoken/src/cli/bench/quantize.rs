@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::{QuantizerConfig, figures};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use vqtoken::{QuantizerConfig, figures};
 use vqtoken_files::quoted;
 
 use super::case::{self, Case};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vqtoken::{GridShape, TokenGrid};
+use crate::{GridShape, TokenGrid};
 use vqtoken_files::quoted;
 
 use super::made_up::MadeUp;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::figures;
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::figures;
 use vqtoken_files::quoted;
 use vqtoken_shapes::{BaselineReport, DataSetSummary, Difficulty, Settings, Split, clips, write_data_set};
 

@@ -1,8 +1,8 @@
 //! What the paper's ablation makes random: the parameters of the VQ-attention, the index map, the codebook.
 
+use crate::{Codebook, IndexMap};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use vqtoken::{Codebook, IndexMap};
 use vqtoken_core::{CodebookError, IndexMapError};
 use vqtoken_model::VqAttention;
 use vqtoken_model::config::OneVisionConfig;
@@ -73,7 +73,7 @@ pub(super) fn random_codes(codebook: &Codebook, video: &str) -> Result<Codebook,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vqtoken::{GridShape, builtin};
+    use crate::{GridShape, builtin};
     use vqtoken_model::Precision;
 
     #[test]

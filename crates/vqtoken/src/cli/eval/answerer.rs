@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use vqtoken::{Chat, GenerationOptions, OpenOptions, VisualTokens};
+use crate::{Chat, GenerationOptions, OpenOptions, VisualTokens};
 use vqtoken_eval::{Answer, Answerer, Ask, PerStage, best_option};
 
 use super::current_video::CurrentVideo;

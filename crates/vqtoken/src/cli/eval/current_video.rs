@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vqtoken::OpenOptions;
+use crate::OpenOptions;
 use vqtoken_files::quoted;
 
 use super::frames::Frames;

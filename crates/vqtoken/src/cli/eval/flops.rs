@@ -1,7 +1,7 @@
 //! Floating-point operations of the VQ-attention and of answering, counted from shapes as everywhere: a multiplication and an
 //! addition are two; norms, activations and softmax are left out.
 
-use vqtoken::GridShape;
+use crate::GridShape;
 use vqtoken_model::config::{TextConfig, VqAttentionConfig};
 
 /// Presence, centre and spread of a code in a time bin of its path.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use vqtoken::{Clip, OpenOptions, Sampling, TokenGrid, Video};
+use crate::{Clip, OpenOptions, Sampling, TokenGrid, Video};
 use vqtoken_files::quoted;
 
 use super::super::output;

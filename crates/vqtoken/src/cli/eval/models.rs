@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::{Precision, VideoLlm, VisionSide, builtin};
 use anyhow::Context;
-use vqtoken::{Precision, VideoLlm, VisionSide, builtin};
 use vqtoken_files::quoted;
 
 use super::super::output;

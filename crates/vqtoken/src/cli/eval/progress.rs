@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
+use crate::figures;
 use indicatif::{ProgressBar, ProgressStyle};
-use vqtoken::figures;
 use vqtoken_eval::Progress;
 
 use super::super::output;

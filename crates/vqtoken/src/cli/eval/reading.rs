@@ -19,7 +19,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vqtoken::{Budget, Reducer};
+use crate::{Budget, Reducer};
 use vqtoken_core::{BudgetError, ReduceError};
 
 /// What follows the name of a reading whose tokens are renumbered.
@@ -145,7 +145,7 @@ impl Reduced {
     ///
     /// If `reducer` is not a reducer.
     pub(super) fn new(grid: Grid, reducer: &str) -> Result<Self, ReduceError> {
-        Ok(Self { grid, reducer: vqtoken::reducer(reducer)?.into(), positions: Positions::Own })
+        Ok(Self { grid, reducer: crate::reducer(reducer)?.into(), positions: Positions::Own })
     }
 
     /// As it is written, without what is said about positions.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Instant;
 
-use vqtoken::{GridShape, TokenGrid, quantize};
+use crate::{GridShape, TokenGrid, quantize};
 use vqtoken_core::{Amount, Quantization, Reduction, Tome, pool_bilinear, quantizer_flops};
 use vqtoken_eval::PerStage;
 

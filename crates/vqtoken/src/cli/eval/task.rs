@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{Budget, TrainedInput};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Budget, TrainedInput};
 use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
 use super::super::{ModelArguments, UsageError, check_folder_of, output, pipeline, refuse_without_effect};

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Instant;
 
-use vqtoken::{Codebook, IndexMap, VisualTokens};
+use crate::{Codebook, IndexMap, VisualTokens};
 use vqtoken_eval::PerStage;
 use vqtoken_model::{ModelError, PrefilledVideo};
 

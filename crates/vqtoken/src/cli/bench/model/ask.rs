@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::{Chat, GenerationOptions, Video, figures};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{Chat, GenerationOptions, Video, figures};
 
 use super::record::Runs;
 use super::subject::{Repetitions, Subject, describe, video_or_demo};

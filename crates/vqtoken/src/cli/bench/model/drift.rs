@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::{Precision, Sampling, Video, VideoLlm};
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use vqtoken::{Precision, Sampling, Video, VideoLlm};
 
 use super::subject::{Subject, video_or_demo};
 use crate::cli::GlobalArguments;

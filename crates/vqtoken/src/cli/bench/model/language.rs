@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use crate::{GenerationOptions, LanguageSide, figures};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::{GenerationOptions, LanguageSide, figures};
 use vqtoken_kernels::Kernels;
 
 use super::record::Runs;

@@ -1,8 +1,8 @@
 //! `vqtoken bench peak`: what the machine can do at most.
 
+use crate::{Precision, figures};
 use clap::Args;
 use serde_json::json;
-use vqtoken::{Precision, figures};
 use vqtoken_kernels::Kernels;
 
 use super::record::peak;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Precision;
 use serde_json::{Map, Value, json};
-use vqtoken::Precision;
 use vqtoken_kernels::Kernels;
 
 use crate::cli::stages::peak_memory;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::{LanguageSide, Precision, VideoLlm, VisionSide, builtin, demo_clip};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use vqtoken::{LanguageSide, Precision, VideoLlm, VisionSide, builtin, demo_clip};
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
 
 use crate::cli::stages::Stages;

@@ -1,10 +1,10 @@
 //! `vqtoken bench train`: a training step of a small vision tower.
 
+use crate::Precision;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::Precision;
 use vqtoken_model::config::VisionConfig;
 use vqtoken_nn::in_thread_pool;
 

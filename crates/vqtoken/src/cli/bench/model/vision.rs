@@ -1,8 +1,8 @@
 //! `vqtoken bench vision`: pixels to the token grid.
 
+use crate::figures;
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken::figures;
 use vqtoken_video::Pixels;
 
 use super::record::Runs;

@@ -3,11 +3,11 @@
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
+use crate::demo_clip;
 use anyhow::{Context, bail};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use vqtoken::demo_clip;
 
 use super::client::send;
 use super::one::record;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::{Chat, GenerationOptions, LanguageSide, SamplingOptions};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
-use vqtoken::{Chat, GenerationOptions, LanguageSide, SamplingOptions};
 use vqtoken_engine::{AnswerEvent, Engine, Question, Subject, SubjectContent};
 use vqtoken_model::ModelError;
 

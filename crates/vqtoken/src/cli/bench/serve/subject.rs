@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use crate::{VideoLlm, demo_clip, picture};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use vqtoken::{VideoLlm, demo_clip, picture};
 use vqtoken_engine::{Engine, EngineOptions};
 use vqtoken_server::{Server, ServerOptions};
 

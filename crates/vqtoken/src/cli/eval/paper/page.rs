@@ -1,7 +1,7 @@
 //! The page of results, the same results as JSON, and the plot.
 
+use crate::Budget;
 use serde_json::json;
-use vqtoken::Budget;
 
 use super::super::data::Benchmark;
 use super::super::reading::{Codes, Condition, Positions, Reading, Source};

@@ -1,6 +1,6 @@
 //! The rows of the tables, and the paper's figures for them.
 
-use vqtoken::{Budget, Rule};
+use crate::{Budget, Rule};
 
 use super::super::reading::{Codes, Condition, Grid, Positions, Reading, Reduced, Source};
 
