@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use vqtoken_core::{GridError, QuantizeError, ReduceError};
 
 use crate::hub::HubError;
+use crate::retrieval::RetrievalError;
 use crate::vq_attention::AttentionError;
 use vqtoken_files::{LimitError, WriteError, quoted};
 
@@ -267,6 +268,9 @@ pub enum ModelError {
     /// The VQ-attention cannot read the video tokens.
     #[error(transparent)]
     Attention(#[from] AttentionError),
+    /// Texts and pictures cannot be compared.
+    #[error(transparent)]
+    Retrieval(#[from] RetrievalError),
     /// Values cannot be read back from the device.
     #[error("tensor values cannot be read back: {0}")]
     TensorData(String),

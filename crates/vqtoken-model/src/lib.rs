@@ -9,6 +9,7 @@ mod flops;
 mod hub;
 mod language;
 mod one_vision;
+mod retrieval;
 mod tensors;
 mod text;
 mod video_input;
@@ -29,6 +30,10 @@ pub use error::ModelError;
 pub use hub::HubError;
 pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
+pub use retrieval::{
+    EmbeddedTexts, Moment, MomentCutter, MomentOptions, RetrievalError, Retriever, TextIds, cosine,
+    normalize_rows,
+};
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_input::VideoInput;
 pub use video_llm::VideoLlm;

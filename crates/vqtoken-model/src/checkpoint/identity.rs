@@ -26,15 +26,8 @@ const BLOCK: usize = 1 << 14;
 /// # Errors
 ///
 /// If a tensor is missing or of a type that is not read.
-pub(super) fn vision_checksum(weights: &Weights, names: &[String]) -> Result<u32, ModelError> {
-    let tensors = names.iter().map(|name| match weights.tensor(name)? {
-        Some(tensor) => Ok((name.as_str(), tensor)),
-        None => Err(ModelError::MissingTensors {
-            checkpoint: weights.checkpoint().to_owned(),
-            names: vec![name.clone()],
-        }),
-    });
-    let tensors = tensors.collect::<Result<Vec<_>, ModelError>>()?;
+pub(super) fn remembered_checksum(weights: &Weights, names: &[String]) -> Result<u32, ModelError> {
+    let tensors = tensors(weights, names)?;
     let bytes: u64 = tensors.iter().map(|(_, tensor)| 4 * tensor.len() as u64).sum();
     let compute = || checksum_of_all(weights, tensors);
     let directory = cache_directory().filter(|_| bytes > CACHED_BYTES);
@@ -42,6 +35,26 @@ pub(super) fn vision_checksum(weights: &Weights, names: &[String]) -> Result<u32
         Some(entry) => entry.read_or_write(compute),
         None => compute(),
     })
+}
+
+/// The same of any tensors of a checkpoint, computed anew.
+pub(super) fn checksum_of(weights: &Weights, names: &[String]) -> Result<u32, ModelError> {
+    Ok(checksum_of_all(weights, tensors(weights, names)?))
+}
+
+/// Tensors by their names, in this order.
+fn tensors<'a>(
+    weights: &'a Weights,
+    names: &'a [String],
+) -> Result<Vec<(&'a str, StoredTensor<'a>)>, ModelError> {
+    let tensors = names.iter().map(|name| match weights.tensor(name)? {
+        Some(tensor) => Ok((name.as_str(), tensor)),
+        None => Err(ModelError::MissingTensors {
+            checkpoint: weights.checkpoint().to_owned(),
+            names: vec![name.clone()],
+        }),
+    });
+    tensors.collect()
 }
 
 fn checksum_of_all(weights: &Weights, tensors: Vec<(&str, StoredTensor<'_>)>) -> u32 {

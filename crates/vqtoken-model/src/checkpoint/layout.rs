@@ -53,17 +53,33 @@ fn canonical_name(name: &str) -> String {
     }
 }
 
+/// The tensors that a stored tensor of a whole SigLIP holds, whose names are the same here, but for the fused projection of its head.
+pub(super) fn siglip_names(stored: &str) -> Vec<(String, Part)> {
+    fused_projection(stored).unwrap_or_else(|| vec![(stored.to_owned(), Part::WHOLE)])
+}
+
+/// The name that a whole SigLIP's file has for a tensor.
+pub(super) fn stored_siglip_name(name: &str) -> String {
+    let Some((attention, rest)) = name.split_once(".head.attention.") else { return name.to_owned() };
+    match rest.split_once("_proj.") {
+        Some(("q" | "k" | "v", kind)) => format!("{attention}.head.attention.in_proj_{kind}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Query, key and value projection of a name like `x.in_proj_weight`.
+fn fused_projection(name: &str) -> Option<Vec<(String, Part)>> {
+    let (attention, kind) = name.split_once(".in_proj_")?;
+    let part = |(index, projection)| (format!("{attention}.{projection}.{kind}"), Part { index, count: 3 });
+    Some(["q_proj", "k_proj", "v_proj"].into_iter().enumerate().map(part).collect())
+}
+
 /// Names below `cross_attention.`: one torch `TransformerDecoderLayer` and the projection of the index map.
 fn released_attention_names(rest: &str) -> Vec<(String, Part)> {
     let name = rest.strip_prefix("transformer_decoder.layers.0.").unwrap_or(rest);
-    if let Some((attention, kind)) = name.split_once(".in_proj_") {
-        let part = |index, projection| {
-            (format!("vq_attention.{attention}.{projection}.{kind}"), Part { index, count: 3 })
-        };
-        return vec![part(0, "q_proj"), part(1, "k_proj"), part(2, "v_proj")];
-    }
     let name = name.replace("linear1.", "feed_forward.fc1.").replace("linear2.", "feed_forward.fc2.");
-    vec![(format!("vq_attention.{name}"), Part::WHOLE)]
+    let name = format!("vq_attention.{name}");
+    fused_projection(&name).unwrap_or_else(|| vec![(name, Part::WHOLE)])
 }
 
 /// The name under which a tensor is saved: the one that `transformers` writes to disk.
@@ -117,6 +133,18 @@ mod tests {
         let names = canonical_names(stored);
         assert_eq!(names[1].0, "vq_attention.multihead_attn.k_proj.weight");
         assert_eq!(names[2].1, Part { index: 2, count: 3 });
+    }
+
+    #[test]
+    fn siglip_has_its_own_names_but_for_the_fused_projection() {
+        let stored = "vision_model.head.attention.in_proj_bias";
+        let names: Vec<String> = siglip_names(stored).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names[0], "vision_model.head.attention.q_proj.bias");
+        assert!(names.iter().all(|name| stored_siglip_name(name) == stored));
+        for name in ["vision_model.head.attention.out_proj.weight", "text_model.head.weight", "logit_scale"] {
+            assert_eq!(siglip_names(name), [(name.to_owned(), Part::WHOLE)]);
+            assert_eq!(stored_siglip_name(name), name);
+        }
     }
 
     #[test]

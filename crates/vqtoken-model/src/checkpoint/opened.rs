@@ -11,7 +11,7 @@ use vqtoken_nn::{PackLayers, Precision};
 use super::adapter::{Adapter, is_adapter};
 use super::directory::ModelFiles;
 use super::fill::{Filler, is_unused_by_design};
-use super::identity::vision_checksum;
+use super::identity::remembered_checksum;
 use super::parameters::for_each_parameter;
 use super::weights::Weights;
 use crate::config::{OneVisionConfig, VqAttentionConfig};
@@ -99,7 +99,7 @@ impl Checkpoint {
         Kernels::from_env()?;
         let config_file = quoted(&files.place.join("config.json")).to_string();
         let mut config = OneVisionConfig::parse(&config_file, &files.config)?;
-        refuse_more_layers_than_tensors(&config_file, &config, &weights)?;
+        refuse_more_layers_than_tensors(&config_file, config.vision.layers + config.text.layers, &weights)?;
         fit_to(&mut config, &weights);
         let model = OneVision::new(&config, &Device::flex());
         let mut filler = Filler::new(&weights);
@@ -107,7 +107,7 @@ impl Checkpoint {
         filler.finish(|name| is_unused_by_design(name, &config))?;
         let mut names = Vec::new();
         for_each_parameter(&model.vision, |parameter| names.push(parameter.name.to_owned()));
-        let id = format!("{name}@{:08x}", vision_checksum(&weights, &names)?);
+        let id = format!("{name}@{:08x}", remembered_checksum(&weights, &names)?);
         Ok(Self { id, config, files, weights })
     }
 
@@ -167,7 +167,7 @@ pub fn fit_to(config: &mut OneVisionConfig, weights: &Weights) {
 }
 
 /// The directory of a model, fetched if it is an id of the hub and there is no such directory.
-fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
+pub(super) fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
     match hub::repository_id(model).filter(|_| !model.exists()) {
         Some(id) => hub::fetch(id),
         None => Ok(model.to_owned()),
@@ -175,7 +175,7 @@ fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
 }
 
 /// What a model is called in video tokens: its id, or the name of its directory.
-fn name_of(model: &Path) -> String {
+pub(super) fn name_of(model: &Path) -> String {
     match hub::repository_id(model).filter(|_| !model.exists()) {
         Some(id) => id.to_owned(),
         None => model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned(),
@@ -193,12 +193,11 @@ fn released_attention(weights: &Weights) -> Option<VqAttentionConfig> {
 
 /// Refuses a configuration with more layers than there are tensors: every layer has several, and a damaged configuration
 /// must not allocate a billion of them.
-fn refuse_more_layers_than_tensors(
+pub(super) fn refuse_more_layers_than_tensors(
     file: &str,
-    config: &OneVisionConfig,
+    layers: usize,
     weights: &Weights,
 ) -> Result<(), ModelError> {
-    let layers = config.vision.layers + config.text.layers;
     match layers <= weights.len() {
         true => Ok(()),
         false => Err(ModelError::Config {

@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// How a stored name becomes names used here.
-type Naming = fn(&str) -> Vec<(String, Part)>;
+pub(super) type Naming = fn(&str) -> Vec<(String, Part)>;
 
 #[derive(Debug)]
 enum Bytes {
@@ -68,9 +68,14 @@ impl Weights {
     ///
     /// If there are no such files, one is damaged, or they hold quantized weights.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
+        Self::open_as(directory, canonical_names)
+    }
+
+    /// [`Self::open`] with other names.
+    pub(super) fn open_as(directory: &Path, naming: Naming) -> Result<Self, ModelError> {
         let mut weights = Self::empty(quoted(directory).to_string());
         for path in weight_files(directory)? {
-            weights.add_file(path, canonical_names)?;
+            weights.add_file(path, naming)?;
         }
         let quantization = weights.names().find_map(quantization_of);
         match quantization {

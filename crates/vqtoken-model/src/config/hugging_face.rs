@@ -53,6 +53,8 @@ pub(super) struct Vision {
     patch_size: usize,
     layer_norm_eps: f64,
     hidden_act: String,
+    num_channels: usize,
+    pub(super) vision_use_head: bool,
 }
 
 impl Default for Vision {
@@ -67,6 +69,8 @@ impl Default for Vision {
             patch_size: 16,
             layer_norm_eps: 1e-6,
             hidden_act: "gelu_pytorch_tanh".to_owned(),
+            num_channels: 3,
+            vision_use_head: true,
         }
     }
 }
@@ -165,6 +169,9 @@ impl Vision {
                 "the vision tower {:?} is not supported; siglip_vision_model is",
                 self.model_type
             ));
+        }
+        if self.num_channels != 3 {
+            return Err(format!("a vision tower of {} channels is not supported; 3 are", self.num_channels));
         }
         let states = self.num_hidden_layers as i64 + 1;
         let layers = if feature_layer < 0 { states + feature_layer } else { feature_layer };

@@ -2,8 +2,10 @@
 
 mod hugging_face;
 mod llava;
+mod siglip;
 mod trained_input;
 
+pub use siglip::{SiglipConfig, SiglipTextConfig};
 pub use trained_input::{CodeKind, TrainedInput, VisualInput};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,38 @@ impl VisionConfig {
     /// Patches along each side of a frame; pixels beyond the last whole patch are not seen.
     pub fn grid_side(&self) -> usize {
         self.image_size / self.patch_size
+    }
+
+    /// Says what no tower could have.
+    fn check(&self) -> Result<(), String> {
+        refuse_absurd([
+            ("vision hidden_size", self.hidden_size),
+            ("vision intermediate_size", self.intermediate_size),
+            ("vision num_hidden_layers", self.layers),
+            ("vision num_attention_heads", self.heads),
+            ("patch_size", self.patch_size),
+        ])?;
+        if self.image_size < self.patch_size || self.image_size > 100_000 {
+            return Err(format!(
+                "image_size {} does not fit patches of {}",
+                self.image_size, self.patch_size
+            ));
+        }
+        if !self.hidden_size.is_multiple_of(self.heads) {
+            return Err(format!(
+                "{} vision heads do not divide hidden_size {}",
+                self.heads, self.hidden_size
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses sizes that no model has: 0, and those beyond a million, so that products of two stay far from overflow.
+fn refuse_absurd<const N: usize>(sizes: [(&str, usize); N]) -> Result<(), String> {
+    match sizes.into_iter().find(|&(_, value)| value == 0 || value > 1_000_000) {
+        Some((name, value)) => Err(format!("{name} is {value}")),
+        None => Ok(()),
     }
 }
 
@@ -204,13 +238,9 @@ impl OneVisionConfig {
 
     /// Says what no model could have, so that building one cannot divide by zero or ask for absurd sizes.
     fn check(&self) -> Result<(), String> {
-        let (v, t) = (&self.vision, &self.text);
-        for (name, value) in [
-            ("vision hidden_size", v.hidden_size),
-            ("vision intermediate_size", v.intermediate_size),
-            ("vision num_hidden_layers", v.layers),
-            ("vision num_attention_heads", v.heads),
-            ("patch_size", v.patch_size),
+        let t = &self.text;
+        self.vision.check()?;
+        refuse_absurd([
             ("vocab_size", t.vocabulary),
             ("hidden_size", t.hidden_size),
             ("intermediate_size", t.intermediate_size),
@@ -219,18 +249,7 @@ impl OneVisionConfig {
             ("num_key_value_heads", t.key_heads),
             ("head_dim", t.head_dim),
             ("max_position_embeddings", t.max_positions),
-        ] {
-            // A million is far beyond any such model, and products of two stay far from overflow.
-            if value == 0 || value > 1_000_000 {
-                return Err(format!("{name} is {value}"));
-            }
-        }
-        if v.image_size < v.patch_size || v.image_size > 100_000 {
-            return Err(format!("image_size {} does not fit patches of {}", v.image_size, v.patch_size));
-        }
-        if !v.hidden_size.is_multiple_of(v.heads) {
-            return Err(format!("{} vision heads do not divide hidden_size {}", v.heads, v.hidden_size));
-        }
+        ])?;
         if !t.heads.is_multiple_of(t.key_heads) {
             return Err(format!("{} key heads do not divide {} heads", t.key_heads, t.heads));
         }

@@ -6,13 +6,10 @@
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, assert_shape};
-use vqtoken_nn::{
-    Embedding, EmbeddingConfig, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig,
-    MultiHeadAttention, MultiHeadAttentionConfig, ops, pack_layers,
-};
-
+use vqtoken_nn::{Embedding, EmbeddingConfig, ops, pack_layers};
 use vqtoken_video::Cancellation;
 
+use super::siglip_encoder::{Encoder, EncoderConfig};
 use crate::config::VisionConfig;
 
 /// SigLIP without its last normalization and head.
@@ -22,28 +19,50 @@ pub struct VisionTower {
     encoder: Encoder,
 }
 
+/// Patches and their positions, the input of the first layer.
 #[derive(Module, Debug)]
-struct Embeddings {
+pub(crate) struct Embeddings {
     patch_embedding: PatchEmbedding,
     position_embedding: Embedding,
-}
-
-#[derive(Module, Debug)]
-struct Encoder {
-    layers: Vec<EncoderLayer>,
 }
 
 impl VisionConfig {
     /// A tower of this shape; parameters are initialised when they are first read.
     pub fn init(&self, device: &Device) -> VisionTower {
+        VisionTower { embeddings: self.embeddings(device), encoder: self.encoder().init(device) }
+    }
+
+    pub(crate) fn embeddings(&self, device: &Device) -> Embeddings {
         let side = self.grid_side();
-        VisionTower {
-            embeddings: Embeddings {
-                patch_embedding: PatchEmbedding::new(self, device),
-                position_embedding: EmbeddingConfig::new(side * side, self.hidden_size).init(device),
-            },
-            encoder: Encoder { layers: (0..self.layers).map(|_| EncoderLayer::new(self, device)).collect() },
+        Embeddings {
+            patch_embedding: PatchEmbedding::new(self, device),
+            position_embedding: EmbeddingConfig::new(side * side, self.hidden_size).init(device),
         }
+    }
+
+    pub(crate) fn encoder(&self) -> EncoderConfig {
+        EncoderConfig {
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            layers: self.layers,
+            heads: self.heads,
+            layer_norm_epsilon: self.layer_norm_epsilon,
+            activation: self.activation,
+        }
+    }
+}
+
+impl Embeddings {
+    /// # Shapes
+    ///
+    /// - pixels: `[T, 3, S, S]`
+    /// - output: `[T, N, Dv]`, `N` patches in rows from the top left
+    pub(crate) fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let patches = self.patch_embedding.forward(pixels); // [T, N, Dv]
+        let [_, count, hidden] = patches.dims();
+        let positions = self.position_embedding.weight.val();
+        assert_shape!(positions, [count, hidden]);
+        patches + positions.unsqueeze() // [T, N, Dv]
     }
 }
 
@@ -55,8 +74,7 @@ impl VisionTower {
     /// - pixels: `[T, 3, S, S]`
     /// - output: `[T, N, Dv]`, `N` patches in rows from the top left
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let embedded = self.embed(pixels);
-        self.encoder.layers.iter().fold(embedded, |hidden, layer| layer.forward(hidden))
+        self.encoder.forward(self.embeddings.forward(pixels))
     }
 
     /// [`Self::forward`], given up within a layer's time once `cancellation` is set.
@@ -66,25 +84,7 @@ impl VisionTower {
     /// - pixels: `[T, 3, S, S]`
     /// - output: `[T, N, Dv]`
     pub fn forward_unless(&self, cancellation: &Cancellation, pixels: Tensor<4>) -> Option<Tensor<3>> {
-        let mut hidden = self.embed(pixels);
-        for layer in &self.encoder.layers {
-            if cancellation.is_cancelled() {
-                return None;
-            }
-            hidden = layer.attend(hidden);
-            if cancellation.is_cancelled() {
-                return None;
-            }
-            hidden = layer.feed_forward(hidden);
-        }
-        Some(hidden)
-    }
-
-    /// `[T, 3, S, S]` to `[T, N, Dv]`, the input of the first layer.
-    fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let patches = self.embeddings.patch_embedding.forward(pixels);
-        let positions = self.embeddings.position_embedding.weight.val();
-        patches + positions.unsqueeze()
+        self.encoder.forward_unless(cancellation, self.embeddings.forward(pixels))
     }
 
     /// Hidden states of square windows of pictures, whose patches know where in the whole picture they are: a coarser grid
@@ -113,8 +113,7 @@ impl VisionTower {
             (0..count).map(move |patch| ((top + patch / window) * side + left + patch % window) as u32)
         });
         let positions = self.embeddings.position_embedding.forward(&rows.collect::<Vec<_>>());
-        let embedded = patches + positions.reshape([windows, count, hidden]);
-        self.encoder.layers.iter().fold(embedded, |hidden, layer| layer.forward(hidden))
+        self.encoder.forward(patches + positions.reshape([windows, count, hidden]))
     }
 }
 
@@ -154,46 +153,4 @@ impl PatchEmbedding {
     }
 }
 
-/// A pre-norm transformer layer.
-#[derive(Module, Debug)]
-struct EncoderLayer {
-    layer_norm1: LayerNorm,
-    self_attn: MultiHeadAttention,
-    layer_norm2: LayerNorm,
-    mlp: FeedForward,
-}
-
-impl EncoderLayer {
-    fn new(config: &VisionConfig, device: &Device) -> Self {
-        let hidden = config.hidden_size;
-        let norm = LayerNormConfig::new(hidden).with_epsilon(config.layer_norm_epsilon);
-        let feed_forward = FeedForwardConfig {
-            d_input: hidden,
-            d_inner: config.intermediate_size,
-            d_output: hidden,
-            activation: config.activation,
-        };
-        Self {
-            layer_norm1: norm.init(device),
-            self_attn: MultiHeadAttentionConfig::new(hidden, config.heads).init(device),
-            layer_norm2: norm.init(device),
-            mlp: feed_forward.init(device),
-        }
-    }
-
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.feed_forward(self.attend(x))
-    }
-
-    fn attend(&self, x: Tensor<3>) -> Tensor<3> {
-        self.self_attn.forward_added(self.layer_norm1.forward(x.clone()), x)
-    }
-
-    fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.mlp.forward_added(self.layer_norm2.forward(x.clone()), x)
-    }
-}
-
 pack_layers!(VisionTower { encoder });
-pack_layers!(Encoder { layers });
-pack_layers!(EncoderLayer { self_attn, mlp });
