@@ -1,15 +1,15 @@
 """What the drop-in refuses."""
 
-from .. import _vqtoken as native
+from ..errors import Error
 
 
-class UnsupportedModelError(native.Error, TypeError):
+class UnsupportedModelError(Error, TypeError):
     """The model or processor is none of the supported kinds."""
 
 
-class PatchError(native.Error, RuntimeError):
+class PatchError(Error, RuntimeError):
     """A model is reduced twice, or was changed by somebody else in the meantime."""
 
 
-class PlaceholderError(native.Error, ValueError):
+class PlaceholderError(Error, ValueError):
     """The prompt has more or fewer video placeholders than the videos can fill."""

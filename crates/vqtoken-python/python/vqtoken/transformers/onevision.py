@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _vqtoken as native
+from ..errors import ArrayError, VqtokenWarning
 from .attributes import Attributes
 from .errors import PlaceholderError, UnsupportedModelError
 from .generation import continuing_positions
@@ -123,7 +124,7 @@ class OneVision:
         """The unpooled token grids of pixels `[V, T, 3, S, S]`: `[V, T, N, D]`."""
         if not isinstance(pixels, Tensor) or pixels.ndim != 5:
             shape = list(getattr(pixels, "shape", [])) or type(pixels).__name__
-            raise native.ArrayError(f"pixel_values_videos is {shape}: expected a tensor [videos, frames, 3, height, width]")
+            raise ArrayError(f"pixel_values_videos is {shape}: expected a tensor [videos, frames, 3, height, width]")
         unpooled: list[Tensor] = []
         config = self._model.config
         defaults = {name: getattr(config, name) for name in _FEATURE_OPTIONS}
@@ -140,7 +141,7 @@ class OneVision:
             )
         if self._reading.reducer is not None and torch.is_grad_enabled() and self._model.training and not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"{self._reading}: no gradient flows through reduced tokens to the vision tower", stacklevel=4)
+            warnings.warn(f"{self._reading}: no gradient flows through reduced tokens to the vision tower", VqtokenWarning, 4)
         return unpooled[0].unflatten(0, pixels.shape[:2])
 
     def _embed(self, prompt: Prompt, videos: list[VisualTokens]) -> Tensor:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from .. import _vqtoken as native
+from ..errors import ReduceError
 
 Positions: TypeAlias = Literal["kept", "renumbered"]
 """`"kept"`: each token at its position in the unreduced sequence. `"renumbered"`: at 0, 1, 2, .."""
@@ -51,7 +52,7 @@ class Reading:
         What follows the colon is checked when the first video is reduced: budgets depend on its size.
         """
         if positions not in ("kept", "renumbered"):
-            raise native.ReduceError(f"positions are {positions!r}: expected 'kept' or 'renumbered'")
+            raise ReduceError(f"positions are {positions!r}: expected 'kept' or 'renumbered'")
         name, suffix = (text[: -len(_RENUMBERED)], True) if text.endswith(_RENUMBERED) else (text, False)
         if name == _POOLED:
             return Reading(name, None, True, False, "kept")
@@ -61,11 +62,11 @@ class Reading:
         has_codes = kind in ("vqtoken", "codebook")
         if not has_codes and kind not in {info.name for info in native.REDUCERS}:
             known = ", ".join(info.name for info in native.REDUCERS)
-            raise native.ReduceError(
+            raise ReduceError(
                 f"{reducer!r} is not a reducer: expected pooled, pooled+REDUCER, codebook:32, or one of {known}"
             )
         if has_codes and is_pooled:
-            raise native.ReduceError(f"{text}: VQToken quantizes the unpooled grid: write {reducer}")
+            raise ReduceError(f"{text}: VQToken quantizes the unpooled grid: write {reducer}")
         if has_codes:
             reducer = f"vqtoken:{amount or DEFAULT_CODES}"
         is_renumbered = suffix or positions == "renumbered"

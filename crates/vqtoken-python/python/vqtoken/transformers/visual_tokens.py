@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import _vqtoken as native
+from ..errors import ArrayError
 from .reading import Reading
 
 
@@ -66,5 +67,5 @@ def _square(tokens: Tensor) -> Tensor:
     frames, patches, width = tokens.shape
     side = round(patches**0.5)
     if side * side != patches:
-        raise native.ArrayError(f"a frame has {patches} patches: expected a square number of them")
+        raise ArrayError(f"a frame has {patches} patches: expected a square number of them")
     return tokens.detach().to("cpu", torch.float32).reshape(frames, side, side, width).contiguous()
