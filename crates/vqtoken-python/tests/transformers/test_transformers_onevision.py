@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
 import vqtoken
 from vqtoken.transformers import reduce_video
@@ -147,6 +148,22 @@ def test_codes_go_through_the_vq_attention(model, inputs):
         assert torch.equal(model(**inputs(0)).logits, bare)
     with reduce_video(model, "vqtoken:6", vq_attention=Doubling()):
         assert model(**inputs(0)).logits.shape[1] == bare.shape[1] + 6
+
+
+def test_a_grid_with_odd_sides(checkpoint):
+    """5 x 5 patches are pooled to 3 x 3, as 27 x 27 to 14 x 14."""
+    config = LlavaOnevisionConfig.from_pretrained(checkpoint)
+    config.vision_config.image_size = 70
+    model = LlavaOnevisionForConditionalGeneration(config).eval()
+    pixels = torch.randn(1, 4, 3, 70, 70, generator=torch.manual_seed(3))
+    ids = torch.tensor([[1, 2, *[config.video_token_index] * 37, 3]])
+    expected = model(input_ids=ids, pixel_values_videos=pixels).logits
+    with reduce_video(model, "pooled"):
+        assert torch.equal(model(input_ids=ids, pixel_values_videos=pixels).logits, expected)
+    for reading in ("uniform:100", "vqtoken:100", "pooled+uniform:36"):
+        with reduce_video(model, reading):
+            count = model(input_ids=ids, pixel_values_videos=pixels).logits.shape[1]
+        assert count == 3 + int(reading.rpartition(":")[2]) + 1
 
 
 def test_half_precision(model, inputs):
