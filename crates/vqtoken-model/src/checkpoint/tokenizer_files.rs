@@ -153,16 +153,8 @@ impl Declared {
 
     /// Puts the tokens into a `tokenizer.json`: among the added tokens, and with its id into the vocabulary.
     fn add_to(self, mut json: Value, path: &Path) -> Result<Vec<u8>, ModelError> {
-        let Some(vocabulary) = json["model"]["vocab"].as_object() else {
-            let problem = "tokens can only be added to a vocabulary of words with ids, as BPE has".to_owned();
-            return Err(bad(path, problem));
-        };
-        let mut vocabulary = vocabulary.clone();
         let mut added: Vec<Value> = json["added_tokens"].as_array().cloned().unwrap_or_default();
-        let mut ids: BTreeMap<String, u64> = BTreeMap::new();
-        for (content, id) in &vocabulary {
-            ids.insert(content.clone(), id.as_u64().unwrap_or(u64::MAX));
-        }
+        let mut ids = word_ids(&json["model"]["vocab"]);
         for token in &added {
             if let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) {
                 ids.insert(content.to_owned(), id);
@@ -192,16 +184,33 @@ impl Declared {
             }
             added.retain(|known| known["content"].as_str() != Some(&content));
             added.push(added_token(&content, id, &token.flags));
-            // A word of the vocabulary keeps its id whatever the order of the added tokens.
-            vocabulary.insert(content.clone(), id.into());
+            match &mut json["model"]["vocab"] {
+                // A word of the vocabulary keeps its id whatever the order of the added tokens.
+                Value::Object(words) => drop(words.insert(content.clone(), id.into())),
+                _ if ids.contains_key(&content) => {}
+                _ => {
+                    let problem = format!(
+                        "{content:?} cannot be added to a vocabulary of words with scores: save the tokenizer as one tokenizer.json"
+                    );
+                    return Err(bad(path, problem));
+                }
+            }
             owners.insert(id, content.clone());
             ids.insert(content, id);
         }
         added.sort_by_key(|token| token["id"].as_u64());
         json["added_tokens"] = added.into();
-        json["model"]["vocab"] = vocabulary.into();
         Ok(json.to_string().into_bytes())
     }
+}
+
+/// The ids of a vocabulary: words with ids, as BPE has, or words with scores whose ids are their places, as unigram models have.
+fn word_ids(vocabulary: &Value) -> BTreeMap<String, u64> {
+    let words = vocabulary.as_object().into_iter().flatten();
+    let with_ids = words.map(|(word, id)| (word.clone(), id.as_u64().unwrap_or(u64::MAX)));
+    let places = (0..).zip(vocabulary.as_array().into_iter().flatten());
+    let scored = places.filter_map(|(id, word)| Some((word.get(0)?.as_str()?.to_owned(), id)));
+    with_ids.chain(scored).collect()
 }
 
 /// An entry of `added_tokens`, with every flag.
@@ -224,15 +233,18 @@ fn from_vocabulary(directory: &Path) -> Result<Value, ModelError> {
     let (vocabulary, merges): (Option<Map<String, Value>>, _) =
         (text_files::optional_json(&vocabulary_file)?, text_files::text(&merges_file)?);
     let (Some(vocabulary), Some(merges)) = (vocabulary, merges) else {
-        let problem = match directory.join("tokenizer.model").exists() {
-            true => {
-                "it has a SentencePiece tokenizer.model, which cannot be read: save the tokenizer as tokenizer.json"
+        let sentence_piece =
+            ["tokenizer.model", "spiece.model"].into_iter().find(|name| directory.join(name).exists());
+        let problem = match sentence_piece {
+            Some(name) => {
+                format!("it has a SentencePiece {name}, which cannot be read: save the tokenizer as tokenizer.json")
             }
-            false => {
+            None => {
                 "there is no tokenizer.json, and no vocab.json with merges.txt: give a directory that holds a whole model"
+                    .to_owned()
             }
         };
-        return Err(bad(directory, problem.to_owned()));
+        return Err(bad(directory, problem));
     };
     let config: Map<String, Value> = optional(directory, "tokenizer_config.json")?;
     let class = config.get("tokenizer_class").and_then(Value::as_str).unwrap_or("Qwen2Tokenizer");

@@ -65,7 +65,8 @@ mod tests {
     use super::*;
 
     fn picture(width: usize, height: usize) -> Frame {
-        let value = |x: usize, y: usize, channel: usize| (x * 37 + y * 91 + channel * 50 + (x * y) % 17 * 9) % 256;
+        let value =
+            |x: usize, y: usize, channel: usize| (x * 37 + y * 91 + channel * 50 + (x * y) % 17 * 9) % 256;
         let rgb = (0..width * height * 3).map(|i| value(i / 3 % width, i / 3 / width, i % 3) as u8).collect();
         Frame::new(width, height, rgb).unwrap()
     }
