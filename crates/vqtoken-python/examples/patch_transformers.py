@@ -13,7 +13,6 @@ import time
 import numpy as np
 import torch
 from transformers import AutoProcessor, LlavaOnevisionForConditionalGeneration
-
 from vqtoken.transformers import reduce_video
 
 FRAMES = 8

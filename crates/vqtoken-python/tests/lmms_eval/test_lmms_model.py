@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import vqtoken
 from lmms_eval.api.instance import Instance
 from lmms_eval.models import get_model, list_available_models
 from lmms_eval.protocol import ChatMessages
-
-import vqtoken
 from vqtoken.lmms_eval.request import Request
 
 GREEDY = {"max_new_tokens": 8, "temperature": 0, "do_sample": False}
@@ -29,7 +28,8 @@ def video(url, **others):
 @pytest.fixture(scope="module")
 def model(golden):
     return get_model("vqtoken_rs").create_from_arg_string(
-        f"pretrained={golden / 'onevision-hf'},tokens=6,reducer=vqtoken,frames=4,precision=f32", {"batch_size": 1, "device": "cpu"}
+        f"pretrained={golden / 'onevision-hf'},tokens=6,reducer=vqtoken,frames=4,precision=f32",
+        {"batch_size": 1, "device": "cpu"},
     )
 
 
@@ -39,7 +39,12 @@ def ask(model, documents, options=GREEDY):
     metadata = {"task": "task", "repeats": 1}
     return model.generate_until(
         [
-            Instance("generate_until", ("", lambda doc: doc, options, index, "task", "test"), 0, {**metadata, "doc_id": index})
+            Instance(
+                "generate_until",
+                ("", lambda doc: doc, options, index, "task", "test"),
+                0,
+                {**metadata, "doc_id": index},
+            )
             for index in range(len(documents))
         ]
     )
@@ -82,7 +87,9 @@ def test_an_answer_ends_before_the_texts_of_until(model):
 def test_a_video_that_does_not_decode_costs_its_own_answers_only(model, benchmark, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     clip = str(next((benchmark / "videomme" / "data").glob("*.mp4")))
-    broken, whole = ask(model, [user(video(str(tmp_path / "broken.mp4")), text("Which?")), user(video(clip), text("Which?"))])
+    broken, whole = ask(
+        model, [user(video(str(tmp_path / "broken.mp4")), text("Which?")), user(video(clip), text("Which?"))]
+    )
     assert broken == "" and whole != ""
 
 

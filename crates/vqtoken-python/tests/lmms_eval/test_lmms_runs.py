@@ -49,7 +49,9 @@ def test_the_built_in_model_gives_the_same_answers_and_scores(lmms_eval, vqtoken
 
 
 def test_training_free_reducers_give_the_same_answers(lmms_eval, vqtoken_eval):
-    samples, _ = lmms_eval("vqtoken_rs", "reducer=tome:48,frames=8,precision=f32", "shapes_open_local")["shapes_open_local"]
+    samples, _ = lmms_eval("vqtoken_rs", "reducer=tome:48,frames=8,precision=f32", "shapes_open_local")[
+        "shapes_open_local"
+    ]
     expected, _ = vqtoken_eval("shapes-open", "--reducer", "tome:48", "--frames", "8", "--precision", "f32")
     assert_same_prompts_and_answers(samples, expected)
 
@@ -65,7 +67,9 @@ def test_the_server_gives_the_same_answers(lmms_eval, vqtoken_eval, golden, benc
     try:
         wait_for(f"http://{address}/v1/models", server)
         arguments = f"model=vqtoken,base_url=http://{address}/v1,api_key=none,pass_video_url=True,max_frames_num=16"
-        samples, _ = lmms_eval("openai", f"{arguments},num_concurrent=2,timeout=600", "video_mme_local")["video_mme_local"]
+        samples, _ = lmms_eval("openai", f"{arguments},num_concurrent=2,timeout=600", "video_mme_local")[
+            "video_mme_local"
+        ]
     finally:
         server.terminate()
         server.wait(30)

@@ -35,7 +35,9 @@ class LlavaQwenStandIn(Qwen2ForCausalLM):
         vision = SiglipVisionConfig(**config.vision_config, vision_use_head=False)
         width = config.hidden_size
         self.model.vision_tower = Tower(vision)
-        self.model.mm_projector = nn.Sequential(nn.Linear(vision.hidden_size, width), nn.GELU(), nn.Linear(width, width))
+        self.model.mm_projector = nn.Sequential(
+            nn.Linear(vision.hidden_size, width), nn.GELU(), nn.Linear(width, width)
+        )
         self.model.image_newline = nn.Parameter(torch.zeros(width))
 
     def get_model(self) -> nn.Module:
@@ -137,7 +139,9 @@ class LlavaQwenStandIn(Qwen2ForCausalLM):
         )
 
     @torch.no_grad()
-    def generate(self, inputs: Tensor, images: list[Tensor] | None = None, modalities: list[str] | None = None, **kwargs: Any) -> Any:
+    def generate(
+        self, inputs: Tensor, images: list[Tensor] | None = None, modalities: list[str] | None = None, **kwargs: Any
+    ) -> Any:
         position_ids, mask = kwargs.pop("position_ids", None), kwargs.pop("attention_mask", None)
         if images is None:
             embeddings = self.model.embed_tokens(inputs)

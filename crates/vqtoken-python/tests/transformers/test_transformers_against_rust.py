@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import vqtoken
 from llava_qwen_stand_in import load
 from safetensors.torch import load_file
-
-import vqtoken
 from vqtoken.transformers import reduce_video
 
 READINGS = [
@@ -98,7 +97,9 @@ def test_generation(model, golden, cases, reading):
         expected.append(int(rust_logits(llm, pixels, before, [*after, *expected], reading)[-1].argmax()))
     ids = torch.tensor([[*before, *[VIDEO] * 17, *after]])
     with reduce_video(model, reading):
-        output = model.generate(ids, pixel_values_videos=pixels[None], max_new_tokens=6, do_sample=False, eos_token_id=None)
+        output = model.generate(
+            ids, pixel_values_videos=pixels[None], max_new_tokens=6, do_sample=False, eos_token_id=None
+        )
     assert output[0, ids.shape[1] :].tolist() == expected
 
 

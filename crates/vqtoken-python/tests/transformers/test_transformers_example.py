@@ -19,7 +19,16 @@ def test_the_example_answers_by_every_reducer(model, processor, tmp_path):
     model.save_pretrained(tmp_path)
     processor.chat_template = TEMPLATE
     processor.save_pretrained(tmp_path)
-    command = [sys.executable, str(EXAMPLE), str(tmp_path), "Which way?", "--reducers", "pooled", "vqtoken:6", "evs:q=0.5"]
+    command = [
+        sys.executable,
+        str(EXAMPLE),
+        str(tmp_path),
+        "Which way?",
+        "--reducers",
+        "pooled",
+        "vqtoken:6",
+        "evs:q=0.5",
+    ]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     lines = result.stdout.splitlines()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from vqtoken.transformers import reduce_video
 
 NEW = 8
@@ -15,7 +14,9 @@ def greedy_by_whole_prompts(model, given):
     """New tokens of one row, each from a call with the whole text so far and no cache."""
     ids, mask, new = given["input_ids"], given["attention_mask"], []
     for _ in range(NEW):
-        logits = model(input_ids=ids, attention_mask=mask, pixel_values_videos=given["pixel_values_videos"]).logits[:, -1]
+        logits = model(input_ids=ids, attention_mask=mask, pixel_values_videos=given["pixel_values_videos"]).logits[
+            :, -1
+        ]
         logits[:, model.generation_config.eos_token_id] = -torch.inf
         new.append(logits.argmax(-1, keepdim=True))
         ids, mask = torch.cat([ids, new[-1]], 1), torch.cat([mask, torch.ones_like(new[-1])], 1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import vqtoken
 from llava_qwen_stand_in import load
 from safetensors.torch import load_file
-
-import vqtoken
 from vqtoken.transformers import PatchError, UnsupportedModelError, reduce_video
 
 IMAGE_TOKEN_INDEX = -200
@@ -65,12 +64,21 @@ def test_reduced_tokens_are_read_at_their_positions(model, cases, ids, pixels, r
     tokens = torch.tensor(np.asarray(reduction.tokens))
     parts = [embed(ids[0, :place]), tokens, model.model.image_newline[None], embed(ids[0, place + 1 :])]
     end = place + reduction.sequence_length
-    positions = [*range(place), *(place + np.asarray(reduction.positions)), end, *range(end + 1, end + ids.shape[1] - place)]
-    expected = super(type(model), model).forward(
-        inputs_embeds=torch.cat(parts)[None],
-        position_ids=torch.tensor([positions]),
-        attention_mask=torch.ones(1, len(positions), dtype=torch.long),
-    ).logits
+    positions = [
+        *range(place),
+        *(place + np.asarray(reduction.positions)),
+        end,
+        *range(end + 1, end + ids.shape[1] - place),
+    ]
+    expected = (
+        super(type(model), model)
+        .forward(
+            inputs_embeds=torch.cat(parts)[None],
+            position_ids=torch.tensor([positions]),
+            attention_mask=torch.ones(1, len(positions), dtype=torch.long),
+        )
+        .logits
+    )
     mask = {"attention_mask": torch.ones_like(ids)} if attention_mask else {}
     with reduce_video(model, reading):
         kept = logits(model, ids, pixels, **mask)
@@ -93,7 +101,9 @@ def test_rows_of_a_batch_are_read_as_if_alone(model, ids, pixels, reading, side)
         together = logits(model, batch, pixels, other, attention_mask=mask)
         alone = [logits(model, ids, pixels)[0], logits(model, second, other)[0]]
         if side == "left":
-            output = model.generate(batch, images=[pixels, other], modalities=["video"] * 2, attention_mask=mask, **OPTIONS)
+            output = model.generate(
+                batch, images=[pixels, other], modalities=["video"] * 2, attention_mask=mask, **OPTIONS
+            )
             for row, (prompt, video) in enumerate([(ids, pixels), (second, other)]):
                 single = model.generate(prompt, images=[video], modalities=["video"], **OPTIONS)
                 assert output[row].tolist() == single[0].tolist()

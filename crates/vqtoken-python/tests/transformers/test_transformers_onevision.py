@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
-
 import vqtoken
+from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 from vqtoken.transformers import reduce_video
 
-READINGS = ["vqtoken:6", "codebook:6", "tome:9", "evs:q=0.5", "pooled+tome:5", "tome:9@renumbered", "vqtoken:adaptive:elbow:2-9"]
+READINGS = [
+    "vqtoken:6",
+    "codebook:6",
+    "tome:9",
+    "evs:q=0.5",
+    "pooled+tome:5",
+    "tome:9@renumbered",
+    "vqtoken:adaptive:elbow:2-9",
+]
 
 
 def video_tokens(model, ids):
@@ -30,7 +37,9 @@ def test_pooled_gives_the_golden_logits(model, golden):
     from safetensors.torch import load_file
 
     vision, language = (load_file(golden / "cases" / f"{name}.safetensors") for name in ("vision", "language"))
-    ids = torch.where(language["prompt_ids"] == model.config.image_token_index, model.config.video_token_index, language["prompt_ids"])
+    ids = torch.where(
+        language["prompt_ids"] == model.config.image_token_index, model.config.video_token_index, language["prompt_ids"]
+    )
     prompt = ids.tolist()
     place = prompt.index(model.config.video_token_index)
     prompt[place : place + 1] = [model.config.video_token_index] * 17
@@ -92,7 +101,15 @@ def test_labels_follow_the_prompt(model, inputs):
     labels[labels == model.config.video_token_index] = -100
     with reduce_video(model, "tome:9"):
         output = model(**given, labels=labels)
-        losses = [model(**inputs(index), labels=inputs(index)["input_ids"].where(inputs(index)["input_ids"] != model.config.video_token_index, torch.tensor(-100))).loss for index in (0, 1)]
+        losses = [
+            model(
+                **inputs(index),
+                labels=inputs(index)["input_ids"].where(
+                    inputs(index)["input_ids"] != model.config.video_token_index, torch.tensor(-100)
+                ),
+            ).loss
+            for index in (0, 1)
+        ]
     counts = [(row != -100).sum() - (row[0] != -100).long() for row in labels]
     # The first token of the padded row is predicted from padding, which a row alone does not do.
     assert torch.isfinite(output.loss)
@@ -113,7 +130,9 @@ def test_right_padding_gives_the_same_rows(model, inputs, processor):
 
 
 def test_a_picture_beside_a_video(model, processor, prompt, videos):
-    text = "<|im_start|>user\n<image>\nthen <video>\nWhich way does the red circle go?<|im_end|>\n<|im_start|>assistant\n"
+    text = (
+        "<|im_start|>user\n<image>\nthen <video>\nWhich way does the red circle go?<|im_end|>\n<|im_start|>assistant\n"
+    )
     given = processor(text=[text], images=[videos[1, 0]], videos=[videos[0]], return_tensors="pt")
     expected = model(**given).logits
     with reduce_video(model, "pooled"):
@@ -181,3 +200,18 @@ def unpooled_grid(model, given):
     hidden = model.model.vision_tower(pixels.flatten(0, 1), output_hidden_states=True).hidden_states
     tokens = model.model.multi_modal_projector(hidden[model.config.vision_feature_layer])
     return tokens.reshape(4, 4, 4, -1)
+
+
+def test_training_says_where_gradients_end(model, inputs):
+    given = inputs(0)
+    labels = given["input_ids"].where(given["input_ids"] != model.config.video_token_index, torch.tensor(-100))
+    model.train()
+    with torch.enable_grad():
+        with reduce_video(model, "tome:9"):
+            with pytest.warns(vqtoken.VqtokenWarning, match="no gradient flows"):
+                model(**given, labels=labels).loss.backward()
+        assert model.model.multi_modal_projector.linear_2.weight.grad is None
+        assert model.lm_head.weight.grad is not None
+        with reduce_video(model, "pooled"):
+            model(**given, labels=labels).loss.backward()
+        assert model.model.multi_modal_projector.linear_2.weight.grad.abs().max() > 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from vqtoken.transformers import reduce_video
 
 
 @pytest.mark.parametrize(
-    ("reading", "placeholders"), [("vqtoken:6", 7), ("pooled+tome:5", 6), ("evs:q=0.5", 1), ("vqtoken:adaptive", 1), ("pooled", 17)]
+    ("reading", "placeholders"),
+    [("vqtoken:6", 7), ("pooled+tome:5", 6), ("evs:q=0.5", 1), ("vqtoken:adaptive", 1), ("pooled", 17)],
 )
 def test_the_processor_gives_as_many_placeholders_as_are_known(model, processor, inputs, reading, placeholders):
     long = inputs(0, 1)

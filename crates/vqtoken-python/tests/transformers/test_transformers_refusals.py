@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 import vqtoken
 from vqtoken.transformers import PatchError, PlaceholderError, UnsupportedModelError, reduce_video
 
@@ -77,7 +76,9 @@ def test_placeholders_that_do_not_fit(model, inputs):
         for drop in (1, 16):
             place = given["input_ids"][0].tolist().index(video)
             ids = torch.cat([given["input_ids"][:, :place], given["input_ids"][:, place + drop :]], 1)
-            with pytest.raises(PlaceholderError, match=f"{17 - drop} video placeholders for 1 videos: expected 17, or 10"):
+            with pytest.raises(
+                PlaceholderError, match=f"{17 - drop} video placeholders for 1 videos: expected 17, or 10"
+            ):
                 model(input_ids=ids, pixel_values_videos=given["pixel_values_videos"])
             with pytest.raises(PlaceholderError, match="expected 17, or 10"):
                 model.generate(input_ids=ids, pixel_values_videos=given["pixel_values_videos"])
@@ -88,7 +89,10 @@ def test_placeholders_that_are_torn_apart(model, inputs):
     ids = given["input_ids"].clone()
     place = ids[0].tolist().index(model.config.video_token_index)
     ids[0, [place + 4, place + 17]] = ids[0, [place + 17, place + 4]]
-    with reduce_video(model, "tome:9"), pytest.raises(PlaceholderError, match="fewer than 17 placeholders next to each other"):
+    with (
+        reduce_video(model, "tome:9"),
+        pytest.raises(PlaceholderError, match="fewer than 17 placeholders next to each other"),
+    ):
         model(input_ids=ids, pixel_values_videos=given["pixel_values_videos"])
 
 

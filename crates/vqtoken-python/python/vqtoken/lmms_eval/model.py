@@ -66,7 +66,9 @@ class VqTokenRs(lmms):
         for indices in groups.values():
             for index, answer in zip(indices, self._answers([read[index] for index in indices])):
                 answers[index] = read[index].cut(answer)
-                self.cache_hook.add_partial("generate_until", (requests[index].args[0], requests[index].args[2]), answers[index])
+                self.cache_hook.add_partial(
+                    "generate_until", (requests[index].args[0], requests[index].args[2]), answers[index]
+                )
             progress.update(len(indices))
         progress.close()
         return answers

@@ -33,7 +33,9 @@ class Request:
         Raises `ValueError` for what the model cannot do: pictures, sound, several videos, a part of a video, an exchange of several
         turns, beam search.
         """
-        video, question, system = None, [], []
+        video: Any = None
+        question: list[str] = []
+        system: list[str] = []
         roles = [message.role for message in messages]
         if [role for role in roles if role != "system"] != ["user"]:
             raise ValueError(f"messages of {', '.join(roles) or 'nobody'}: vqtoken_rs answers one message of the user")

@@ -37,7 +37,7 @@ def is_llava_qwen(model: nn.Module) -> bool:
 class LlavaQwen:
     """Reads the videos of calls to one model by a reducer."""
 
-    def __init__(self, model: nn.Module, reading: Reading, vq_attention: native.VqAttention | None) -> None:
+    def __init__(self, model: Any, reading: Reading, vq_attention: native.VqAttention | None) -> None:
         """Raises `UnsupportedModelError` if the model puts newlines into the grid of a video: reduced tokens are no grid."""
         config = model.config
         newline = getattr(config, "mm_newline_position", "one_token")

@@ -39,7 +39,7 @@ class OneVision:
     """Reads the videos of calls to one model by a reducer."""
 
     def __init__(
-        self, model: nn.Module, reading: Reading, vq_attention: native.VqAttention | None, provisional: int | None
+        self, model: Any, reading: Reading, vq_attention: native.VqAttention | None, provisional: int | None
     ) -> None:
         """`provisional` is how many placeholders a reduced processor gives a video, if there is one."""
         self._model, self._inner = model, model.model
@@ -82,6 +82,7 @@ class OneVision:
                 return self._generate(inputs, *args, **kwargs)
             given = kwargs["input_ids"] = kwargs.get("input_ids", inputs)
             prompt, embeddings = self._read(kwargs)
+            assert given is not None, "a prompt without input_ids is refused"
             longer = prompt.input_ids.shape[1] - given.shape[1]
             for limit in ("max_length", "min_length"):
                 if kwargs.get(limit) is not None:
@@ -129,8 +130,13 @@ class OneVision:
         config = self._model.config
         defaults = {name: getattr(config, name) for name in _FEATURE_OPTIONS}
         attributes = Attributes()
+
+        def pool(tokens: Tensor) -> Tensor:
+            unpooled.append(tokens)
+            return self._pool(tokens)
+
         # The features right before the pooling, by the model's own code.
-        attributes.replace(self._inner, "apply_pooling", lambda tokens: (unpooled.append(tokens), self._pool(tokens))[1])
+        attributes.replace(self._inner, "apply_pooling", pool)
         try:
             self._inner.get_video_features(pixels, **{**defaults, **options})
         finally:
@@ -139,10 +145,15 @@ class OneVision:
             raise UnsupportedModelError(
                 f"{type(self._model).__name__} pools a video {len(unpooled)} times: expected once, as LLaVA-OneVision does"
             )
-        if self._reading.reducer is not None and torch.is_grad_enabled() and self._model.training and not self._has_warned:
-            self._has_warned = True
-            warnings.warn(f"{self._reading}: no gradient flows through reduced tokens to the vision tower", VqtokenWarning, 4)
+        self._warn_of_training()
         return unpooled[0].unflatten(0, pixels.shape[:2])
+
+    def _warn_of_training(self) -> None:
+        is_trained = torch.is_grad_enabled() and self._model.training
+        if is_trained and self._reading.reducer is not None and not self._has_warned:
+            self._has_warned = True
+            message = f"{self._reading}: no gradient flows through reduced tokens to the vision tower"
+            warnings.warn(message, VqtokenWarning, stacklevel=5)
 
     def _embed(self, prompt: Prompt, videos: list[VisualTokens]) -> Tensor:
         """Embeddings `[B, L, D]` of a prompt with its visual tokens; images are put in by the model."""

@@ -60,78 +60,83 @@ def expand(
     padding = input_ids[mask == 0]
     pad_token = int(padding[0]) if len(padding) else pad_token
     pending = iter(zip(videos, lengths))
+    ignored = torch.full_like(input_ids, IGNORED_LABEL)
     rows = [
         _expand_row(ids, attended, row_labels, video_token, pending)
-        for ids, attended, row_labels in zip(
-            input_ids, mask, [None] * len(input_ids) if labels is None else labels
-        )
+        for ids, attended, row_labels in zip(input_ids, mask, ignored if labels is None else labels)
     ]
-    stacked = lambda key, fill: _stack([getattr(row, key) for row in rows], fill, pads_right)  # noqa: E731
-    keeps_gaps = any(row.has_gaps for row in rows)
+    has_gaps = any(video.sequence_length != len(video) for video in videos)
     return Prompt(
-        stacked("ids", pad_token),
-        stacked("attended", 0),
-        stacked("positions", 0) if keeps_gaps else None,
-        None if labels is None else stacked("labels", IGNORED_LABEL),
+        input_ids=_stack([row.ids for row in rows], pad_token, pads_right),
+        attention_mask=_stack([row.attended for row in rows], 0, pads_right),
+        position_ids=_stack([row.positions for row in rows], 0, pads_right) if has_gaps else None,
+        labels=None if labels is None else _stack([row.labels for row in rows], IGNORED_LABEL, pads_right),
     )
 
 
 @dataclass(frozen=True)
 class _Row:
+    """A row without its padding, or a part of one; each is `[L]`."""
+
     ids: Tensor
     attended: Tensor
+    labels: Tensor
     positions: Tensor
-    labels: Tensor | None
-    has_gaps: bool
 
 
 def _expand_row(
     ids: Tensor,
     attended: Tensor,
-    labels: Tensor | None,
+    labels: Tensor,
     video_token: int,
     pending: Iterator[tuple[VisualTokens, int]],
 ) -> _Row:
-    """A row without its padding, `[L]`; takes its videos from `pending`."""
-    kept = attended.nonzero()
-    start, end = (int(kept[0]), int(kept[-1]) + 1) if len(kept) else (0, 0)
-    ids, attended = ids[start:end], attended[start:end]
-    labels = None if labels is None else labels[start:end]
-    is_video = ids == video_token
-    parts: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
-    place, position, has_gaps = 0, 0, False
+    """A row `[L0]`, whose videos are the next of `pending`."""
+    kept = attended.nonzero().flatten()
+    row = slice(int(kept[0]), int(kept[-1]) + 1) if len(kept) else slice(0, 0)
+    ids, attended, labels = ids[row], attended[row], labels[row]
+    parts, position = [], 0
+    for place, video in _parts(ids == video_token, pending):
+        if video is None:
+            seen = attended[place]
+            # What is masked within a row takes no position.
+            steps = (torch.cumsum(seen.long(), 0) - 1).clamp(min=0)
+            parts.append(_Row(ids[place], seen, labels[place], position + steps))
+            position += int(seen.sum())
+        else:
+            count = len(video) + 1
+            steps = torch.cat([video.positions, torch.tensor([video.sequence_length])]).to(ids.device)
+            ignored = labels.new_full((count,), IGNORED_LABEL)
+            parts.append(_Row(ids.new_full((count,), video_token), attended.new_ones(count), ignored, position + steps))
+            position += video.sequence_length + 1
+    return _Row(
+        torch.cat([part.ids for part in parts]),
+        torch.cat([part.attended for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat([part.positions for part in parts]),
+    )
 
-    def copy_text(stop: int) -> None:
-        nonlocal position
-        seen = attended[place:stop]
-        steps = position + torch.cumsum(seen.long(), 0) - 1
-        text_labels = None if labels is None else labels[place:stop]
-        parts.append((ids[place:stop], seen, steps.clamp(min=0), text_labels))
-        position += int(seen.sum())
 
-    while place < len(ids):
+def _parts(
+    is_video: Tensor, pending: Iterator[tuple[VisualTokens, int]]
+) -> Iterator[tuple[slice, VisualTokens | None]]:
+    """Where a row has text (None) and where the next videos of `pending`; at least one part."""
+    place = 0
+    while place < len(is_video):
         following = is_video[place:].nonzero()
-        if not len(following):
-            copy_text(len(ids))
-            break
-        first = place + int(following[0])
-        copy_text(first)
+        first = place + int(following[0]) if len(following) else len(is_video)
+        yield slice(place, first), None
+        if first == len(is_video):
+            return
         video, length = next(pending)
         place = first + length
-        if place > len(ids) or not bool(is_video[first:place].all()):
+        if place > len(is_video) or not bool(is_video[first:place].all()):
             raise PlaceholderError(
                 f"a video has fewer than {length} placeholders next to each other: do not truncate or edit the expanded prompt"
             )
-        count = len(video) + 1
-        steps = torch.cat([video.positions, torch.tensor([video.sequence_length])]).to(ids.device) + position
-        ignored = None if labels is None else labels.new_full((count,), IGNORED_LABEL)
-        parts.append((ids.new_full((count,), video_token), attended.new_ones(count), steps, ignored))
-        position += video.sequence_length + 1
-        has_gaps = has_gaps or video.sequence_length != len(video)
-    if not parts:
-        parts.append((ids, attended, torch.zeros_like(ids), labels))
-    row = [None if part[0] is None else torch.cat(part) for part in zip(*parts)]
-    return _Row(row[0], row[1], row[2], row[3], has_gaps)
+        yield slice(first, place), video
+    if place == 0:
+        yield slice(0, 0), None
 
 
 def _stack(rows: Sequence[Tensor], fill: int, pads_right: bool) -> Tensor:
