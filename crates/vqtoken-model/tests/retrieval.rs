@@ -18,7 +18,7 @@ use serde_json::json;
 use vqtoken_model::checkpoint::{Checkpoint, SiglipCheckpoint};
 use vqtoken_model::config::{OneVisionConfig, VisionConfig};
 use vqtoken_model::{
-    ModelError, MomentCutter, MomentOptions, Precision, RetrievalError, Retriever, VisionSide, cosine,
+    ModelError, Moment, MomentCutter, MomentOptions, Precision, RetrievalError, Retriever, VisionSide, cosine,
 };
 use vqtoken_video::Cancellation;
 
@@ -201,14 +201,14 @@ fn hidden_of(retriever: &Retriever, shown: &[usize]) -> Vec<Vec<f32>> {
     shown.iter().map(|&picture| hidden[picture * row..][..row].to_vec()).collect()
 }
 
-/// Start, end and frames of each moment, and the vectors.
+/// All moments of frames that show one of two pictures each.
 fn cut(
     retriever: &Retriever,
     options: MomentOptions,
     times: &[f64],
     shown: &[usize],
     end: f64,
-) -> (Vec<(f64, f64, usize)>, Vec<Vec<f32>>) {
+) -> Vec<Moment> {
     let mut cutter = MomentCutter::new(retriever, options).unwrap();
     let mut moments = Vec::new();
     for (&time, hidden) in times.iter().zip(hidden_of(retriever, shown)) {
@@ -216,18 +216,23 @@ fn cut(
     }
     moments.extend(cutter.finish(end).unwrap());
     assert_eq!(cutter.finish(end).unwrap(), None);
-    moments.into_iter().map(|moment| ((moment.start, moment.end, moment.frames), moment.vector)).unzip()
+    moments
+}
+
+/// Start, end and frames of each moment.
+fn spans(moments: &[Moment]) -> Vec<(f64, f64, usize)> {
+    moments.iter().map(|moment| (moment.start, moment.end, moment.frames)).collect()
 }
 
 #[test]
 fn a_moment_is_a_second_and_moments_leave_no_gap() {
     let retriever = retriever();
     let times = [0.0, 0.5, 1.0, 1.5, 2.0, 5.25];
-    let (spans, vectors) = cut(&retriever, MomentOptions::default(), &times, &[0, 0, 1, 1, 0, 1], 6.0);
-    assert_eq!(spans, [(0.0, 1.0, 2), (1.0, 2.0, 2), (2.0, 5.25, 1), (5.25, 6.0, 1)]);
+    let moments = cut(&retriever, MomentOptions::default(), &times, &[0, 0, 1, 1, 0, 1], 6.0);
+    assert_eq!(spans(&moments), [(0.0, 1.0, 2), (1.0, 2.0, 2), (2.0, 5.25, 1), (5.25, 6.0, 1)]);
     let pictures = retriever.pool_pictures(&hidden_of(&retriever, &[0, 1]).concat()).unwrap();
     let e = retriever.features();
-    for (vector, picture) in vectors.iter().zip([0, 1, 0, 1]) {
+    for (Moment { vector, .. }, picture) in moments.iter().zip([0, 1, 0, 1]) {
         assert!((cosine(vector, &pictures[picture * e..][..e]) - 1.0).abs() < 1e-6);
         assert!((vector.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
     }
@@ -242,7 +247,7 @@ fn shots_are_cut_where_the_picture_changes_and_when_they_are_too_long() {
     let times: Vec<f64> = (0..8).map(|i| f64::from(i) / 2.0).collect();
     let shown = [0, 0, 0, 1, 1, 1, 1, 0];
     let shots = |threshold, longest| {
-        cut(&retriever, MomentOptions::Shots { threshold, longest }, &times, &shown, 4.0).0
+        spans(&cut(&retriever, MomentOptions::Shots { threshold, longest }, &times, &shown, 4.0))
     };
     assert_eq!(shots(threshold, 60.0), [(0.0, 1.5, 3), (1.5, 3.5, 4), (3.5, 4.0, 1)]);
     assert_eq!(shots(threshold, 1.5), [(0.0, 1.5, 3), (1.5, 3.0, 3), (3.0, 3.5, 1), (3.5, 4.0, 1)]);
