@@ -17,13 +17,21 @@ const BLOCK: usize = 64;
 /// If tokens and centroids differ in D.
 pub fn assign(tokens: &UnitTokens, centroids: &Codebook) -> Result<Vec<u32>, CodebookError> {
     centroids.check_dim(tokens.dim())?;
-    let directions = normalize(centroids.data(), tokens.dim());
-    let cosines = cosines(tokens, &directions);
-    Ok(cosines
-        .par_chunks_exact(centroids.codes())
-        .with_min_len(BLOCK)
-        .map(|cosines| best(cosines).0)
-        .collect())
+    Ok(nearest(tokens, &normalize(centroids.data(), tokens.dim())))
+}
+
+/// For each token the id of the unit vector of `directions` `[K, D]` with the largest cosine, ties to the lowest id, `[N]`.
+pub(crate) fn nearest(tokens: &UnitTokens, directions: &[f32]) -> Vec<u32> {
+    let dim = tokens.dim();
+    let codes = directions.len() / dim;
+    let mut labels = vec![0; tokens.len()];
+    let blocks = tokens.data().par_chunks(BLOCK * dim).zip(labels.par_chunks_mut(BLOCK));
+    blocks.for_each(|(tokens, labels)| {
+        let mut cosines = vec![0.0; labels.len() * codes];
+        products(tokens, directions, dim, &mut cosines);
+        labels.iter_mut().zip(cosines.chunks_exact(codes)).for_each(|(label, row)| *label = best(row).0);
+    });
+    labels
 }
 
 /// The cosines of all tokens with unit vectors `directions` `[K, D]`, `[N, K]`.

@@ -10,7 +10,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::products::{chosen_products, product, rounding};
-use crate::quantize::assign::{best, cosines};
+use crate::quantize::assign::{best, cosines, nearest};
 use crate::unit_tokens::{UnitTokens, squared_length};
 
 /// The rounding of one turn of a bound: half a dozen operations on values up to 1, and the turn's own rounding.
@@ -28,13 +28,16 @@ pub(crate) struct Move {
 pub(crate) struct Assignment {
     /// `[N]`.
     pub(crate) labels: Vec<u32>,
-    /// Not above the cosine with the token's own centroid, `[N]`.
+    /// Not above the cosine with the token's own centroid, `[N]`; empty without bounds.
     lower: Vec<f32>,
-    /// Not below the cosine with any centroid, `[N, K]`.
+    /// Not below the cosine with any centroid, `[N, K]`; empty without bounds.
     upper: Vec<f32>,
     /// Twice the rounding of a computed cosine: once towards the exact one, once from it to any other computed one.
     margin: f32,
 }
+
+/// Bounds for more pairs of a token and a centroid take more than 32 MB; a fit of a single iteration then computes all cosines twice instead.
+const MANY_PAIRS: usize = 1 << 23;
 
 impl Assignment {
     /// Computes all cosines with unit vectors `directions` `[K, D]`.
@@ -51,9 +54,28 @@ impl Assignment {
         Self { labels, lower, upper, margin }
     }
 
+    /// [`Self::new`] for a fit of so many iterations.
+    pub(crate) fn of_fit(tokens: &UnitTokens, directions: &[f32], iterations: usize) -> Self {
+        let pairs = tokens.len() * (directions.len() / tokens.dim());
+        match iterations <= 1 && pairs > MANY_PAIRS {
+            true => Self::without_bounds(tokens, directions),
+            false => Self::new(tokens, directions),
+        }
+    }
+
+    fn without_bounds(tokens: &UnitTokens, directions: &[f32]) -> Self {
+        Self { labels: nearest(tokens, directions), lower: Vec::new(), upper: Vec::new(), margin: 0.0 }
+    }
+
     /// Assigns anew after the centroids turned from `before` to `directions`, and gives the moves in the order of tokens.
     pub(crate) fn update(&mut self, tokens: &UnitTokens, before: &[f32], directions: &[f32]) -> Vec<Move> {
         let dim = tokens.dim();
+        if self.upper.is_empty() {
+            let labels = nearest(tokens, directions);
+            let before = std::mem::replace(&mut self.labels, labels);
+            let changed = before.iter().zip(&self.labels).enumerate().filter(|(_, (from, to))| from != to);
+            return changed.map(|(token, (&from, &to))| Move { token, from: Some(from), to }).collect();
+        }
         let turns = Turns::new(before, directions, dim);
         let margin = self.margin;
         let labels = self.labels.par_iter_mut().zip(&mut self.lower);
@@ -72,7 +94,9 @@ impl Assignment {
 
     /// Gives a token another code than the nearest.
     pub(crate) fn reassign(&mut self, token: usize, to: u32) -> Move {
-        self.lower[token] = -1.0;
+        if let Some(lower) = self.lower.get_mut(token) {
+            *lower = -1.0;
+        }
         let from = std::mem::replace(&mut self.labels[token], to);
         Move { token, from: Some(from), to }
     }
@@ -212,6 +236,8 @@ mod tests {
             let mut centroids = values(codes * dim, &mut random);
             let mut before = normalize(&centroids, dim);
             let mut assignment = Assignment::new(&tokens, &before);
+            let mut unbounded = Assignment::without_bounds(&tokens, &before);
+            assert_eq!(unbounded.labels, assignment.labels);
             // Steps that shrink, with a centroid that loses its direction and finds another, and one that stays.
             for step in 0..12 {
                 let size = 0.5f32.powi(step);
@@ -226,6 +252,7 @@ mod tests {
                 let directions = normalize(&centroids, dim);
                 let labels = assignment.labels.clone();
                 let moves = assignment.update(&tokens, &before, &directions);
+                assert_eq!(unbounded.update(&tokens, &before, &directions), moves);
                 let fresh = Assignment::new(&tokens, &directions);
                 assert_eq!(assignment.labels, fresh.labels);
                 let changed = (0..tokens.len()).filter(|&token| labels[token] != fresh.labels[token]);

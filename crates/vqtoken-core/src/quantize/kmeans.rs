@@ -78,7 +78,7 @@ pub fn lloyd(
     let (codes, dim) = (initial.codes(), initial.dim());
     let mut centroids = initial.data().to_vec();
     let mut directions = normalize(&centroids, dim);
-    let mut assignment = Assignment::new(tokens, &directions);
+    let mut assignment = Assignment::of_fit(tokens, &directions, max_iterations);
     let mut sums = ClusterSums::new(tokens, codes);
     let mut moves = first_moves(&assignment.labels);
     let mut iterations = Vec::new();

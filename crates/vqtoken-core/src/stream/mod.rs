@@ -136,11 +136,10 @@ impl QuantizerStream {
 
     /// Groups all whole blocks that wait.
     fn group_blocks(&mut self, dim: usize) -> Result<(), QuantizeError> {
-        let whole = self.waiting.len() / (BLOCK * dim) * (BLOCK * dim);
-        let rest = self.waiting.split_off(whole);
-        let blocks = std::mem::replace(&mut self.waiting, rest);
-        for block in blocks.chunks(BLOCK * dim) {
-            self.group_block(block.to_vec(), dim)?;
+        while self.waiting.len() >= BLOCK * dim {
+            let rest = self.waiting.split_off(BLOCK * dim);
+            let block = std::mem::replace(&mut self.waiting, rest);
+            self.group_block(block, dim)?;
         }
         Ok(())
     }
