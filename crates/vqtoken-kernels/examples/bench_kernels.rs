@@ -20,6 +20,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (729, 4304, 1152),
         (2916, 1152, 4304),
         (80, 896, 4864),
+        (16, 896, 4864),
+        (16, 4864, 896),
+        (16, 896, 151_936),
         (1, 896, 4864),
     ];
     for (rows, inputs, outputs) in cases {
@@ -87,7 +90,7 @@ fn linear(
         ("linear int8", PackedLinear::int8(kernels, &weights, outputs, inputs)?),
     ] {
         let layer = layer.with_bias(&bias)?;
-        let fused = Fused { activation: Some(Activation::GeluTanh), residual: None };
+        let fused = Fused { activation: Some(Activation::GeluTanh), ..Fused::default() };
         layer.forward(&x, &mut y, fused)?;
         time(kernels, name, &shape, operations, layer.bytes() as f64, || {
             let _ = layer.forward(&x, &mut y, fused);

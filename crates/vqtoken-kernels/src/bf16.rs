@@ -3,6 +3,8 @@
 //! Panels are `[N / NR][K / 2][NR][2]`: pairs along the depth, as the dot-product and tile instructions expect them. Without
 //! these, a shift and a mask widen a vector of pairs to two vectors of `f32`.
 
+mod few_rows;
+
 use std::ops::Range;
 
 use half::bf16;
@@ -10,11 +12,12 @@ use half::bf16;
 use crate::aligned::Aligned;
 use crate::epilogue::{Epilogue, LeftTile, OutputTile, multiply_and_finish_float_tile};
 use crate::float_product::{
-    add_block, depth_block, float_tile, panel_groups, store_totals, tile_shape, with_panels,
+    add_block, depth_block, float_tile, groups_of_six, store_totals, tile_shape, with_panels,
 };
 use crate::matrix::Matrix;
 use crate::product::{Product, Tiling, multiply};
 use crate::simd::{Simd, kernel};
+use crate::single_row::multiply_few_rows;
 use crate::weight_packing::{pack_groups, unpack_column};
 use crate::{Isa, Kernels};
 
@@ -40,14 +43,18 @@ impl Bf16Weights {
 
     /// The weights of one output, padding included.
     pub(crate) fn row(&self, kernels: Kernels, output: usize) -> impl Iterator<Item = f32> {
-        let width = tile_shape(kernels).1;
-        let length = self.panels.len() / self.outputs.div_ceil(width).max(1);
+        let (width, length) = (tile_shape(kernels).1, self.panel_len(kernels));
         unpack_column(&self.panels[output / width * length..][..length], output % width, width, 2)
             .map(|bits| bf16::from_bits(bits).to_f32())
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.panels.len() * 2
+    }
+
+    /// Values of a panel.
+    fn panel_len(&self, kernels: Kernels) -> usize {
+        self.panels.len() / self.outputs.div_ceil(tile_shape(kernels).1).max(1)
     }
 
     /// The product with the rows of `x [rows, inputs]`.
@@ -63,13 +70,20 @@ impl Bf16Weights {
             let product = unsafe { crate::avx512_dot_products::Bf16DotProduct::new(x, &self.panels) };
             return multiply(kernels, &product, shape, y, epilogue);
         }
+        if x.rows() <= few_rows::MOST_ROWS {
+            let x = few_rows::PackedRows::new(x);
+            return multiply_few_rows(kernels, shape, y, epilogue, |columns, out| {
+                let panels = &self.panels[columns.start / tile_shape(kernels).1 * self.panel_len(kernels)..];
+                few_rows::multiply_panels(kernels, &x, panels, self.panel_len(kernels), columns.len(), out);
+            });
+        }
         let product = WidenedProduct { kernels, left: x, panels: &self.panels };
         multiply(kernels, &product, shape, y, epilogue);
     }
 
     /// `x [inputs]` times the outputs from `first` on, as many as `out` has.
     pub(crate) fn vector_product(&self, kernels: Kernels, x: &[f32], first: usize, out: &mut [f32]) {
-        let panel = self.panels.len() / self.outputs.div_ceil(tile_shape(kernels).1).max(1);
+        let panel = self.panel_len(kernels);
         let panels = &self.panels[first / tile_shape(kernels).1 * panel..];
         debug_assert_eq!(x.len(), self.inputs);
         bf16_vector_product(kernels, x, panels, panel, out);
@@ -146,7 +160,7 @@ kernel!(
 
 #[inline(always)]
 fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[u16], panel: usize, out: &mut [f32]) {
-    for group in panel_groups(out.len().div_ceil(S::NR)) {
+    for group in groups_of_six(out.len().div_ceil(S::NR)) {
         let panels = &panels[group.start * panel..group.end * panel];
         let columns = group.start * S::NR..(group.end * S::NR).min(out.len());
         with_panels!(group.len(), multiply_panels::<S>(s, x, panels, panel, &mut out[columns]));

@@ -19,6 +19,15 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) activation: Option<Activation>,
     /// `[rows, columns]`
     pub(crate) residual: Option<&'a [f32]>,
+    /// Asked before each panel: where it says yes, nobody reads the output.
+    pub(crate) is_unwanted: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+impl Epilogue<'_> {
+    /// Whether nobody reads the output.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.is_unwanted.is_some_and(|is_unwanted| is_unwanted())
+    }
 }
 
 /// The left operand of a tile of `f32`.

@@ -106,13 +106,10 @@ impl Product for FloatProduct<'_> {
     }
 }
 
-/// Panels that are multiplied at once by a single row: enough accumulators to hide the latency of a multiply-add, and few enough to stay
-/// in registers.
-pub(crate) const PANELS_AT_ONCE: usize = 6;
-
-/// Cuts `count` panels into groups of about equal size, of at most [`PANELS_AT_ONCE`].
-pub(crate) fn panel_groups(count: usize) -> impl Iterator<Item = Range<usize>> {
-    let groups = count.div_ceil(PANELS_AT_ONCE);
+/// Cuts `count` panels that a single row is multiplied by, or rows that a panel is, into groups of about equal size, of at most six: enough
+/// accumulators to hide the latency of a multiply-add, and few enough to stay in registers.
+pub(crate) fn groups_of_six(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let groups = count.div_ceil(6);
     (0..groups).map(move |group| count * group / groups..count * (group + 1) / groups)
 }
 
@@ -134,7 +131,7 @@ pub(crate) use with_panels;
 #[inline(always)]
 fn vector_product<S: Simd>(s: S, x: &[f32], panels: &[f32], out: &mut [f32]) {
     let panel = x.len() * S::NR;
-    for group in panel_groups(out.len().div_ceil(S::NR)) {
+    for group in groups_of_six(out.len().div_ceil(S::NR)) {
         let panels = &panels[group.start * panel..group.end * panel];
         let columns = group.start * S::NR..(group.end * S::NR).min(out.len());
         with_panels!(group.len(), multiply_panels::<S>(s, x, panels, &mut out[columns]));

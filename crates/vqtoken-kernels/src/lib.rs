@@ -12,7 +12,9 @@
 //! let kernels = Kernels::from_env()?;
 //! let layer = PackedLinear::f32(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2)?.with_bias(&[0.5, -20.0])?;
 //! let mut y = [0.0; 2];
-//! layer.forward(&[1.0, 1.0], &mut y, Fused { activation: Some(Activation::Gelu), residual: Some(&[0.0, 1.0]) })?;
+//! let residual = [0.0, 1.0];
+//! let fused = Fused { activation: Some(Activation::Gelu), residual: Some(&residual), ..Fused::default() };
+//! layer.forward(&[1.0, 1.0], &mut y, fused)?;
 //! assert!((y[0] - 3.5).abs() < 1e-3 && y[1] == 1.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -48,7 +50,9 @@ mod softmax;
 mod weight_packing;
 
 pub use activation::Activation;
-pub use attention::{AttentionForward, AttentionGradients, AttentionShape, Causality, Layout};
+pub use attention::{
+    AttentionForward, AttentionGradients, AttentionShape, Causality, Layout, StepShape, TextCache,
+};
 pub use errors::ShapeError;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
 pub use linear::{Fused, PackedLinear, WeightKind};

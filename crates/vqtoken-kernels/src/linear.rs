@@ -48,6 +48,8 @@ pub struct Fused<'a> {
     pub activation: Option<Activation>,
     /// Added last, `[M, outputs]`.
     pub residual: Option<&'a [f32]>,
+    /// Asked again and again while more than a few rows are multiplied. Once it says yes the rest is left undone, and the output is of no use.
+    pub is_unwanted: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl PackedLinear {
@@ -159,7 +161,11 @@ impl PackedLinear {
             bias: self.bias.as_deref(),
             activation: fused.activation,
             residual: fused.residual,
+            is_unwanted: fused.is_unwanted,
         };
+        if epilogue.is_unwanted() {
+            return Ok(());
+        }
         match (&self.weights, (rows == 1).then(|| x.row(0))) {
             (Weights::F32(panels), None) => {
                 let product = FloatProduct { kernels: self.kernels, left: x, panels };

@@ -162,7 +162,7 @@ impl<P: Product> Work<'_, P> {
         let mut buffer = Vec::new();
         let mut done = 0;
         self.product.start();
-        for block in tiling.depth_blocks() {
+        'product: for block in tiling.depth_blocks() {
             let length = left_len(block.len());
             let packed = match all {
                 Some(all) => {
@@ -179,6 +179,9 @@ impl<P: Product> Work<'_, P> {
                 }
             };
             for panel in panels.clone() {
+                if self.epilogue.is_unwanted() {
+                    break 'product;
+                }
                 let right = self.product.right(panel, block.clone(), &mut buffer);
                 for (index, first) in rows.clone().step_by(mr).enumerate() {
                     let output = OutputTile {

@@ -49,6 +49,12 @@ pub(crate) fn prefetch<T>(values: &[T]) {
     prefetch_lines(values.as_ptr(), values.len());
 }
 
+/// Prefetches a value that will be read soon; there need not be one at `index`.
+#[inline(always)]
+pub(crate) fn prefetch_at<T>(values: &[T], index: usize) {
+    prefetch_lines(values.as_ptr().wrapping_add(index), 1);
+}
+
 /// Prefetches the cache lines from `start`: a hint that changes no value.
 #[inline(always)]
 fn prefetch_lines<T>(start: *const T, count: usize) {

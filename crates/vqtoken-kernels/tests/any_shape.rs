@@ -37,7 +37,7 @@ proptest! {
         for kernels in all_kernels() {
             let layer = PackedLinear::f32(kernels, &w, outputs, inputs).unwrap().with_bias(&bias).unwrap();
             let mut y = Unaligned::poisoned(rows * outputs, offset);
-            let fused = Fused { activation: None, residual: Some(residual.get()) };
+            let fused = Fused { activation: None, residual: Some(residual.get()), ..Fused::default() };
             layer.forward(x.get(), y.get_mut(), fused).unwrap();
             y.assert_untouched();
             assert_close(&format!("{kernels:?} {shape:?}"), y.get(), &exact, 2e-6);

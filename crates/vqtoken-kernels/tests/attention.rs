@@ -3,8 +3,12 @@
 
 mod common;
 
-use common::{Unaligned, all_kernels, assert_close, numeric_gradient, same_on_any_threads, to_f64, values};
-use vqtoken_kernels::{AttentionForward, AttentionGradients, AttentionShape, Causality, Kernels, Layout};
+use common::{
+    Unaligned, all_kernels, assert_close, bits, numeric_gradient, same_on_any_threads, to_f64, values,
+};
+use vqtoken_kernels::{
+    AttentionForward, AttentionGradients, AttentionShape, Causality, Kernels, Layout, StepShape, TextCache,
+};
 
 fn shape(sizes: [usize; 6], layout: Layout, causality: Causality) -> AttentionShape {
     let [batch, heads, kv_heads, queries, keys, head_dim] = sizes;
@@ -224,4 +228,40 @@ fn wrong_shapes_are_errors() {
     assert!(kernels.attention(&more_queries, (&[0.0; 16], &k, &k), &mut [0.0; 16], None).is_ok());
     let causal = AttentionShape { causality: Causality::Causal, ..more_queries };
     assert!(kernels.attention(&causal, (&[0.0; 16], &k, &k), &mut [0.0; 16], None).is_err());
+}
+
+#[test]
+fn a_step_of_several_texts_has_the_bits_of_each_text_alone() {
+    let (heads, kv_heads, head_dim) = (6, 2, 40);
+    for kernels in all_kernels() {
+        let texts: Vec<_> = [1, 7, 70]
+            .map(|keys| {
+                shape([1, heads, kv_heads, 1, keys, head_dim], Layout::TokensFirst, Causality::Causal)
+            })
+            .into_iter()
+            .enumerate()
+            .map(|(text, shape)| {
+                let seed = 10 * text as u64;
+                let (q, k) = (values(seed, shape.query_len()), values(seed + 1, shape.key_len()));
+                let v = values(seed + 2, shape.key_len());
+                let mut alone = vec![f32::NAN; q.len()];
+                kernels.attention(&shape, (&q, &k, &v), &mut alone, None).unwrap();
+                (q, k, v, alone)
+            })
+            .collect();
+        let q: Vec<f32> = texts.iter().flat_map(|(q, ..)| q.clone()).collect();
+        let caches: Vec<_> = texts.iter().map(|(_, keys, values, _)| TextCache { keys, values }).collect();
+        let step = StepShape { heads, kv_heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt() };
+        same_on_any_threads("step", || {
+            let mut out = vec![f32::NAN; q.len()];
+            kernels.step_attention(&step, &q, &caches, &mut out).unwrap();
+            let alone: Vec<f32> = texts.iter().flat_map(|(.., alone)| alone.clone()).collect();
+            assert_eq!(bits(&out), bits(&alone), "{kernels:?}");
+            out
+        });
+        let short = TextCache { keys: caches[1].keys, values: caches[0].values };
+        let mut out = vec![0.0; heads * head_dim];
+        assert!(kernels.step_attention(&step, &q[..out.len()], &[short], &mut out).is_err());
+        assert!(kernels.step_attention(&step, &q, &caches[..1], &mut out).is_err());
+    }
 }

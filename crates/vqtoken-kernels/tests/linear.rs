@@ -101,7 +101,12 @@ fn bias_activation_and_residual_against_f64() {
                 Some(Activation::Silu),
                 Some(Activation::Relu),
             ] {
-                let y = run(&layer, &x, rows, Fused { activation, residual: Some(residual.get()) });
+                let y = run(
+                    &layer,
+                    &x,
+                    rows,
+                    Fused { activation, residual: Some(residual.get()), ..Fused::default() },
+                );
                 let exact: Vec<f64> = product(&x, &w, shape)
                     .iter()
                     .zip(residual.get())
@@ -175,7 +180,11 @@ fn independent_rows_do_not_depend_on_each_other() {
                 let layer = layer.unwrap().with_bias(&bias).unwrap();
                 let forward = |x: &[f32], residual: &[f32]| {
                     let mut y = vec![f32::NAN; x.len() / inputs * outputs];
-                    let fused = Fused { activation: Some(Activation::Silu), residual: Some(residual) };
+                    let fused = Fused {
+                        activation: Some(Activation::Silu),
+                        residual: Some(residual),
+                        ..Fused::default()
+                    };
                     layer.forward_independent(x, &mut y, fused).unwrap();
                     bits(&y)
                 };
@@ -272,7 +281,7 @@ fn the_same_bits_on_any_threads() {
             for (rows, inputs, outputs) in [(1, 500, 300), (150, 700, 100), (40, 2500, 60)] {
                 let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
                 let layer = make(kernels, &w, outputs, inputs).unwrap();
-                let fused = Fused { activation: Some(Activation::Silu), residual: None };
+                let fused = Fused { activation: Some(Activation::Silu), ..Fused::default() };
                 same_on_any_threads("linear", || run(&layer, &x, rows, fused));
             }
         }
@@ -297,6 +306,31 @@ fn empty_sides_give_the_bias_or_nothing() {
             assert!(run(&layer, &[], 0, Fused::default()).is_empty());
             let layer = make(kernels, &[], 0, 5).unwrap();
             assert!(run(&layer, &values(1, 10), 2, Fused::default()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_product_that_nobody_wants_any_more_is_left_undone() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    for kernels in all_kernels() {
+        for make in MAKERS {
+            let (rows, inputs, outputs) = (60, 50, 400);
+            let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+            let layer = make(kernels, &w, outputs, inputs).unwrap();
+            let whole = bits(&run(&layer, &x, rows, Fused::default()));
+            let asked = AtomicUsize::new(0);
+            let after = |most: usize| {
+                asked.store(0, Ordering::Relaxed);
+                let is_unwanted = || asked.fetch_add(1, Ordering::Relaxed) >= most;
+                let fused = Fused { is_unwanted: Some(&is_unwanted), ..Fused::default() };
+                bits(&run(&layer, &x, rows, fused))
+            };
+            assert_eq!(after(usize::MAX), whole, "asking changes nothing");
+            let times = asked.load(Ordering::Relaxed);
+            assert!(times > 3, "{kernels:?} was asked {times} times");
+            assert_ne!(after(times / 2), whole);
+            assert_ne!(after(0), whole);
         }
     }
 }

@@ -76,7 +76,8 @@ fn bias_activation_and_residual_come_after_outliers() {
         let plain = run(kernels, &x, &w, Fused::default());
         let layer = PackedLinear::int8(kernels, &w, OUTPUTS, INPUTS).unwrap().with_bias(&bias).unwrap();
         let mut y = vec![f32::NAN; plain.len()];
-        let fused = Fused { activation: Some(Activation::Silu), residual: Some(&residual) };
+        let fused =
+            Fused { activation: Some(Activation::Silu), residual: Some(&residual), ..Fused::default() };
         layer.forward(&x, &mut y, fused).unwrap();
         let mut expected: Vec<f32> = plain.iter().enumerate().map(|(i, y)| y + bias[i % OUTPUTS]).collect();
         kernels.activate(Activation::Silu, &mut expected);

@@ -141,12 +141,7 @@ impl MultiHeadAttention {
         let query = angles.rotate(self.split_heads(self.q_proj.forward(x.clone()))); // [texts, 1, heads, head_dim]
         let key = angles.rotate(self.split_heads(self.k_proj.forward(x.clone()))); // [texts, 1, kv_heads, head_dim]
         let value = self.split_heads(self.v_proj.forward(x)); // [texts, 1, kv_heads, head_dim]
-        let attended = caches.iter_mut().enumerate().map(|(text, cache)| {
-            let of_text = |x: &Tensor<4>| x.clone().narrow(0, text, 1); // [1, 1, .., head_dim]
-            let (keys, values) = cache.extend(of_text(&key), of_text(&value)); // [1, cached + 1, kv_heads, head_dim]
-            ops::attention(of_text(&query), keys, values, Causality::Causal) // [1, 1, heads, head_dim]
-        });
-        let attended = Tensor::cat(attended.collect(), 0); // [texts, 1, heads, head_dim]
+        let attended = ops::step_attention(query, key, value, caches); // [texts, 1, heads, head_dim]
         self.out_proj.forward_added(merge_heads(attended), residual) // [texts, 1, d_model]
     }
 

@@ -6,7 +6,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 
 use crate::ops;
-use crate::packed::{Pack, PackLayers, Packed};
+use crate::packed::{Pack, PackLayers, Packed, Wanted};
 
 /// Configuration of an [`Embedding`].
 #[derive(Config, Debug)]
@@ -93,6 +93,12 @@ impl Pack for Embedding {
 
     fn set_packed(&mut self, packed: Packed) {
         self.packed = Some(packed);
+    }
+
+    fn set_wanted(&mut self, wanted: Wanted) {
+        if let Some(packed) = &mut self.packed {
+            packed.set_wanted(wanted);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The cache of keys and values of previous positions, so that a decoding step computes only its own.
 
-use burn::tensor::{Int, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 
 /// Keys and values of one attention layer, `[batch, positions, heads, head_dim]` each.
 ///
@@ -8,8 +8,27 @@ use burn::tensor::{Int, Tensor, TensorData, assert_shape};
 /// positions at once, as in a prefill, are concatenated without spare capacity.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
-    buffers: Option<(Tensor<4>, Tensor<4>)>,
+    stored: Stored,
     length: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Stored {
+    #[default]
+    Nothing,
+    /// With room for more positions, perhaps.
+    Tensors(Tensor<4>, Tensor<4>),
+    /// Of one text that is continued beside others.
+    Rows(Rows),
+}
+
+/// Keys and values of one text on plain memory, `[positions, heads, head_dim]` each.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    pub(crate) keys: Vec<f32>,
+    pub(crate) values: Vec<f32>,
+    heads: usize,
+    head_dim: usize,
 }
 
 impl KvCache {
@@ -25,10 +44,15 @@ impl KvCache {
 
     /// Bytes of all keys and values, spare room not counted.
     pub fn bytes(&self) -> usize {
-        self.buffers.as_ref().map_or(0, |(keys, _)| {
-            let [batch, _, heads, head_dim] = keys.dims();
-            2 * batch * self.length * heads * head_dim * size_of::<f32>()
-        })
+        let of_a_position = match &self.stored {
+            Stored::Nothing => 0,
+            Stored::Tensors(keys, _) => {
+                let [batch, _, heads, head_dim] = keys.dims();
+                batch * heads * head_dim
+            }
+            Stored::Rows(rows) => rows.heads * rows.head_dim,
+        };
+        2 * of_a_position * self.length * size_of::<f32>()
     }
 
     /// Adds positions and returns the keys and values of all positions.
@@ -40,20 +64,22 @@ impl KvCache {
     pub fn extend(&mut self, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let [batch, new, heads, head_dim] = key.dims();
         assert_shape!(value, [batch, new, heads, head_dim]);
-        if let Some((keys, _)) = &self.buffers {
+        let stored = std::mem::take(&mut self.stored).into_tensors(&key);
+        if let Some((keys, _)) = &stored {
             assert_shape!(keys, [batch, _, heads, head_dim]);
         }
         let (start, end) = (self.length, self.length + new);
         if new != 1 {
-            let (old_keys, old_values) = self.filled().unzip();
-            let concatenate =
-                |old: Option<Tensor<4>>, new| Tensor::cat(old.into_iter().chain([new]).collect(), 1);
+            let (old_keys, old_values) = stored.unzip();
+            let concatenate = |old: Option<Tensor<4>>, new| {
+                Tensor::cat(old.map(|old| self.view(old)).into_iter().chain([new]).collect(), 1)
+            };
             let (keys, values) = (concatenate(old_keys, key), concatenate(old_values, value));
-            self.buffers = Some((keys.clone(), values.clone()));
+            self.stored = Stored::Tensors(keys.clone(), values.clone());
             self.length = end;
             return (keys, values);
         }
-        let (keys, values) = match self.buffers.take() {
+        let (keys, values) = match stored {
             Some((keys, values)) if end <= keys.dims()[1] => (keys, values),
             previous => {
                 let (old_keys, old_values) = previous.unzip();
@@ -63,9 +89,38 @@ impl KvCache {
         let range = [0..batch, start..end, 0..heads, 0..head_dim];
         let keys = keys.slice_assign(range.clone(), key);
         let values = values.slice_assign(range, value);
-        self.buffers = Some((keys.clone(), values.clone()));
+        self.stored = Stored::Tensors(keys.clone(), values.clone());
         self.length = end;
         (self.view(keys), self.view(values))
+    }
+
+    /// Adds one position, `[heads, head_dim]`, of a single text and returns the keys and values of all.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the cache holds several texts, or heads of another shape.
+    pub(crate) fn push(&mut self, key: &[f32], value: &[f32], [heads, head_dim]: [usize; 2]) -> &Rows {
+        let mut rows = match std::mem::take(&mut self.stored) {
+            Stored::Rows(rows) => rows,
+            Stored::Nothing => Rows { keys: Vec::new(), values: Vec::new(), heads, head_dim },
+            Stored::Tensors(keys, values) => {
+                assert_shape!(keys, [1, _, heads, head_dim]);
+                let copy = |x| {
+                    let data = self.view(x).into_data();
+                    data.try_to_vec().unwrap_or_else(|error| unreachable!("keys and values are f32: {error}"))
+                };
+                Rows { keys: copy(keys), values: copy(values), heads, head_dim }
+            }
+        };
+        assert_eq!([rows.heads, rows.head_dim], [heads, head_dim], "cache: heads and their features");
+        rows.keys.extend_from_slice(key);
+        rows.values.extend_from_slice(value);
+        self.length += 1;
+        self.stored = Stored::Rows(rows);
+        match &self.stored {
+            Stored::Rows(rows) => rows,
+            _ => unreachable!("rows were stored in the line before"),
+        }
     }
 
     /// A cache of the given sequences of the batch, in this order; a sequence may be repeated, to continue it in several ways.
@@ -75,13 +130,17 @@ impl KvCache {
             let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [sequences.len()]), &x.device());
             x.select(0, ids)
         };
-        let buffers = self.filled().map(|(keys, values)| (selected(keys), selected(values)));
-        Self { buffers, length: self.length }
-    }
-
-    /// Keys and values without spare capacity.
-    fn filled(&self) -> Option<(Tensor<4>, Tensor<4>)> {
-        self.buffers.clone().map(|(keys, values)| (self.view(keys), self.view(values)))
+        let stored = match &self.stored {
+            Stored::Nothing => Stored::Nothing,
+            Stored::Tensors(keys, values) => {
+                Stored::Tensors(selected(self.view(keys.clone())), selected(self.view(values.clone())))
+            }
+            Stored::Rows(rows) => {
+                let (keys, values) = rows.clone().into_tensors(&Device::flex());
+                Stored::Tensors(selected(keys), selected(values))
+            }
+        };
+        Self { stored, length: self.length }
     }
 
     /// The filled part of a buffer, `[batch, len, heads, head_dim]`.
@@ -91,6 +150,26 @@ impl KvCache {
             true => buffer,
             false => buffer.slice([0..batch, 0..self.length, 0..heads, 0..head_dim]),
         }
+    }
+}
+
+impl Stored {
+    /// Keys and values as tensors beside `like`.
+    fn into_tensors(self, like: &Tensor<4>) -> Option<(Tensor<4>, Tensor<4>)> {
+        match self {
+            Self::Nothing => None,
+            Self::Tensors(keys, values) => Some((keys, values)),
+            Self::Rows(rows) => Some(rows.into_tensors(&like.device())),
+        }
+    }
+}
+
+impl Rows {
+    /// `[1, positions, heads, head_dim]` each.
+    fn into_tensors(self, device: &Device) -> (Tensor<4>, Tensor<4>) {
+        let shape = [1, self.keys.len() / (self.heads * self.head_dim).max(1), self.heads, self.head_dim];
+        let tensor = |x| Tensor::from_data(TensorData::new(x, shape), device);
+        (tensor(self.keys), tensor(self.values))
     }
 }
 
@@ -111,7 +190,6 @@ fn grow(old: Option<Tensor<4>>, like: &Tensor<4>, used: usize, end: usize) -> Te
 mod tests {
     use super::*;
     use crate::testing::{assert_close, values};
-    use burn::tensor::Device;
 
     #[test]
     fn added_positions_are_returned_in_order() {
@@ -130,5 +208,38 @@ mod tests {
         assert_eq!(cache.len(), total);
         assert_close(k, &keys.into_data().try_to_vec::<f32>().unwrap(), 0.0);
         assert_close(v, &doubled.into_data().try_to_vec::<f32>().unwrap(), 0.0);
+    }
+
+    #[test]
+    fn a_text_goes_on_with_single_rows_and_with_tensors() {
+        let device = Device::flex();
+        let (heads, total, d) = (2, 9, 4);
+        let numbers = values(heads * total * d, 1);
+        let doubled: Vec<f32> = numbers.iter().map(|x| x * 2.0).collect();
+        let tensor = |x: &[f32], start: usize, end: usize| {
+            Tensor::<1>::from_floats(&x[start * heads * d..end * heads * d], &device).reshape([
+                1,
+                end - start,
+                heads,
+                d,
+            ])
+        };
+        let mut cache = KvCache::default();
+        let mut push = |cache: &mut KvCache, at: usize| {
+            let range = at * heads * d..(at + 1) * heads * d;
+            let rows = cache.push(&numbers[range.clone()], &doubled[range.clone()], [heads, d]);
+            assert_eq!((&rows.keys[..], &rows.values[..]), (&numbers[..range.end], &doubled[..range.end]));
+        };
+        push(&mut cache, 0);
+        cache.extend(tensor(&numbers, 1, 4), tensor(&doubled, 1, 4));
+        push(&mut cache, 4);
+        cache.extend(tensor(&numbers, 5, 6), tensor(&doubled, 5, 6));
+        push(&mut cache, 6);
+        push(&mut cache, 7);
+        assert_eq!((cache.len(), cache.bytes()), (8, 2 * 8 * heads * d * 4));
+        let (keys, _) = cache
+            .select(&[0, 0])
+            .extend(tensor(&numbers, 8, 9).repeat_dim(0, 2), tensor(&doubled, 8, 9).repeat_dim(0, 2));
+        assert_close(keys, &[numbers.clone(), numbers].concat(), 0.0);
     }
 }

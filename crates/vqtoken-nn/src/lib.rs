@@ -20,7 +20,7 @@ pub use feed_forward::{FeedForward, FeedForwardConfig, GatedFeedForward, GatedFe
 pub use kv_cache::KvCache;
 pub use linear::{Linear, LinearConfig};
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
-pub use packed::{Pack, PackLayers, Packed, Precision, PrecisionError};
+pub use packed::{Pack, PackLayers, Packed, Precision, PrecisionError, Wanted};
 pub use rotary::{Rotary, RotaryAngles, RotaryConfig};
 pub use thread_pool::in_thread_pool;
 pub use vqtoken_kernels::{Activation, Causality};

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, assert_shape};
 
-use crate::packed::{Pack, PackLayers, Packed};
+use crate::packed::{Pack, PackLayers, Packed, Wanted};
 use crate::{Activation, ops};
 
 /// Configuration of a [`Linear`] layer.
@@ -121,6 +121,12 @@ impl Pack for Linear {
 
     fn set_packed(&mut self, packed: Packed) {
         self.packed = Some(packed);
+    }
+
+    fn set_wanted(&mut self, wanted: Wanted) {
+        if let Some(packed) = &mut self.packed {
+            packed.set_wanted(wanted);
+        }
     }
 }
 

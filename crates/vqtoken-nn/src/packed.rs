@@ -80,29 +80,53 @@ pub struct PrecisionError {
     pub text: String,
 }
 
+/// Says whether what is being computed is still wanted; once it says no, it never says yes again.
+#[derive(Clone)]
+pub struct Wanted(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Wanted {
+    /// Asks `is_wanted` again and again, from several threads, in the middle of products.
+    pub fn new(is_wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_wanted))
+    }
+
+    /// Whether it still is.
+    pub fn is_wanted(&self) -> bool {
+        (self.0)()
+    }
+}
+
 /// The packed weights and the bias of a linear layer. Clones share them.
 #[derive(Clone)]
-pub struct Packed(Arc<PackedLinear>);
+pub struct Packed {
+    weights: Arc<PackedLinear>,
+    wanted: Option<Wanted>,
+}
 
 impl Packed {
     /// Wraps packed weights.
     pub fn new(weights: PackedLinear) -> Self {
-        Self(Arc::new(weights))
+        Self { weights: Arc::new(weights), wanted: None }
+    }
+
+    /// Products that are not wanted any more are left undone, and what comes out is of no use. Other clones go on.
+    pub(crate) fn set_wanted(&mut self, wanted: Wanted) {
+        self.wanted = Some(wanted);
     }
 
     /// Features of an input.
     pub fn inputs(&self) -> usize {
-        self.0.inputs()
+        self.weights.inputs()
     }
 
     /// Features of an output.
     pub fn outputs(&self) -> usize {
-        self.0.outputs()
+        self.weights.outputs()
     }
 
     /// Bytes of the weights.
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.weights.bytes()
     }
 
     /// The weights of one output, `[d_input]`, as they are stored.
@@ -111,11 +135,15 @@ impl Packed {
     ///
     /// Panics if `output` is not below the number of outputs.
     pub fn row(&self, output: usize) -> Vec<f32> {
-        self.0.row(output)
+        self.weights.row(output)
     }
 
-    pub(crate) fn share(&self) -> Arc<PackedLinear> {
-        self.0.clone()
+    pub(crate) fn weights(&self) -> &PackedLinear {
+        &self.weights
+    }
+
+    pub(crate) fn wanted(&self) -> Option<&Wanted> {
+        self.wanted.as_ref()
     }
 }
 
@@ -132,6 +160,10 @@ pub trait Pack {
 
     /// Replaces the parameters by packed weights of the same shape.
     fn set_packed(&mut self, packed: Packed);
+
+    /// Leaves products with packed weights undone once they are not wanted any more; what comes out then is of no use. Other clones of the
+    /// layer go on.
+    fn set_wanted(&mut self, wanted: Wanted);
 }
 
 /// A module that contains layers whose weights can be packed.

@@ -1,12 +1,73 @@
-//! A single query over a cache of keys and values, as in decoding: keys and values are read in place, once.
+//! A single query over a cache of keys and values, as in decoding, for one text or several: keys and values are read in place, once.
 
 use rayon::prelude::*;
 
 use super::shape::AttentionShape;
-use crate::Kernels;
+use crate::errors::check_length;
 use crate::math::exp;
 use crate::shared_rows::SharedRows;
 use crate::simd::{Simd, kernel};
+use crate::{Kernels, ShapeError};
+
+/// The keys and values of one text, `[tokens, kv_heads, head_dim]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct TextCache<'a> {
+    /// The keys.
+    pub keys: &'a [f32],
+    /// The values.
+    pub values: &'a [f32],
+}
+
+/// The heads of [`Kernels::step_attention`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepShape {
+    /// Heads of the queries.
+    pub heads: usize,
+    /// Heads of keys and values, a divisor of `heads`; query head `h` reads `h / (heads / kv_heads)`.
+    pub kv_heads: usize,
+    /// Features of a head.
+    pub head_dim: usize,
+    /// The factor of the scores, usually `1 / sqrt(head_dim)`.
+    pub scale: f32,
+}
+
+impl Kernels {
+    /// Attention of the next token of each of several texts over its own cache, which holds that token, too: `q` and `out` are
+    /// `[texts, heads, head_dim]`. Each text gets the bits that [`Kernels::attention`] gives it alone.
+    ///
+    /// # Errors
+    /// If lengths do not match the shape.
+    pub fn step_attention(
+        self,
+        shape: &StepShape,
+        q: &[f32],
+        caches: &[TextCache<'_>],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let StepShape { heads, kv_heads, head_dim, scale } = *shape;
+        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
+            let remedy = "the number of query heads must be a multiple of that of key heads";
+            return Err(ShapeError::Mismatch { what: "heads", left: heads, right: kv_heads, remedy });
+        }
+        let stride = kv_heads * head_dim;
+        check_length("queries", q.len(), &[caches.len(), heads, head_dim])?;
+        check_length("attention output", out.len(), &[q.len()])?;
+        for cache in caches {
+            let tokens = cache.keys.len() / stride.max(1);
+            check_length("keys", cache.keys.len(), &[tokens, kv_heads, head_dim])?;
+            check_length("values", cache.values.len(), &[tokens, kv_heads, head_dim])?;
+        }
+        let rows = out.par_chunks_exact_mut(head_dim.max(1)).zip(q.par_chunks_exact(head_dim.max(1)));
+        rows.enumerate().for_each(|(index, (out, query))| {
+            let TextCache { keys, values } = caches[index / heads];
+            let start = index % heads / (heads / kv_heads) * head_dim;
+            let mut weights = vec![0.0; keys.len() / stride];
+            let (keys, values) = (&keys[start.min(keys.len())..], &values[start.min(values.len())..]);
+            attend_row(self, query, &Cache { keys, values, stride, scale }, &mut weights, out);
+        });
+        Ok(())
+    }
+}
 
 /// Attention with one query.
 pub(super) fn attend_single_query(

@@ -15,6 +15,7 @@ mod shape;
 mod tiles;
 
 pub use backward::{AttentionForward, AttentionGradients};
+pub use decode::{StepShape, TextCache};
 pub use shape::{AttentionShape, Causality, Layout};
 
 use crate::errors::check_length;

@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::{
     Budget, CodeOrder, GridShape, Quantization, QuantizerConfig, Source, TokenGrid, VideoTokens,
 };
-use vqtoken_nn::Precision;
-use vqtoken_nn::in_thread_pool;
+use vqtoken_nn::{PackLayers, Precision, Wanted, in_thread_pool};
 use vqtoken_video::{Cancellation, Clip, PixelSpec, Pixels};
 
 use crate::checkpoint::{Checkpoint, ModelFiles, packed_bytes, random_id, random_precision, randomize};
@@ -112,7 +111,10 @@ impl VisionSide {
 
     /// The same with a flag that ends whatever it computes with [`ModelError::Cancelled`] once it is set.
     #[must_use]
-    pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
+    pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
+        let flag = cancellation.clone();
+        let wanted = Wanted::new(move || !flag.is_cancelled());
+        self.modules.for_each_packable("", &mut |_, layer| layer.set_wanted(wanted.clone()));
         Self { cancellation, ..self }
     }
 
@@ -160,11 +162,20 @@ impl VisionSide {
     ///
     /// # Errors
     ///
-    /// If the values cannot be read back.
+    /// If the values cannot be read back, or it was [cancelled](Self::with_cancellation).
     pub fn hidden_states(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
         let shape = [pixels.frames, 3, pixels.size, pixels.size];
         let pixels = Tensor::from_data(TensorData::new(pixels.data.clone(), shape), &self.device);
-        in_thread_pool(|| to_vec(self.modules.hidden_states(pixels)))
+        let hidden = in_thread_pool(|| to_vec(self.modules.hidden_states(pixels)))?;
+        self.complete(hidden)
+    }
+
+    /// What has been computed, unless it was cancelled meanwhile: then products were left undone.
+    fn complete(&self, values: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+        match self.cancellation.is_cancelled() {
+            true => Err(ModelError::Cancelled),
+            false => Ok(values),
+        }
     }
 
     /// Tokens of pixels `[T, 3, S, S]`: `[T * H * W, D]`, part of a [token grid](Self::token_grid).
@@ -180,7 +191,7 @@ impl VisionSide {
             let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
             let computed =
                 in_thread_pool(|| self.modules.tokens_unless(&self.cancellation, chunk).map(to_vec));
-            tokens.extend(computed.ok_or(ModelError::Cancelled)??);
+            tokens.extend(self.complete(computed.ok_or(ModelError::Cancelled)??)?);
         }
         Ok(tokens)
     }

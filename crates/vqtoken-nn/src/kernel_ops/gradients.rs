@@ -1,7 +1,5 @@
 //! The gradients of the kernels: the same operations on `Autodiff<Flex>`.
 
-use std::sync::Arc;
-
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -10,7 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use vqtoken_kernels::{
-    Activation, AttentionForward, AttentionGradients, Causality, Kernels, NormGradients, PackedLinear,
+    Activation, AttentionForward, AttentionGradients, Causality, Kernels, NormGradients,
     RotaryDirection,
 };
 
@@ -18,6 +16,8 @@ use super::{
     Angles, FlexTensor, KernelOps, NormSettings, OptionalTensor, attend, attention_shape, dense,
     expect_valid, matrix, matrix_dims, norm_of, rotate, rows, slice, tensor,
 };
+
+use crate::packed::Packed;
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
@@ -48,7 +48,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
 
     fn kernel_packed_linear(
         x: Tracked<C>,
-        weights: Arc<PackedLinear>,
+        weights: Packed,
         activation: Option<Activation>,
         residual: OptionalTensor<Self>,
     ) -> Tracked<C> {

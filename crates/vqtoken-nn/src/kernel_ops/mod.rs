@@ -11,9 +11,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 use vqtoken_kernels::{
-    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, PackedLinear,
+    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind,
     RotaryDirection, ShapeError,
 };
+
+use crate::packed::Packed;
 
 pub(crate) use position_attention::PositionOps;
 
@@ -70,7 +72,7 @@ pub(crate) trait KernelOps: Backend {
     /// The same with packed weights, followed by an activation and a residual `[.., d_output]`; without a gradient.
     fn kernel_packed_linear(
         x: FloatTensor<Self>,
-        weights: Arc<PackedLinear>,
+        weights: Packed,
         activation: Option<Activation>,
         #[extension_type] residual: OptionalTensor<Self>,
     ) -> FloatTensor<Self>;
@@ -114,13 +116,19 @@ impl KernelOps for Flex {
 
     fn kernel_packed_linear(
         x: FlexTensor,
-        weights: Arc<PackedLinear>,
+        weights: Packed,
         activation: Option<Activation>,
         residual: OptionalTensor<Flex>,
     ) -> FlexTensor {
+        let is_unwanted = weights.wanted().map(|wanted| || !wanted.is_wanted());
+        let weights = weights.weights();
         let (x, residual) = (dense(x), residual.into_option().map(dense));
         let mut y = vec![0.0; rows(&x) * weights.outputs()];
-        let fused = Fused { activation, residual: residual.as_ref().map(slice) };
+        let fused = Fused {
+            activation,
+            residual: residual.as_ref().map(slice),
+            is_unwanted: is_unwanted.as_ref().map(|is_unwanted| is_unwanted as &(dyn Fn() -> bool + Sync)),
+        };
         expect_valid(match has_independent_rows(&x) {
             true => weights.forward_independent(slice(&x), &mut y, fused),
             false => weights.forward(slice(&x), &mut y, fused),

@@ -5,6 +5,7 @@
 
 mod fallback;
 mod position_attention;
+mod step_attention;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor, assert_shape};
@@ -14,6 +15,7 @@ use crate::kernel_ops::{Angles, KernelOps, NormSettings};
 use crate::packed::Packed;
 
 pub use position_attention::{PositionAttention, position_attention};
+pub(crate) use step_attention::step_attention;
 
 /// `x @ weight^T + bias`.
 ///
@@ -61,7 +63,7 @@ pub(crate) fn packed_linear<const D: usize>(
     }
     Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_packed_linear(
         x.into_dispatch(),
-        weights.share(),
+        weights.clone(),
         activation,
         residual.into(),
     ))
