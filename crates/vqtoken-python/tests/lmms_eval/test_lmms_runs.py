@@ -15,7 +15,8 @@ def assert_same_prompts_and_answers(samples, expected):
     assert len(samples) == len(expected) == 12
     for sample, other in zip(samples, expected):
         assert sample["input"] == other["input"]
-        assert [sample["filtered_resps"]] == other["filtered_resps"]
+        # lmms-eval strips what Python takes for white space, among it the separator 0x1e, which random weights do write.
+        assert [sample["filtered_resps"]] == [answer.strip() for answer in other["filtered_resps"]]
         assert sample["target"] == other["target"]
 
 

@@ -25,7 +25,7 @@ class VqTokenRs(lmms):
     | --- | --- |
     | `pretrained` | a directory, or an id on the Hugging Face hub; the built-in model if not given |
     | `tokens` | codes: a number or `adaptive:elbow:12-32` |
-    | `reducer` | `pooled`, `tome:32`, .. in place of codes |
+    | `reducer` | `vqtoken`, `pooled`, or a training-free reducer with its budget, such as `tome:32` |
     | `frames` or `fps` | how a video is sampled; 32 frames if not given |
     | `precision` | `auto`, `f32`, `bf16` or `int8` |
     | `system` | the system message, where the task has none |
@@ -52,8 +52,8 @@ class VqTokenRs(lmms):
             raise ValueError(f"vqtoken_rs has no argument {', '.join(unknown)}: see vqtoken.lmms_eval.model.VqTokenRs")
         self._model = native.VideoLlm.load(pretrained, precision=precision)
         self._system = system
-        options = {"tokens": tokens, "reducer": reducer, "frames": frames, "fps": fps, "seed": int(seed)}
-        self._options = {name: value for name, value in options.items() if value is not None}
+        self._seed = int(seed)
+        self._reading = {"tokens": tokens, "reducer": reducer, "frames": frames, "fps": fps}
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """An answer to each request. Where a video does not decode, its answers are empty, and the log says why."""
@@ -102,8 +102,15 @@ class VqTokenRs(lmms):
                 temperature=first.temperature,
                 top_p=first.top_p,
                 top_k=first.top_k,
-                **self._options,
+                seed=self._seed,
+                **self._reading_of(first.video),
             )
         except VideoError as error:
             logger.error(f"{len(requests)} questions have no answer: {error}")
             return [""] * len(requests)
+
+    def _reading_of(self, video: Any) -> dict[str, Any]:
+        """How a video is read; nothing where there is none. Frames in memory were sampled by the task, `fps` is for files."""
+        if video is None:
+            return {}
+        return self._reading if isinstance(video, str) else {**self._reading, "fps": None}
