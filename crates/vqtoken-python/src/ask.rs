@@ -70,12 +70,12 @@ pub(crate) fn begun(
 ) -> PyResult<Answer> {
     let language = model.language().clone();
     let answer = work::run(py, None, move |_| language.chat(visual.as_ref(), &chat, &options).or_raise())?;
-    Ok(Answer(Mutex::new(answer)))
+    Ok(Answer(Mutex::new(Box::new(answer))))
 }
 
 /// An answer, piece by piece: each piece is computed when it is asked for.
 #[pyclass(frozen, module = "vqtoken")]
-pub(crate) struct Answer(Mutex<vqtoken::Answer>);
+pub(crate) struct Answer(Mutex<Box<vqtoken::Answer>>);
 
 impl Answer {
     fn with<T>(&self, look: impl FnOnce(&mut vqtoken::Answer) -> T) -> T {

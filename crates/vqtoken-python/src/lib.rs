@@ -26,6 +26,23 @@ mod work;
 
 use pyo3::prelude::*;
 
+/// Python's allocator aligns to 16 bytes, and tensors may ask for more: a class keeps them in a box.
+macro_rules! assert_fits_python {
+    ($($class:ty),+ $(,)?) => { $(const _: () = assert!(align_of::<$class>() <= 16);)+ };
+}
+assert_fits_python!(
+    arrays::TokenGrid,
+    ask::Answer,
+    quantize::CurvePoint,
+    quantize::Quantization,
+    reduce::ReducerInfo,
+    reduce::Reduction,
+    token_hash::TokenHash,
+    video_llm::VideoLlm,
+    video_tokens::VideoTokens,
+    vq_attention::VqAttention,
+);
+
 #[pymodule]
 mod _vqtoken {
     use std::ffi::OsString;

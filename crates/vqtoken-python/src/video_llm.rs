@@ -19,7 +19,7 @@ use crate::work;
 
 /// A model that reads a whole video as a few dozen discrete tokens. Its vision side is loaded when a frame first needs it.
 #[pyclass(frozen, module = "vqtoken")]
-pub(crate) struct VideoLlm(vqtoken::VideoLlm);
+pub(crate) struct VideoLlm(Box<vqtoken::VideoLlm>);
 
 const DEMONSTRATION: &str = "the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model: VideoLlm.load(\"..\")";
 
@@ -67,7 +67,7 @@ impl VideoLlm {
             };
             vqtoken::VideoLlm::from_checkpoint(checkpoint.or_raise()?, precision).or_raise()
         })?;
-        Ok(Self(model))
+        Ok(Self(Box::new(model)))
     }
 
     /// Names the model in video tokens: its name and a checksum of its vision side.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyString};
 use vqtoken::Sampling;
 
 use crate::arrays::wrong_shape;
@@ -37,6 +37,9 @@ impl<'py> VideoSource<'py> {
         }
         if video.hasattr("shape")? {
             return of_array(video, sampling);
+        }
+        if video.is_instance_of::<PyBytes>() || video.is_instance_of::<PyDict>() {
+            return Err(not_a_video(video));
         }
         if sampling.frames.is_some() {
             return Err(Exception::Array.error(

@@ -13,7 +13,7 @@ use crate::work;
 
 /// The VQ-attention of a checkpoint alone, without a vision tower or a language model.
 #[pyclass(frozen, module = "vqtoken")]
-pub(crate) struct VqAttention(CodeReader);
+pub(crate) struct VqAttention(Box<CodeReader>);
 
 #[pymethods]
 impl VqAttention {
@@ -23,7 +23,7 @@ impl VqAttention {
         let reader = work::run(py, None, move |_| {
             CodeReader::from_checkpoint(&Checkpoint::open(model).or_raise()?).or_raise()
         })?;
-        Ok(reader.map(Self))
+        Ok(reader.map(|reader| Self(Box::new(reader))))
     }
 
     /// Visual tokens `[M, D]` of codes `[K, D]` and an index map `[T, H, W]`.

@@ -40,13 +40,14 @@ const CPU: i32 = 1;
 
 /// The memory of an array with `__dlpack__`. The capsule is kept and never marked as used, so its own destructor frees what it holds.
 pub(super) fn import(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Borrowed> {
+    let unreadable =
+        |error: PyErr| Exception::Array.error(format!("{what} cannot be read: {}", error.value(object.py())));
     if object.hasattr("__dlpack_device__")? {
-        let (kind, _): (i32, i32) = object.call_method0("__dlpack_device__")?.extract()?;
+        let device = object.call_method0("__dlpack_device__").map_err(unreadable)?;
+        let (kind, _): (i32, i32) = device.extract()?;
         check_device(kind, what)?;
     }
-    let capsule = object.call_method0("__dlpack__").map_err(|error| {
-        Exception::Array.error(format!("{what} cannot be read: {}", error.value(object.py())))
-    })?;
+    let capsule = object.call_method0("__dlpack__").map_err(unreadable)?;
     let capsule = capsule.cast_into::<PyCapsule>()?;
     // SAFETY: a capsule of this name points to a `DLManagedTensor`, which lives as long as the capsule.
     let tensor = unsafe { capsule.pointer_checked(Some(c"dltensor"))?.cast::<Tensor>().as_ref() };

@@ -97,9 +97,9 @@ def test_arrays_of_another_kind_are_refused(grid, change, message):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_refused(grid, value):
     grid[1, 2, 3, 4] = value
-    with pytest.raises(vqtoken.ReduceError, match="finite"):
+    with pytest.raises(vqtoken.ReduceError, match="frame 1, row 2, column 3"):
         vqtoken.quantize(grid, 4)
-    with pytest.raises(vqtoken.ReduceError, match="finite"):
+    with pytest.raises(vqtoken.ReduceError, match="channel 4"):
         vqtoken.reduce(grid, "tome:4")
 
 
