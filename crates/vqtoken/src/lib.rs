@@ -22,6 +22,7 @@
 //! | video tokens | a `.vqt` file and back | [`VideoTokens`] |
 //! | video tokens and a question | text | [`LanguageSide`] |
 //! | all of it | | [`VideoLlm`] |
+//! | frames, codes and texts | vectors that can be compared | [`Retriever`] |
 
 pub mod builtin;
 mod cli;
@@ -47,6 +48,10 @@ pub use vqtoken_model::{
     Answer, Chat, CodeKind, CodeReader, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress,
     GenerationOptions, LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking,
     SamplingOptions, Tokens, TrainedInput, VideoInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
+};
+pub use vqtoken_model::{
+    EmbeddedTexts, Moment, MomentCutter, MomentOptions, RetrievalError, Retriever, TextIds, cosine,
+    normalize_rows,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{
