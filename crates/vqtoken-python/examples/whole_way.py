@@ -1,0 +1,95 @@
+"""The whole way in an empty virtual environment: install the wheel, ask a clip, patch a transformers model, encode a folder on Ray, kill
+that, go on, and ask over the result.
+
+    python examples/whole_way.py vqtoken-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl TINY_LLAVA_DIR [--folder WORK]
+
+TINY_LLAVA_DIR is a LLaVA-OneVision in the layout of transformers, such as golden/a/onevision-hf. torch and transformers are gigabytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+CLIPS = 24
+
+
+def say(text: str) -> None:
+    print(f"\n== {text}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        walk(arguments.wheel.resolve(), arguments.model.resolve(), arguments.folder or Path(temporary))
+
+
+def walk(wheel: Path, model: Path, folder: Path) -> None:
+    environment = folder / "environment"
+    python = environment / "bin" / "python"
+
+    def run(*command: object) -> None:
+        subprocess.run([python, *map(str, command)], check=True, cwd=folder)
+
+    say("an empty environment, the wheel and NumPy")
+    venv.create(environment, with_pip=True, clear=True)
+    run("-m", "pip", "install", "--quiet", wheel)
+    run("-m", "pip", "list")
+
+    say("ask a clip")
+    run("-m", "vqtoken", "demo", "-o", "shapes.mp4")
+    run("-W", "ignore", "-c", ASK)
+
+    say("patch a model of transformers")
+    run("-m", "pip", "install", "--quiet", "torch", "torchvision", "transformers", "pillow")
+    run(Path(__file__).with_name("patch_transformers.py"), model, "Which way does the square move?")
+
+    say(f"encode a folder of {CLIPS} clips on Ray, and kill that")
+    run("-m", "pip", "install", "--quiet", "ray[data]", "pyarrow", "fsspec")
+    run("-m", "vqtoken", "data", "shapes", "--out", "shapes", "--clips", CLIPS)
+    encode = [python, "-m", "vqtoken", "corpus", "encode", "shapes/videos", "tokens", "--engine", "ray", "--workers", "2"]
+    encode += ["--rows-per-piece", "2"]
+    killed = subprocess.Popen(encode, cwd=folder)
+    while not list((folder / "tokens").glob("**/*.parquet")):
+        if killed.poll() is not None:
+            sys.exit("it ended before it could be killed")
+        time.sleep(0.1)
+    time.sleep(random.random())
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    print(len(list((folder / "tokens").glob("**/*.parquet"))), "pieces when it was killed")
+
+    say("go on")
+    subprocess.run(encode, cwd=folder, check=True)
+
+    say("ask over the result")
+    run("-m", "vqtoken", "corpus", "ask", "tokens", "answers", "--question", "What moves?", "--engine", "local")
+    run("-c", SHOW)
+
+
+ASK = """
+import vqtoken
+model = vqtoken.VideoLlm.load()
+tokens = model.encode("shapes.mp4", tokens="adaptive")
+print(tokens, len(tokens.to_bytes()), "bytes")
+print(model.ask(tokens, "Which way does the red circle move?"))
+"""
+
+SHOW = """
+import vqtoken.corpus
+print(vqtoken.corpus.to_arrow("answers").slice(0, 4).to_pandas().to_string())
+"""
+
+if __name__ == "__main__":
+    main()
