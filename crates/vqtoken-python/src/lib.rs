@@ -54,7 +54,7 @@ mod _vqtoken {
     #[pymodule_export]
     use crate::ask::Answer;
     #[pymodule_export]
-    use crate::quantize::{CurvePoint, Quantization, quantize};
+    use crate::quantize::{CurvePoint, Quantization, check_budget, quantize};
     #[pymodule_export]
     use crate::reduce::{ReducerInfo, Reduction, pool, reduce, tok_dense};
     #[pymodule_export]

@@ -143,6 +143,14 @@ pub(crate) fn budget_of(budget: &Bound<'_, PyAny>) -> PyResult<Budget> {
     text.parse::<Budget>().or_raise()
 }
 
+/// A budget in its one spelling, such as `32` or `adaptive:elbow:12-32`. Raises `ReduceError` for what is none.
+#[pyfunction]
+pub(crate) fn check_budget(budget: &Bound<'_, PyAny>) -> PyResult<String> {
+    let budget = budget_of(budget)?;
+    budget.check().or_raise()?;
+    Ok(budget.to_string())
+}
+
 /// Fewer values than this are quantized on the caller's thread, which cannot be interrupted meanwhile: about a tenth of a second.
 pub(crate) const QUICK: usize = 1 << 20;
 

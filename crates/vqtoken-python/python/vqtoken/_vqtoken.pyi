@@ -294,6 +294,9 @@ def quantize(
 def reduce(tokens: Array | TokenGrid, reducer: str) -> Reduction:
     """A token grid `[T, H, W, D]` (or `[N, D]`, one frame of one row) by any reducer, such as `"tome:32"`."""
 
+def check_budget(budget: Budget) -> str:
+    """A budget in its one spelling, such as `32` or `adaptive:elbow:12-32`. Raises `ReduceError` for what is none."""
+
 def pool(tokens: Array | TokenGrid) -> NDArray[np.float32]:
     """LLaVA-OneVision's pooling of every frame to half its sides: `[T, H', W', D]`."""
 

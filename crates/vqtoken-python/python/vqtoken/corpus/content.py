@@ -1,0 +1,83 @@
+"""A row's video as a file of this machine, and the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from vqtoken.corpus.errors import CorpusError, need
+
+BLOCK = 1 << 20
+"""Bytes that are read at a time."""
+REMEMBERED = 65536
+"""Files whose hashes are kept."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file of this machine and the SHA-256 of its bytes, in hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+class Contents:
+    """Fetches and hashes files. A file that has not changed since it was hashed is not read again for its hash."""
+
+    def __init__(self, base: str):
+        """Relative paths are relative to the folder `base`."""
+        self.base = base
+        self._hashes: OrderedDict[tuple[int, int, int, int], str] = OrderedDict()
+
+    @contextmanager
+    def open(self, path: str | None) -> Iterator[Content]:
+        """The video at a path, mounted, or at an fsspec address, which is fetched to a temporary file for as long as this is open."""
+        if not path:
+            raise CorpusError("the row has no path")
+        if "://" not in path:
+            file = os.path.join(self.base, path)
+            yield Content(file, self._hash_of(file))
+            return
+        with tempfile.TemporaryDirectory(prefix="vqtoken-") as folder:
+            # The name goes into the video tokens.
+            file = os.path.join(folder, PurePosixPath(path.split("?")[0]).name or "video")
+            yield Content(file, _fetch(path, file))
+
+    def _hash_of(self, file: str) -> str:
+        status = os.stat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise CorpusError(f"{file} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}: a row names a video file")
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in self._hashes:
+            with open(file, "rb") as source:
+                self._hashes[key] = _copy(source, None)
+        self._hashes.move_to_end(key)
+        if len(self._hashes) > REMEMBERED:
+            self._hashes.popitem(last=False)
+        return self._hashes[key]
+
+
+def _fetch(address: str, file: str) -> str:
+    fsspec = need("fsspec", "fsspec", f"the address {address}")
+    try:
+        with fsspec.open(address, "rb") as source, open(file, "wb") as target:
+            return _copy(source, target)
+    except Exception as error:
+        raise CorpusError(f"{address} cannot be read: {error or type(error).__name__}") from error
+
+
+def _copy(source: Any, target: BinaryIO | None) -> str:
+    digest = hashlib.sha256()
+    while block := source.read(BLOCK):
+        digest.update(block)
+        if target is not None:
+            target.write(block)
+    return digest.hexdigest()
