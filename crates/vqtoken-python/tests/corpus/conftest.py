@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
+# Engines start processes that load the stub model.
 sys.path.insert(0, os.path.dirname(__file__))
+os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
 if os.environ.get("CI"):
     import pyarrow  # noqa: F401

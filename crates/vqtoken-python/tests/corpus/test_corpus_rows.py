@@ -167,6 +167,8 @@ def test_a_damaged_corpus_is_refused(files, tmp_path):
         stub(files, tmp_path / "out")
     with pytest.raises(CorpusError, match="no corpus"):
         to_arrow(tmp_path)
+    with pytest.raises(CorpusError, match="no column 'frames'"):
+        to_arrow(tmp_path / "out", ["frames"])
 
 
 DRIVER = """

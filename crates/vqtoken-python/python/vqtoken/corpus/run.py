@@ -7,6 +7,7 @@ under way for are in memory.
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -124,53 +125,40 @@ class _Collector:
         self.folder = folder
         self.schema = schema_of(kind)
         self.pieces = pieces
-        self.position = 0
-        self.open: dict[int, dict[int, Row]] = {}
-        self.of_row: dict[int, int] = {}
-        self.written = 0
-        self._piece_of = _Lookup(pieces)
+        self.starts = [piece.start for piece in pieces]
+        self.gathered: dict[int, dict[int, Row]] = {}
+        self.written: set[int] = set()
 
     def add(self, results: pyarrow.Table) -> int:
-        """Takes results, and returns how many."""
-        rows = results.to_pylist()
-        for row in rows:
-            fatal, model = row.pop(FATAL), row.pop(MODEL)
+        """Takes results, and returns how many of them are new: an engine may do a row again whose worker it lost."""
+        new = 0
+        for row in results.to_pylist():
+            fatal, model, number = row.pop(FATAL), row.pop(MODEL), row["row"]
             if fatal is not None:
                 raise CorpusError(fatal)
             if model is not None:
                 self.folder.set_model(model)
-            piece = self._piece_of(row["row"])
-            gathered = self.open.setdefault(piece.start, {})
-            gathered[row["row"]] = row
-            if len(gathered) == len(piece):
-                self._write(piece, self.open.pop(piece.start))
-        return len(rows)
+            piece = self.pieces[bisect_right(self.starts, number) - 1]
+            if piece.start in self.written:
+                continue
+            rows = self.gathered.setdefault(piece.start, {})
+            new += number not in rows
+            rows[number] = row
+            if len(rows) == len(piece):
+                self._write(piece, self.gathered.pop(piece.start))
+        return new
 
     def finish(self) -> None:
         """Checks that every piece was written."""
-        missing = sum(map(len, self.pieces)) - self.written
+        missing = sum(len(piece) for piece in self.pieces if piece.start not in self.written)
         if missing:
-            raise CorpusError(f"the engine ended without the results of {missing} rows: make the same call again to go on")
+            raise CorpusError(f"the engine ended before {missing} rows were written: make the same call again to go on")
 
-    def _write(self, piece: range, gathered: dict[int, Row]) -> None:
-        rows = [gathered[row] for row in piece]
-        failed = sum(row["error"] is not None for row in rows)
-        data = _parquet(pa.Table.from_pylist(rows, schema=self.schema))
-        self.folder.add_piece(piece.start, len(piece), failed, data)
-        self.written += len(piece)
-
-
-class _Lookup:
-    """Finds the range that holds a row."""
-
-    def __init__(self, ranges: list[range]):
-        self.ranges = ranges
-        self.starts = [item.start for item in ranges]
-
-    def __call__(self, row: int) -> range:
-        from bisect import bisect_right
-
-        return self.ranges[bisect_right(self.starts, row) - 1]
+    def _write(self, piece: range, rows: dict[int, Row]) -> None:
+        table = pa.Table.from_pylist([rows[number] for number in piece], schema=self.schema)
+        failed = len(table) - table.column("error").null_count
+        self.folder.add_piece(piece.start, len(piece), failed, _parquet(table))
+        self.written.add(piece.start)
 
 
 def _parquet(table: pyarrow.Table) -> bytes:

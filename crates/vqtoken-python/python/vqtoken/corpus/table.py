@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqtoken.corpus.errors import need
+from vqtoken.corpus.errors import CorpusError, need
 
 if TYPE_CHECKING:
     import pyarrow
@@ -64,6 +64,9 @@ def to_arrow(corpus: str | PathLike[str], columns: list[str] | None = None) -> p
     """All rows that are done, in the order of the source. `columns` limits what is read."""
     schema = schema_of(manifest.read(Path(corpus)).kind)
     if columns is not None:
+        unknown = [name for name in columns if name not in schema.names]
+        if unknown:
+            raise CorpusError(f"{corpus} has no column {unknown[0]!r}; its columns are {', '.join(schema.names)}")
         schema = pa.schema([schema.field(name) for name in columns])
     return pa.concat_tables([schema.empty_table(), *pieces(corpus, columns)])
 
