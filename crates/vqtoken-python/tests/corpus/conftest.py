@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,13 +17,6 @@ if os.environ.get("CI"):
     import pyarrow  # noqa: F401
 else:
     pytest.importorskip("pyarrow")
-
-
-def needs(engine: str) -> ModuleType | None:
-    """The package of an engine. Without it the test is skipped, and fails where CI is set."""
-    if engine == "local":
-        return None
-    return __import__(engine) if os.environ.get("CI") else pytest.importorskip(engine)
 
 
 @pytest.fixture

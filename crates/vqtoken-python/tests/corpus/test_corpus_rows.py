@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import stub_model
-from conftest import needs
+from engine_packages import needs
 from pyarrow import parquet
 
 import vqtoken

@@ -1,26 +1,16 @@
-"""What the tests of the package share: a clip of moving shapes, the built-in model, and a tool for optional packages."""
+"""What the tests of the package share: a clip of moving shapes and the built-in model."""
 
 from __future__ import annotations
 
-import importlib
-import os
 import subprocess
 import sys
 import warnings
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 import vqtoken
-
-
-def optional(name: str) -> ModuleType:
-    """A package that a test needs; without it the test is skipped, and fails where the environment says that all is installed."""
-    if os.environ.get("VQTOKEN_ALL_PACKAGES"):
-        return importlib.import_module(name)
-    return pytest.importorskip(name)
 
 
 @pytest.fixture(scope="session")

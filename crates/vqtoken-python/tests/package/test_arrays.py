@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import optional
+from optional_packages import optional
 
 import vqtoken
 
