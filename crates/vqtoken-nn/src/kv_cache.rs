@@ -13,6 +13,7 @@ pub struct KvCache {
 }
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "one a layer and text, beside megabytes of keys and values")]
 enum Stored {
     #[default]
     Nothing,
@@ -225,7 +226,7 @@ mod tests {
             ])
         };
         let mut cache = KvCache::default();
-        let mut push = |cache: &mut KvCache, at: usize| {
+        let push = |cache: &mut KvCache, at: usize| {
             let range = at * heads * d..(at + 1) * heads * d;
             let rows = cache.push(&numbers[range.clone()], &doubled[range.clone()], [heads, d]);
             assert_eq!((&rows.keys[..], &rows.values[..]), (&numbers[..range.end], &doubled[..range.end]));

@@ -190,7 +190,7 @@ fn of_numpy(array: &Bound<'_, PyUntypedArray>, what: &str) -> PyResult<Borrowed>
         (_, b'u', 4) => Element::U32,
         (_, b'i', 8) => Element::I64,
         // The package ml_dtypes adds this type.
-        (_, _, 2) if dtype.str()?.to_string() == "bfloat16" => Element::Bf16,
+        (_, _, 2) if dtype.str()? == "bfloat16" => Element::Bf16,
         _ => Element::Other(dtype.str()?.to_string()),
     };
     if !array.is_c_contiguous() {
