@@ -8,8 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use vqtoken_kernels::{
-    Activation, AttentionForward, AttentionGradients, Causality, Kernels, NormGradients,
-    RotaryDirection,
+    Activation, AttentionForward, AttentionGradients, Causality, Kernels, NormGradients, RotaryDirection,
 };
 
 use super::{

@@ -11,8 +11,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 use vqtoken_kernels::{
-    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind,
-    RotaryDirection, ShapeError,
+    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, RotaryDirection,
+    ShapeError,
 };
 
 use crate::packed::Packed;
