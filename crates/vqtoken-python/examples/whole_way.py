@@ -3,13 +3,15 @@ that, go on, and ask over the result.
 
     python examples/whole_way.py vqtoken-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl TINY_LLAVA_DIR [--folder WORK]
 
-TINY_LLAVA_DIR is a LLaVA-OneVision in the layout of transformers, such as golden/a/onevision-hf. torch and transformers are gigabytes.
+TINY_LLAVA_DIR is a LLaVA-OneVision in the layout of transformers, such as golden/a/onevision-hf, which gets a chat template here. torch and
+transformers are gigabytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,12 @@ import venv
 from pathlib import Path
 
 CLIPS = 24
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
+    "{% if part['type'] == 'video' %}<video>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def say(text: str) -> None:
@@ -53,7 +61,11 @@ def walk(wheel: Path, model: Path, folder: Path) -> None:
 
     say("patch a model of transformers")
     run("-m", "pip", "install", "--quiet", "torch", "torchvision", "transformers", "pillow")
-    run(Path(__file__).with_name("patch_transformers.py"), model, "Which way does the square move?")
+    with_template = folder / "model"
+    shutil.copytree(model, with_template, dirs_exist_ok=True)
+    (with_template / "chat_template.jinja").write_text(TEMPLATE)
+    reducers = ["--reducers", "pooled", "vqtoken:6", "evs:q=0.5"]
+    run(Path(__file__).with_name("patch_transformers.py"), with_template, "Which way does the square move?", *reducers)
 
     say(f"encode a folder of {CLIPS} clips on Ray, and kill that")
     run("-m", "pip", "install", "--quiet", "ray[data]", "pyarrow", "fsspec")
