@@ -3,8 +3,8 @@ that, go on, and ask over the result.
 
     python examples/whole_way.py vqtoken-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl TINY_LLAVA_DIR [--folder WORK]
 
-TINY_LLAVA_DIR is a LLaVA-OneVision in the layout of transformers, such as golden/a/onevision-hf, which gets a chat template here. torch and
-transformers are gigabytes.
+TINY_LLAVA_DIR is a LLaVA-OneVision in the layout of transformers, such as golden/a/onevision-hf, which gets a processor and a chat
+template here. torch and transformers are gigabytes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,6 @@ import venv
 from pathlib import Path
 
 CLIPS = 24
-
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
-    "{% if part['type'] == 'video' %}<video>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def say(text: str) -> None:
@@ -63,7 +57,7 @@ def walk(wheel: Path, model: Path, folder: Path) -> None:
     run("-m", "pip", "install", "--quiet", "torch", "torchvision", "transformers", "pillow")
     with_template = folder / "model"
     shutil.copytree(model, with_template, dirs_exist_ok=True)
-    (with_template / "chat_template.jinja").write_text(TEMPLATE)
+    run("-c", PREPARE, with_template)
     reducers = ["--reducers", "pooled", "vqtoken:6", "evs:q=0.5"]
     run(Path(__file__).with_name("patch_transformers.py"), with_template, "Which way does the square move?", *reducers)
 
@@ -89,6 +83,34 @@ def walk(wheel: Path, model: Path, folder: Path) -> None:
     run("-m", "vqtoken", "corpus", "ask", "tokens", "answers", "--question", "What moves?", "--engine", "local")
     run("-c", SHOW)
 
+
+# What a published checkpoint brings along, for a tower of the tiny model's size.
+PREPARE = r"""
+import json, sys
+from pathlib import Path
+from transformers import (
+    LlavaOnevisionImageProcessor, LlavaOnevisionProcessor, LlavaOnevisionVideoProcessor, PreTrainedTokenizerFast
+)
+folder = Path(sys.argv[1])
+vision = json.loads((folder / "config.json").read_text())["vision_config"]
+side = {"height": vision["image_size"], "width": vision["image_size"]}
+tokenizer = PreTrainedTokenizerFast(
+    tokenizer_file=str(folder / "tokenizer.json"), pad_token="<|endoftext|>", eos_token="<|im_end|>", padding_side="left",
+    model_input_names=["input_ids", "attention_mask"],
+)
+LlavaOnevisionProcessor(
+    image_processor=LlavaOnevisionImageProcessor(size=side, image_grid_pinpoints=[[side["height"], side["width"]]]),
+    tokenizer=tokenizer,
+    video_processor=LlavaOnevisionVideoProcessor(size=side),
+    num_image_tokens=(vision["image_size"] // vision["patch_size"]) ** 2,
+    vision_feature_select_strategy="full",
+    chat_template=(
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
+        "{% if part['type'] == 'video' %}<video>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    ),
+).save_pretrained(folder)
+"""
 
 ASK = """
 import vqtoken
