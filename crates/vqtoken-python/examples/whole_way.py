@@ -67,14 +67,14 @@ def walk(wheel: Path, model: Path, folder: Path) -> None:
     encode = [python, "-m", "vqtoken", "corpus", "encode", "shapes/videos", "tokens", "--engine", "ray", "--workers", "2"]
     encode += ["--rows-per-piece", "2"]
     killed = subprocess.Popen(encode, cwd=folder)
-    while not list((folder / "tokens").glob("**/*.parquet")):
+    while not list((folder / "tokens").glob("piece-*.parquet")):
         if killed.poll() is not None:
             sys.exit("it ended before it could be killed")
         time.sleep(0.1)
     time.sleep(random.random())
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    print(len(list((folder / "tokens").glob("**/*.parquet"))), "pieces when it was killed")
+    print(len(list((folder / "tokens").glob("piece-*.parquet"))), "pieces when it was killed")
 
     say("go on")
     subprocess.run(encode, cwd=folder, check=True)
