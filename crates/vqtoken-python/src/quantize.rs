@@ -151,8 +151,8 @@ pub(crate) fn check_budget(budget: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(budget.to_string())
 }
 
-/// Fewer values than this are quantized on the caller's thread, which cannot be interrupted meanwhile: about a tenth of a second.
-pub(crate) const QUICK: usize = 1 << 20;
+/// Up to so many tokens are computed on the caller's thread, which cannot be interrupted meanwhile: another thread would cost more.
+const QUICK_TOKENS: usize = 1024;
 
 /// Codes and index map of tokens `[T, H, W, D]` or `[N, D]`: spherical k-means over the tokens scaled to length 1.
 ///
@@ -183,7 +183,7 @@ pub(crate) fn maybe_long<T: Send + 'static>(
     tokens: usize,
     compute: impl FnOnce() -> PyResult<T> + Send + 'static,
 ) -> PyResult<T> {
-    match tokens > QUICK / 1024 {
+    match tokens > QUICK_TOKENS {
         true => work::run(py, None, move |_| compute()),
         false => {
             work::check_not_forked()?;
