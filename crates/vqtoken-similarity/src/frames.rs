@@ -1,0 +1,160 @@
+//! Frames as small vectors: where in the picture the codes of a frame stand, in coarse places, and how alike two frames are by that.
+
+use vqtoken_core::IndexMap;
+
+use crate::prepare::dot;
+
+/// Coarse places along each side of the picture.
+const SIDE: usize = 3;
+/// Those of the picture, and one more for the frame as a whole.
+pub(crate) const PARTS: usize = SIDE * SIDE + 1;
+/// How much the frame as a whole counts beside its places.
+const WHOLE_WEIGHT: f32 = 0.5;
+
+/// Which codes a frame shows, and where: for each code its amounts in the places, relative to what an even spread over the frame would
+/// be, and its share of the whole frame. Sums over codes of amounts times codes are the frame's vectors, so that the ground, which is
+/// everywhere, counts little and what stands out of it counts much.
+pub(crate) struct FrameCodes(pub(crate) Vec<(u32, [f32; PARTS])>);
+
+/// Whether the columns of the picture are read from the right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    AsIs,
+    Mirrored,
+}
+
+/// Every frame of an index map.
+pub(crate) fn frame_codes(map: &IndexMap) -> Vec<FrameCodes> {
+    let shape = map.shape();
+    let (rows, columns) = (place_weights(shape.height), place_weights(shape.width));
+    let cell = 1.0 / shape.tokens_per_frame() as f32;
+    let mut slots = vec![u32::MAX; map.codes()];
+    let mut all = Vec::with_capacity(shape.frames);
+    for frame in 0..shape.frames {
+        let mut codes: Vec<(u32, [f32; PARTS])> = Vec::new();
+        for (labels, row) in map.frame(frame).chunks_exact(shape.width).zip(&rows) {
+            for (&label, column) in labels.iter().zip(&columns) {
+                let slot = &mut slots[label as usize];
+                if *slot == u32::MAX {
+                    *slot = codes.len() as u32;
+                    codes.push((label, [0.0; PARTS]));
+                }
+                let amounts = &mut codes[*slot as usize].1;
+                for y in 0..SIDE {
+                    for x in 0..SIDE {
+                        amounts[y * SIDE + x] += cell * row[y] * column[x];
+                    }
+                }
+                amounts[PARTS - 1] += cell;
+            }
+        }
+        codes.iter().for_each(|(label, _)| slots[*label as usize] = u32::MAX);
+        codes.sort_unstable_by_key(|(label, _)| *label);
+        subtract_even_spread(&mut codes);
+        all.push(FrameCodes(codes));
+    }
+    all
+}
+
+fn subtract_even_spread(codes: &mut [(u32, [f32; PARTS])]) {
+    let mut places = [0.0; PARTS];
+    for (_, amounts) in codes.iter() {
+        places.iter_mut().zip(amounts).for_each(|(place, amount)| *place += amount);
+    }
+    for (_, amounts) in codes.iter_mut() {
+        let whole = amounts[PARTS - 1];
+        amounts.iter_mut().zip(places).for_each(|(amount, place)| *amount -= place * whole);
+        amounts[PARTS - 1] = WHOLE_WEIGHT * whole;
+    }
+}
+
+/// For each of `length` rows or columns how much it belongs to each place: linear between the places' centres, 1 in all.
+fn place_weights(length: usize) -> Vec<[f32; SIDE]> {
+    let weights = |index: usize| {
+        let at = ((index as f32 + 0.5) / length as f32 * SIDE as f32 - 0.5).clamp(0.0, (SIDE - 1) as f32);
+        std::array::from_fn(|place| (1.0 - (at - place as f32).abs()).max(0.0))
+    };
+    (0..length).map(weights).collect()
+}
+
+impl Side {
+    /// The part that stands at `part` when the picture is seen so.
+    pub(crate) fn part(self, part: usize) -> usize {
+        match self {
+            Self::Mirrored if part < SIDE * SIDE => part / SIDE * SIDE + (SIDE - 1 - part % SIDE),
+            _ => part,
+        }
+    }
+}
+
+/// The products of all codes of one video with all of another, `[Ka, Kb]`.
+pub(crate) fn code_products(a: &[f32], b: &[f32], dim: usize) -> Vec<f32> {
+    a.chunks_exact(dim).flat_map(|a| b.chunks_exact(dim).map(move |b| dot(a, b))).collect()
+}
+
+/// How alike frames of two videos are: the cosines of their vectors, `[Ta, Tb]`.
+pub(crate) struct FrameSimilarity {
+    pub(crate) columns: usize,
+    pub(crate) values: Vec<f32>,
+}
+
+impl FrameSimilarity {
+    /// Of frames whose lengths are known, from the products of their codes, `[Ka, Kb]`.
+    pub(crate) fn new(
+        (a, a_lengths): (&[FrameCodes], &[f32]),
+        (b, b_lengths): (&[FrameCodes], &[f32]),
+        products: &[f32],
+        codes_of_b: usize,
+        side: Side,
+    ) -> Self {
+        let order: [usize; PARTS] = std::array::from_fn(|part| side.part(part));
+        let mut values = Vec::with_capacity(a.len() * b.len());
+        for (a, a_length) in a.iter().zip(a_lengths) {
+            // [Kb, parts]
+            let mut row = vec![[0.0_f32; PARTS]; codes_of_b];
+            for (code, amounts) in &a.0 {
+                let amounts = order.map(|part| amounts[part]);
+                for (row, product) in row.iter_mut().zip(&products[*code as usize * codes_of_b..]) {
+                    row.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount * product);
+                }
+            }
+            for (b, b_length) in b.iter().zip(b_lengths) {
+                let mut product = 0.0;
+                for (code, amounts) in &b.0 {
+                    let row = &row[*code as usize];
+                    product += (0..PARTS).map(|part| row[part] * amounts[part]).sum::<f32>();
+                }
+                let lengths = a_length * b_length;
+                values.push(if lengths > 0.0 { (product / lengths).clamp(-1.0, 1.0) } else { 0.0 });
+            }
+        }
+        Self { columns: b.len(), values }
+    }
+}
+
+/// The lengths of the frames' vectors, from the products of their own codes, `[K, K]`.
+pub(crate) fn frame_lengths(frames: &[FrameCodes], products: &[f32], codes: usize) -> Vec<f32> {
+    let length = |frame: &FrameCodes| {
+        let mut square = 0.0;
+        for (k, a) in &frame.0 {
+            for (l, b) in &frame.0 {
+                let product = products[*k as usize * codes + *l as usize];
+                square += product * (0..PARTS).map(|part| a[part] * b[part]).sum::<f32>();
+            }
+        }
+        square.max(0.0).sqrt()
+    };
+    frames.iter().map(length).collect()
+}
+
+/// What mirroring leaves of a code's amounts: for each row of places its middle and the sum of its sides, then the whole.
+pub(crate) fn mirror_invariant(amounts: &[f32; PARTS]) -> [f32; 2 * SIDE + 1] {
+    std::array::from_fn(|part| match part {
+        part if part == 2 * SIDE => amounts[PARTS - 1],
+        part if part % 2 == 0 => amounts[part / 2 * SIDE + SIDE / 2],
+        // Scaled so that the sum's square is what the two squares are, where the sides are alike.
+        part => {
+            (amounts[part / 2 * SIDE] + amounts[part / 2 * SIDE + SIDE - 1]) * std::f32::consts::FRAC_1_SQRT_2
+        }
+    })
+}

@@ -1,0 +1,22 @@
+//! Which videos show the same, and where: from video tokens alone.
+
+mod alignment;
+mod candidates;
+mod comparison;
+mod duplicates;
+mod error;
+mod frames;
+mod line;
+mod mean_code;
+mod prepare;
+mod projection;
+mod signature;
+mod signature_bytes;
+
+pub use alignment::{Alignment, Stretch};
+pub use candidates::{Candidate, candidates};
+pub use comparison::{Comparison, align, similarity};
+pub use duplicates::{Duplicate, DuplicateOptions, Duplicates, duplicates};
+pub use error::{SignatureFormatError, SimilarityError};
+pub use mean_code::MeanCode;
+pub use signature::Signature;

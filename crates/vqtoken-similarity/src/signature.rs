@@ -1,0 +1,139 @@
+//! What an archive keeps of each video in memory, to find the few that are worth an exact comparison.
+
+use vqtoken_core::VideoTokens;
+
+use crate::comparison::Comparison;
+use crate::error::SimilarityError;
+use crate::frames::{FrameCodes, frame_codes, mirror_invariant};
+use crate::mean_code::MeanCode;
+use crate::prepare::{check, check_mean, own_mean, relative_codes};
+use crate::projection::{byte_dot, project_codes, to_bytes};
+
+/// Frames that a signature keeps; of longer videos so many are taken at even distances.
+pub(crate) const MOST_FRAMES: usize = 32;
+/// Channels of a kept frame.
+pub(crate) const CHANNELS: usize = 96;
+/// Parts of a frame that mirroring leaves: the rows' middles and sides, and the whole.
+pub(crate) const PARTS: usize = 7;
+
+/// A video in at most 32 vectors of 96 bytes: sampled frames by their codes and coarse places. Mirroring the picture does not change
+/// it. Signatures are compared with those of the same model and mean only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    pub(crate) family: u32,
+    pub(crate) seconds: f32,
+    pub(crate) frames: Vec<KeptFrame>,
+}
+
+/// A frame's direction, and one over its length in steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct KeptFrame {
+    pub(crate) values: [i8; CHANNELS],
+    pub(crate) inverse_length: f32,
+}
+
+impl Signature {
+    /// The signature of a video relative to its own mean code. [`Comparison::signature`] makes better ones.
+    ///
+    /// # Errors
+    /// If the video cannot be compared at all.
+    pub fn of(tokens: &VideoTokens) -> Result<Self, SimilarityError> {
+        Comparison::default().signature(tokens)
+    }
+
+    /// Seconds from the first frame to the last.
+    pub fn seconds(&self) -> f32 {
+        self.seconds
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.frames.len() * size_of::<KeptFrame>()
+    }
+
+    /// Whether two were made with the same model and mean.
+    pub fn is_comparable_with(&self, other: &Self) -> bool {
+        self.family == other.family
+    }
+
+    /// How alike two videos are at their best, in `[0, 1]`: each frame of one finds its best partner in the other, and the better of
+    /// both directions counts, so that a clip is found in a longer one. Every `step`-th frame is looked at.
+    pub(crate) fn likeness(&self, other: &Self, step: usize) -> f32 {
+        let count = |frames: &[KeptFrame]| frames.len().div_ceil(step);
+        let mut best_of_other = [-1.0_f32; MOST_FRAMES];
+        let mut sum = 0.0;
+        for frame in self.frames.iter().step_by(step) {
+            let mut best = -1.0_f32;
+            for (other, best_of_other) in other.frames.iter().step_by(step).zip(&mut best_of_other) {
+                let cosine = frame.cosine(other);
+                best = best.max(cosine);
+                *best_of_other = best_of_other.max(cosine);
+            }
+            sum += best;
+        }
+        let (own, others) = (count(&self.frames), count(&other.frames));
+        let sum_of_other: f32 = best_of_other[..others].iter().sum();
+        (sum / own as f32).max(sum_of_other / others as f32).clamp(0.0, 1.0)
+    }
+}
+
+impl KeptFrame {
+    pub(crate) fn new(values: [i8; CHANNELS]) -> Self {
+        let square = byte_dot(&values, &values) as f32;
+        Self { values, inverse_length: if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 } }
+    }
+
+    fn cosine(&self, other: &Self) -> f32 {
+        byte_dot(&self.values, &other.values) as f32 * self.inverse_length * other.inverse_length
+    }
+}
+
+impl Comparison {
+    /// The signature of a video relative to the mean of this comparison, or to its own.
+    ///
+    /// # Errors
+    /// If the video cannot be compared at all, or the mean is of another model.
+    pub fn signature(&self, tokens: &VideoTokens) -> Result<Signature, SimilarityError> {
+        check(tokens)?;
+        let mean = match &self.mean {
+            Some(mean) => check_mean(tokens, mean).map(|()| mean.values().to_vec())?,
+            None => own_mean(&[tokens]),
+        };
+        let dim = mean.len();
+        let projected = project_codes(&relative_codes(tokens, &mean), dim, PARTS, CHANNELS);
+        let all = frame_codes(&tokens.index_map);
+        let kept = all.len().min(MOST_FRAMES);
+        let frames = (0..kept).map(|frame| keep(&all[evenly(frame, kept, all.len())], &projected)).collect();
+        let seconds = match tokens.timestamps[..] {
+            [first, .., last] => (last - first) as f32,
+            _ => 0.0,
+        };
+        Ok(Signature { family: family(tokens, self.mean.as_ref()), seconds, frames })
+    }
+}
+
+/// Which of `all` frames is the `index`-th of `kept` at even distances, the first and the last among them.
+fn evenly(index: usize, kept: usize, all: usize) -> usize {
+    if kept < 2 { 0 } else { index * (all - 1) / (kept - 1) }
+}
+
+fn keep(frame: &FrameCodes, projected: &[Vec<f32>]) -> KeptFrame {
+    let mut sum = [0.0; CHANNELS];
+    for (code, amounts) in &frame.0 {
+        for (amount, codes) in mirror_invariant(amounts).into_iter().zip(projected) {
+            let code = &codes[*code as usize * CHANNELS..][..CHANNELS];
+            sum.iter_mut().zip(code).for_each(|(sum, value)| *sum += amount * value);
+        }
+    }
+    KeptFrame::new(to_bytes(sum))
+}
+
+/// A number for the model and the mean.
+fn family(tokens: &VideoTokens, mean: Option<&MeanCode>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(tokens.model.as_bytes());
+    hasher.update(&(tokens.codebook.dim() as u64).to_le_bytes());
+    let values = mean.map_or(&[][..], MeanCode::values);
+    values.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+    hasher.finalize()
+}
