@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import stub_model
+from driver_process import STUB, start_driver
 from engine_packages import needs
 from pyarrow import parquet
 
@@ -171,28 +169,8 @@ def test_a_damaged_corpus_is_refused(files, tmp_path):
         to_arrow(tmp_path / "out", ["frames"])
 
 
-DRIVER = """
-import sys
-sys.path.insert(0, {tests!r})
-import stub_model
-import vqtoken.corpus
-vqtoken.corpus.encode({source!r}, {out!r}, loader=stub_model.load, engine={engine!r}, rows_per_piece=2, workers=2)
-"""
-
-
-def driver(files: Path, out: Path, engine: str = "local", seconds: float = 0.05) -> subprocess.Popen[bytes]:
-    code = DRIVER.format(tests=os.path.dirname(__file__), source=str(files), out=str(out), engine=engine)
-    return subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "STUB_SECONDS": str(seconds)}, stderr=subprocess.PIPE
-    )
-
-
-def pieces(out: Path) -> int:
-    return len(list(out.glob("piece-*.parquet")))
-
-
 def test_two_drivers_on_one_folder_are_refused(files, tmp_path):
-    first = driver(files, tmp_path / "out", seconds=0.5)
+    first = start_driver(files, tmp_path / "out", "local", STUB, tmp_path / "log", seconds=0.5)
     while not (tmp_path / "out" / "_manifest.jsonl").exists():
         time.sleep(0.02)
     with pytest.raises(CorpusError, match=f"process {first.pid}"):
@@ -200,38 +178,6 @@ def test_two_drivers_on_one_folder_are_refused(files, tmp_path):
     first.kill()
     first.wait()
     stub(files, tmp_path / "out", rows_per_piece=2)
-
-
-def children(process: int) -> list[int]:
-    """Processes that hold a model under a driver."""
-    listed = subprocess.run(["pgrep", "-f", "vqtoken.corpus.child"], capture_output=True, text=True).stdout.split()
-    return [int(child) for child in listed]
-
-
-@pytest.mark.parametrize("killed", ["driver", "worker"])
-def test_killed_runs_go_on_to_the_rows_of_an_undisturbed_one(killed, files, tmp_path):
-    stub(files, tmp_path / "undisturbed", rows_per_piece=2)
-    expected = to_arrow(tmp_path / "undisturbed")
-    for round_ in range(int(os.environ.get("VQTOKEN_KILLS", "3"))):
-        out = tmp_path / f"out-{round_}"
-        for kill in range(3):
-            process = driver(files, out)
-            while pieces(out) <= kill and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(0.013 * (round_ + kill))
-            victims = [process.pid] if killed == "driver" else children(process.pid)[:1]
-            for victim in victims:
-                try:
-                    os.kill(victim, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if killed == "driver":
-                process.wait()
-            else:
-                assert process.wait(timeout=120) == 0, process.stderr.read()  # type: ignore[union-attr]
-        stub(files, out, rows_per_piece=2)
-        assert to_arrow(out).equals(expected)
-        assert sorted(path.name for path in out.glob("*.part")) == []
 
 
 def test_to_lance(files, tmp_path):
