@@ -5,27 +5,26 @@
 //! FOLDER gets `N_original.vqt` for N below CLIPS + OTHERS, and `N_TRANSFORMATION.vqt` for N below CLIPS. What is there already is
 //! kept, so a run that was broken off goes on.
 
+mod common;
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::{CUT, FASTER, SECONDS, TRANSFORMATIONS, line};
 use vqtoken_core::{Budget, VideoTokens, quantize};
 use vqtoken_model::VisionSide;
 use vqtoken_random::SplitMix64;
 use vqtoken_shapes::{Scene, Settings};
 use vqtoken_video::{Frame, Mp4Options, Mp4Writer, Sampling, Video, resize_bicubic};
 
-/// A clip's seconds, and the frames a second that are encoded.
-const SECONDS: f64 = 8.0;
+/// The frames a second that are encoded.
 const SAMPLED: f64 = 4.0;
 /// The frames a second that a scene is drawn at, so that a cut falls between two sampled frames.
 const DRAWN: f64 = 20.0;
 const SIDE: usize = 378;
 /// Scenes from here on stand before and after others.
 const SURROUNDINGS: usize = 1_000_000;
-
-const TRANSFORMATIONS: [&str; 8] =
-    ["cut", "inside", "recoded", "cropped", "mirrored", "faster", "brightness", "bars_or_noise"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -109,11 +108,6 @@ impl Film {
     }
 }
 
-/// Where the transformed clip begins in the original, or the original in it, in seconds; drawn so that it is seldom a sampled frame.
-fn beginning(index: usize, from: f64, to: f64) -> f64 {
-    from + (to - from) * SplitMix64::new(index as u64 ^ 0x0b5e_55ed).unit()
-}
-
 fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame>, Box<dyn Error>> {
     let film = Film::new(index);
     let mut random = SplitMix64::new(index as u64);
@@ -124,13 +118,13 @@ fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame
     match transformation {
         "original" => whole(),
         "cut" => {
-            let from = beginning(index, 1.2, 2.0);
-            film.frames(from, from + 0.6 * SECONDS, SAMPLED, 1.0)
+            let [_, from] = line(index, transformation);
+            film.frames(from, from + CUT * SECONDS, SAMPLED, 1.0)
         }
         "inside" => {
             let (before, after) =
                 (Film::new(SURROUNDINGS + 2 * index), Film::new(SURROUNDINGS + 2 * index + 1));
-            let mut all = before.frames(0.0, beginning(index, 3.0, 5.0), DRAWN, 1.0)?;
+            let mut all = before.frames(0.0, -line(index, transformation)[1], DRAWN, 1.0)?;
             all.extend(film.frames(0.0, SECONDS, DRAWN, 1.0)?);
             all.extend(after.frames(0.0, 4.0, DRAWN, 1.0)?);
             Ok(all.into_iter().step_by((DRAWN / SAMPLED) as usize).collect())
@@ -142,7 +136,7 @@ fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame
             each(&mut |frame| resize_bicubic(&window(frame, left, top, side, side), SIDE, SIDE))
         }
         "mirrored" => each(&mut |frame| map_pixels(frame, |row, column| [row, SIDE - 1 - column])),
-        "faster" => film.frames(0.0, SECONDS, SAMPLED, 1.5),
+        "faster" => film.frames(0.0, SECONDS, SAMPLED, FASTER),
         "brightness" => {
             let contrast = 0.7 + 0.6 * random.unit();
             let shift = -30.0 + 60.0 * random.unit();

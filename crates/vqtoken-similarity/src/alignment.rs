@@ -63,7 +63,7 @@ struct Frames {
     /// `[K, D]`, relative to the mean.
     codes: Vec<f32>,
     frames: Vec<crate::frames::FrameCodes>,
-    lengths: Vec<f32>,
+    lengths: Vec<crate::frames::Lengths>,
     times: Vec<f64>,
 }
 

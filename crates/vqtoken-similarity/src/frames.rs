@@ -9,7 +9,9 @@ const SIDE: usize = 3;
 /// Those of the picture, and one more for the frame as a whole.
 pub(crate) const PARTS: usize = SIDE * SIDE + 1;
 /// How much the frame as a whole counts beside its places.
-const WHOLE_WEIGHT: f32 = 0.5;
+pub(crate) const WHOLE_WEIGHT: f32 = 0.2;
+/// Places whose vectors together are no longer than this are even: two even frames are alike.
+const EVEN: f32 = 0.01;
 
 /// Which codes a frame shows, and where: for each code its amounts in the places, relative to what an even spread over the frame would
 /// be, and its share of the whole frame. Sums over codes of amounts times codes are the frame's vectors, so that the ground, which is
@@ -64,7 +66,7 @@ fn subtract_even_spread(codes: &mut [(u32, [f32; PARTS])]) {
     for (_, amounts) in codes.iter_mut() {
         let whole = amounts[PARTS - 1];
         amounts.iter_mut().zip(places).for_each(|(amount, place)| *amount -= place * whole);
-        amounts[PARTS - 1] = WHOLE_WEIGHT * whole;
+        amounts[PARTS - 1] = whole;
     }
 }
 
@@ -92,7 +94,14 @@ pub(crate) fn code_products(a: &[f32], b: &[f32], dim: usize) -> Vec<f32> {
     a.chunks_exact(dim).flat_map(|a| b.chunks_exact(dim).map(move |b| dot(a, b))).collect()
 }
 
-/// How alike frames of two videos are: the cosines of their vectors, `[Ta, Tb]`.
+/// The lengths of a frame's two vectors: of its places, and of the whole.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Lengths {
+    places: f32,
+    whole: f32,
+}
+
+/// How alike frames of two videos are, `[Ta, Tb]`, between -1 and 1.
 pub(crate) struct FrameSimilarity {
     pub(crate) columns: usize,
     pub(crate) values: Vec<f32>,
@@ -101,8 +110,8 @@ pub(crate) struct FrameSimilarity {
 impl FrameSimilarity {
     /// Of frames whose lengths are known, from the products of their codes, `[Ka, Kb]`.
     pub(crate) fn new(
-        (a, a_lengths): (&[FrameCodes], &[f32]),
-        (b, b_lengths): (&[FrameCodes], &[f32]),
+        (a, a_lengths): (&[FrameCodes], &[Lengths]),
+        (b, b_lengths): (&[FrameCodes], &[Lengths]),
         products: &[f32],
         codes_of_b: usize,
         side: Side,
@@ -119,30 +128,41 @@ impl FrameSimilarity {
                 }
             }
             for (b, b_length) in b.iter().zip(b_lengths) {
-                let mut product = 0.0;
+                let (mut places, mut whole) = (0.0, 0.0);
                 for (code, amounts) in &b.0 {
                     let row = &row[*code as usize];
-                    product += (0..PARTS).map(|part| row[part] * amounts[part]).sum::<f32>();
+                    places += (0..PARTS - 1).map(|part| row[part] * amounts[part]).sum::<f32>();
+                    whole += row[PARTS - 1] * amounts[PARTS - 1];
                 }
-                let lengths = a_length * b_length;
-                values.push(if lengths > 0.0 { (product / lengths).clamp(-1.0, 1.0) } else { 0.0 });
+                values.push(a_length.alike(b_length, places, whole));
             }
         }
         Self { columns: b.len(), values }
     }
 }
 
+impl Lengths {
+    /// How alike two frames are, from the products of their vectors.
+    fn alike(&self, other: &Self, places: f32, whole: f32) -> f32 {
+        let places = (places + EVEN * EVEN) / (self.places.hypot(EVEN) * other.places.hypot(EVEN));
+        let lengths = self.whole * other.whole;
+        let whole = if lengths > 0.0 { whole / lengths } else { 0.0 };
+        ((1.0 - WHOLE_WEIGHT) * places + WHOLE_WEIGHT * whole).clamp(-1.0, 1.0)
+    }
+}
+
 /// The lengths of the frames' vectors, from the products of their own codes, `[K, K]`.
-pub(crate) fn frame_lengths(frames: &[FrameCodes], products: &[f32], codes: usize) -> Vec<f32> {
+pub(crate) fn frame_lengths(frames: &[FrameCodes], products: &[f32], codes: usize) -> Vec<Lengths> {
     let length = |frame: &FrameCodes| {
-        let mut square = 0.0;
+        let (mut places, mut whole) = (0.0_f32, 0.0_f32);
         for (k, a) in &frame.0 {
             for (l, b) in &frame.0 {
                 let product = products[*k as usize * codes + *l as usize];
-                square += product * (0..PARTS).map(|part| a[part] * b[part]).sum::<f32>();
+                places += product * (0..PARTS - 1).map(|part| a[part] * b[part]).sum::<f32>();
+                whole += product * a[PARTS - 1] * b[PARTS - 1];
             }
         }
-        square.max(0.0).sqrt()
+        Lengths { places: places.max(0.0).sqrt(), whole: whole.max(0.0).sqrt() }
     };
     frames.iter().map(length).collect()
 }

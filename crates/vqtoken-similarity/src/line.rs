@@ -10,6 +10,8 @@ const SPEEDS: [f64; 17] = [
 ];
 /// Frames less alike than this speak against a line.
 const NEUTRAL: f32 = 0.35;
+/// How much it speaks against a line that a frame has a better partner elsewhere.
+const DEFICIT_WEIGHT: f32 = 3.0;
 /// How much of a line's evidence is taken off for playing at half or double speed: of two lines that are as good the slower change wins.
 const SPEED_COST: f64 = 0.02;
 
@@ -35,7 +37,7 @@ struct Trial {
 
 /// The best line of `[Ta, Tb]` similarities between frames shown at these times, each ascending, over more than one instant.
 pub(crate) fn best_line(similarity: &FrameSimilarity, a: &[f64], b: &[f64]) -> Line {
-    let search = Search { similarity, a, b, a_seconds: durations(a), b_seconds: durations(b) };
+    let search = Search::new(similarity, a, b);
     let step = 0.5 * spacing(a).min(spacing(b)).max((b[b.len() - 1] - b[0]) / 20_000.0);
     let mut best = search.trial(1.0, b[0] - a[0]);
     let consider = |trial: Trial, best: &mut Trial| {
@@ -75,9 +77,21 @@ struct Search<'a> {
     b: &'a [f64],
     a_seconds: Vec<f64>,
     b_seconds: Vec<f64>,
+    best_of_rows: Vec<f32>,
+    best_of_columns: Vec<f32>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(similarity: &'a FrameSimilarity, a: &'a [f64], b: &'a [f64]) -> Self {
+        let (mut best_of_rows, mut best_of_columns) = (Vec::new(), vec![-1.0_f32; similarity.columns]);
+        for row in similarity.values.chunks_exact(similarity.columns) {
+            best_of_rows.push(row.iter().copied().fold(-1.0, f32::max));
+            best_of_columns.iter_mut().zip(row).for_each(|(best, value)| *best = best.max(*value));
+        }
+        let (a_seconds, b_seconds) = (durations(a), durations(b));
+        Self { similarity, a, b, a_seconds, b_seconds, best_of_rows, best_of_columns }
+    }
+
     /// The stretch of a line with the most evidence: the sum over its frames of seconds times how much more alike than neutral.
     fn trial(&self, speed: f64, offset: f64) -> Trial {
         let none =
@@ -86,8 +100,8 @@ impl Search<'_> {
         let mut run = none;
         let mut column = 0;
         for (row, (&time, &seconds)) in self.a.iter().zip(&self.a_seconds).enumerate() {
-            let Some(alike) = self.at(row, speed * time + offset, &mut column) else { continue };
-            let gain = seconds * f64::from(alike - NEUTRAL);
+            let Some((alike, deficit)) = self.at(row, speed * time + offset, &mut column) else { continue };
+            let gain = seconds * f64::from(alike - NEUTRAL - DEFICIT_WEIGHT * deficit);
             if run.evidence <= 0.0 {
                 run = Trial { evidence: 0.0, first: row, ..none };
             }
@@ -99,13 +113,16 @@ impl Search<'_> {
                 best = run;
             }
         }
-        best.evidence *= 1.0 - SPEED_COST * speed.log2().abs() * best.evidence.signum();
+        // Seconds of neither video, but in between: else the slower of two would seem to say more.
+        let speed_cost = 1.0 - SPEED_COST * speed.log2().abs();
+        best.evidence *= if best.evidence > 0.0 { speed.sqrt().min(1.0) * speed_cost } else { 1.0 };
         best
     }
 
-    /// The similarity of a frame of the first video with an instant of the second, linear between frames; `None` before and after it.
-    /// `column` goes along with ascending instants.
-    fn at(&self, row: usize, instant: f64, column: &mut usize) -> Option<f32> {
+    /// The similarity of a frame of the first video with an instant of the second, and what it lacks of the best that the frame or the
+    /// instant has elsewhere, linear between frames; `None` before and after the second video. `column` goes along with ascending
+    /// instants.
+    fn at(&self, row: usize, instant: f64, column: &mut usize) -> Option<(f32, f32)> {
         let (b, last) = (self.b, self.b.len() - 1);
         if instant < b[0] - 0.5 * self.b_seconds[0] || instant > b[last] + 0.5 * self.b_seconds[last] {
             return None;
@@ -113,11 +130,14 @@ impl Search<'_> {
         while *column + 1 < last && b[*column + 1] <= instant {
             *column += 1;
         }
+        let best_of_row = self.best_of_rows[row];
         let row = &self.similarity.values[row * self.similarity.columns..][..self.similarity.columns];
         let between = b[*column + 1] - b[*column];
         let share =
             if between > 0.0 { ((instant - b[*column]) / between).clamp(0.0, 1.0) as f32 } else { 0.0 };
-        Some(row[*column] * (1.0 - share) + row[*column + 1] * share)
+        let between = |values: &[f32]| values[*column] * (1.0 - share) + values[*column + 1] * share;
+        let alike = between(row);
+        Some((alike, (best_of_row.max(between(&self.best_of_columns)) - alike).max(0.0)))
     }
 
     fn line(&self, trial: &Trial) -> Line {

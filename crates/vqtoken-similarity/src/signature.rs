@@ -4,9 +4,9 @@ use vqtoken_core::VideoTokens;
 
 use crate::comparison::Comparison;
 use crate::error::SimilarityError;
-use crate::frames::{FrameCodes, frame_codes, mirror_invariant};
+use crate::frames::{FrameCodes, WHOLE_WEIGHT, frame_codes, mirror_invariant};
 use crate::mean_code::MeanCode;
-use crate::prepare::{check, check_mean, own_mean, relative_codes};
+use crate::prepare::{check, check_mean, own_mean, relative_codes, scale_to_unit};
 use crate::projection::{byte_dot, project_codes, to_bytes};
 
 /// Frames that a signature keeps; of longer videos so many are taken at even distances.
@@ -118,14 +118,20 @@ fn evenly(index: usize, kept: usize, all: usize) -> usize {
 }
 
 fn keep(frame: &FrameCodes, projected: &[Vec<f32>]) -> KeptFrame {
-    let mut sum = [0.0; CHANNELS];
+    let (mut places, mut whole) = ([0.0; CHANNELS], [0.0; CHANNELS]);
     for (code, amounts) in &frame.0 {
-        for (amount, codes) in mirror_invariant(amounts).into_iter().zip(projected) {
+        for (part, (amount, codes)) in mirror_invariant(amounts).into_iter().zip(projected).enumerate() {
             let code = &codes[*code as usize * CHANNELS..][..CHANNELS];
+            let sum = if part + 1 == PARTS { &mut whole } else { &mut places };
             sum.iter_mut().zip(code).for_each(|(sum, value)| *sum += amount * value);
         }
     }
-    KeptFrame::new(to_bytes(sum))
+    scale_to_unit(&mut places);
+    scale_to_unit(&mut whole);
+    let (of_places, of_whole) = ((1.0 - WHOLE_WEIGHT).sqrt(), WHOLE_WEIGHT.sqrt());
+    KeptFrame::new(to_bytes(std::array::from_fn(|channel| {
+        of_places * places[channel] + of_whole * whole[channel]
+    })))
 }
 
 /// A number for the model and the mean.
