@@ -15,7 +15,7 @@ use std::time::Instant;
 use common::{TRANSFORMATIONS, line};
 use rayon::prelude::*;
 use vqtoken_core::VideoTokens;
-use vqtoken_similarity::{Alignment, Comparison, MeanCode, Signature, candidates};
+use vqtoken_similarity::{Alignment, Comparison, ArchiveMean, Signature, candidates};
 
 /// Originals that are compared exactly.
 const CANDIDATES: usize = 24;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (0..clips + others).map(|index| load(index, "original")).collect::<Result<_, _>>()?;
     let comparison = match rest.first().map(String::as_str) {
         Some("own") => Comparison::default(),
-        _ => Comparison::with_mean(MeanCode::of(&originals)?),
+        _ => Comparison::with_mean(ArchiveMean::of(&originals)?),
     };
     let start = Instant::now();
     let signatures: Vec<Signature> =
@@ -84,10 +84,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         row(name, queries.iter().zip(&results).filter(|(query, _)| query.1 == name).collect());
     }
     row("all", queries.iter().zip(&results).collect());
+    for ((index, name), search) in queries.iter().zip(&results) {
+        if search.score() <= threshold.max(search.best_other) || !search.begins_right(*index, name) {
+            println!("{index} {name}, expected {:?}: {search:?}", line(*index, name));
+        }
+    }
     Ok(())
 }
 
 /// One transformed clip looked for.
+#[derive(Debug)]
 struct Search {
     /// The alignment with its original, if that was a candidate.
     own: Option<Alignment>,

@@ -2,8 +2,9 @@
 
 use vqtoken_core::VideoTokens;
 
-use crate::frames::{FrameSimilarity, Side, code_products, frame_codes, frame_lengths};
+use crate::frames::{FrameSimilarity, Side, code_products, frame_codes, frame_lengths, relative_frames};
 use crate::line::{Line, best_line};
+use crate::mean::ArchiveMean;
 use crate::prepare::relative_codes;
 
 /// Frames of either video that are compared; of longer ones every second, third and so on is taken.
@@ -34,15 +35,15 @@ pub struct Stretch {
 }
 
 /// [`Alignment`] of two videos that can be compared.
-pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &[f32]) -> Alignment {
+pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &ArchiveMean) -> Alignment {
     let (a, b) = (Frames::new(a, mean), Frames::new(b, mean));
-    let products = code_products(&a.codes, &b.codes, mean.len());
+    let products = code_products(&a.codes, &b.codes, mean.dim());
     let line = |side: Side| {
         let similarity = FrameSimilarity::new(
             (&a.frames, &a.lengths),
             (&b.frames, &b.lengths),
             &products,
-            b.codes.len() / mean.len(),
+            b.codes.len() / mean.dim(),
             side,
         );
         best_line(&similarity, &a.times, &b.times)
@@ -68,11 +69,12 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(video: &VideoTokens, mean: &[f32]) -> Self {
-        let dim = mean.len();
-        let codes = relative_codes(video, mean);
+    fn new(video: &VideoTokens, mean: &ArchiveMean) -> Self {
+        let dim = mean.dim();
+        let mut codes = relative_codes(video, mean);
         let step = video.timestamps.len().div_ceil(MOST_FRAMES);
-        let frames: Vec<_> = frame_codes(&video.index_map).into_iter().step_by(step).collect();
+        let frames = relative_frames(frame_codes(video, step), video.codebook.codes());
+        codes.extend_from_slice(mean.places());
         let lengths = frame_lengths(&frames, &code_products(&codes, &codes, dim), codes.len() / dim);
         let times = video.timestamps.iter().copied().step_by(step).collect();
         Self { codes, frames, lengths, times }

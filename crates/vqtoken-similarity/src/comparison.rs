@@ -4,8 +4,8 @@ use vqtoken_core::VideoTokens;
 
 use crate::alignment::{Alignment, align_prepared};
 use crate::error::SimilarityError;
-use crate::mean_code::MeanCode;
-use crate::prepare::{check_mean, check_pair, own_mean, relative_codes, scale_to_unit, shares, unit_codes};
+use crate::mean::ArchiveMean;
+use crate::prepare::{check_mean, check_pair, relative_codes, scale_to_unit, shares, unit_codes};
 
 /// Codes closer than this (squared distance of unit vectors) are the same code, rounded.
 const SAME_CODE: f32 = 1e-6;
@@ -14,13 +14,13 @@ const SAME_CODE: f32 = 1e-6;
 /// archive if one is given, else that of the two videos.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    pub(crate) mean: Option<MeanCode>,
+    pub(crate) mean: Option<ArchiveMean>,
 }
 
 impl Comparison {
     /// Relative to the mean of an archive.
     #[must_use]
-    pub fn with_mean(mean: MeanCode) -> Self {
+    pub fn with_mean(mean: ArchiveMean) -> Self {
         Self { mean: Some(mean) }
     }
 
@@ -32,7 +32,7 @@ impl Comparison {
     /// If the videos are of different models, or one cannot be compared at all.
     pub fn similarity(&self, a: &VideoTokens, b: &VideoTokens) -> Result<f32, SimilarityError> {
         let mean = self.mean_for(a, b)?;
-        let dim = mean.len();
+        let dim = mean.dim();
         let (a_codes, b_codes) = (Directions::new(a, &mean), Directions::new(b, &mean));
         let (mut best_of_a, mut best_of_b) =
             (vec![0.0_f32; a_codes.count(dim)], vec![0.0_f32; b_codes.count(dim)]);
@@ -64,11 +64,11 @@ impl Comparison {
     }
 
     /// The mean to compare two videos relative to, `[D]`, once they are known to be comparable.
-    fn mean_for(&self, a: &VideoTokens, b: &VideoTokens) -> Result<Vec<f32>, SimilarityError> {
+    fn mean_for(&self, a: &VideoTokens, b: &VideoTokens) -> Result<ArchiveMean, SimilarityError> {
         check_pair(a, b)?;
         match &self.mean {
-            Some(mean) => check_mean(a, mean).map(|()| mean.values().to_vec()),
-            None => Ok(own_mean(&[a, b])),
+            Some(mean) => check_mean(a, mean).map(|()| mean.clone()),
+            None => Ok(ArchiveMean::of_two(a, b)),
         }
     }
 }
@@ -96,9 +96,9 @@ struct Directions {
 }
 
 impl Directions {
-    fn new(video: &VideoTokens, mean: &[f32]) -> Self {
+    fn new(video: &VideoTokens, mean: &ArchiveMean) -> Self {
         let mut relative = relative_codes(video, mean);
-        relative.chunks_exact_mut(mean.len()).for_each(scale_to_unit);
+        relative.chunks_exact_mut(mean.dim()).for_each(scale_to_unit);
         Self { units: unit_codes(&video.codebook), relative }
     }
 

@@ -1,13 +1,16 @@
 //! Frames as small vectors: where in the picture the codes of a frame stand, in coarse places, and how alike two frames are by that.
 
-use vqtoken_core::IndexMap;
+use vqtoken_core::VideoTokens;
 
+use crate::picture_area::PictureArea;
 use crate::prepare::dot;
 
 /// Coarse places along each side of the picture.
 const SIDE: usize = 3;
-/// Those of the picture, and one more for the frame as a whole.
-pub(crate) const PARTS: usize = SIDE * SIDE + 1;
+/// Those of the picture.
+pub(crate) const PLACES: usize = SIDE * SIDE;
+/// The places, and the frame as a whole.
+pub(crate) const PARTS: usize = PLACES + 1;
 /// How much the frame as a whole counts beside its places.
 pub(crate) const WHOLE_WEIGHT: f32 = 0.2;
 /// Places whose vectors together are no longer than this are even: two even frames are alike.
@@ -25,16 +28,18 @@ pub(crate) enum Side {
     Mirrored,
 }
 
-/// Every frame of an index map.
-pub(crate) fn frame_codes(map: &IndexMap) -> Vec<FrameCodes> {
+/// Every `step`-th frame of checked video tokens, without bars.
+pub(crate) fn frame_codes(video: &VideoTokens, step: usize) -> Vec<FrameCodes> {
+    let (map, area) = (&video.index_map, PictureArea::of(video));
     let shape = map.shape();
-    let (rows, columns) = (place_weights(shape.height), place_weights(shape.width));
-    let cell = 1.0 / shape.tokens_per_frame() as f32;
+    let [height, width] = area.size();
+    let (rows, columns) = (place_weights(height), place_weights(width));
+    let cell = 1.0 / (height * width) as f32;
     let mut slots = vec![u32::MAX; map.codes()];
-    let mut all = Vec::with_capacity(shape.frames);
-    for frame in 0..shape.frames {
+    let mut all = Vec::with_capacity(shape.frames.div_ceil(step));
+    for frame in (0..shape.frames).step_by(step) {
         let mut codes: Vec<(u32, [f32; PARTS])> = Vec::new();
-        for (labels, row) in map.frame(frame).chunks_exact(shape.width).zip(&rows) {
+        for (labels, row) in area.rows_of(map.frame(frame), shape.width).zip(&rows) {
             for (&label, column) in labels.iter().zip(&columns) {
                 let slot = &mut slots[label as usize];
                 if *slot == u32::MAX {
@@ -70,6 +75,20 @@ fn subtract_even_spread(codes: &mut [(u32, [f32; PARTS])]) {
     }
 }
 
+/// The same relative to a mean frame, whose places' vectors stand after the `codes` codes as further ones.
+pub(crate) fn relative_frames(frames: Vec<FrameCodes>, codes: usize) -> Vec<FrameCodes> {
+    let mean = |place: usize| {
+        let mut amounts = [0.0; PARTS];
+        amounts[place] = -1.0;
+        ((codes + place) as u32, amounts)
+    };
+    let relative = |FrameCodes(mut codes)| {
+        codes.extend((0..PLACES).map(mean));
+        FrameCodes(codes)
+    };
+    frames.into_iter().map(relative).collect()
+}
+
 /// For each of `length` rows or columns how much it belongs to each place: linear between the places' centres, 1 in all.
 fn place_weights(length: usize) -> Vec<[f32; SIDE]> {
     let weights = |index: usize| {
@@ -83,7 +102,7 @@ impl Side {
     /// The part that stands at `part` when the picture is seen so.
     pub(crate) fn part(self, part: usize) -> usize {
         match self {
-            Self::Mirrored if part < SIDE * SIDE => part / SIDE * SIDE + (SIDE - 1 - part % SIDE),
+            Self::Mirrored if part < PLACES => part / SIDE * SIDE + (SIDE - 1 - part % SIDE),
             _ => part,
         }
     }

@@ -7,7 +7,9 @@ mod duplicates;
 mod error;
 mod frames;
 mod line;
-mod mean_code;
+mod mean;
+
+mod picture_area;
 mod prepare;
 mod projection;
 mod signature;
@@ -18,5 +20,5 @@ pub use candidates::{Candidate, candidates};
 pub use comparison::{Comparison, align, similarity};
 pub use duplicates::{Duplicate, DuplicateOptions, Duplicates, duplicates};
 pub use error::{SignatureFormatError, SimilarityError};
-pub use mean_code::MeanCode;
+pub use mean::ArchiveMean;
 pub use signature::Signature;

@@ -3,11 +3,8 @@
 use vqtoken_core::{Codebook, VideoTokens};
 
 use crate::error::SimilarityError;
-use crate::mean_code::MeanCode;
-
-/// As many codes the mean of two videos counts as if they had been zero: a mean of few codes is no mean, and two videos of one code
-/// each would be opposite to each other.
-const PRIOR_CODES: f32 = 8.0;
+use crate::mean::ArchiveMean;
+use crate::picture_area::PictureArea;
 
 /// Whether video tokens can be compared with others.
 pub(crate) fn check(tokens: &VideoTokens) -> Result<(), SimilarityError> {
@@ -49,11 +46,11 @@ pub(crate) fn check_pair(a: &VideoTokens, b: &VideoTokens) -> Result<(), Similar
 }
 
 /// Whether codes of a video can be compared relative to a mean.
-pub(crate) fn check_mean(tokens: &VideoTokens, mean: &MeanCode) -> Result<(), SimilarityError> {
+pub(crate) fn check_mean(tokens: &VideoTokens, mean: &ArchiveMean) -> Result<(), SimilarityError> {
     if mean.model() != tokens.model {
         return Err(SimilarityError::Models { a: mean.model().to_owned(), b: tokens.model.clone() });
     }
-    match (mean.values().len(), tokens.codebook.dim()) {
+    match (mean.dim(), tokens.codebook.dim()) {
         (a, b) if a != b => Err(SimilarityError::Dimensions { a, b }),
         _ => Ok(()),
     }
@@ -79,34 +76,25 @@ pub(crate) fn scale_to_unit(vector: &mut [f32]) {
 }
 
 /// Unit codes relative to a mean, `[K, D]`.
-pub(crate) fn relative_codes(tokens: &VideoTokens, mean: &[f32]) -> Vec<f32> {
+pub(crate) fn relative_codes(tokens: &VideoTokens, mean: &ArchiveMean) -> Vec<f32> {
     let mut codes = unit_codes(&tokens.codebook);
-    for code in codes.chunks_exact_mut(mean.len()) {
-        code.iter_mut().zip(mean).for_each(|(value, mean)| *value -= mean);
+    for code in codes.chunks_exact_mut(mean.dim()) {
+        code.iter_mut().zip(mean.code()).for_each(|(value, mean)| *value -= mean);
     }
     codes
 }
 
-/// The mean that codes of some videos are compared relative to where the caller gave none: over all their codes.
-pub(crate) fn own_mean(videos: &[&VideoTokens]) -> Vec<f32> {
-    let dim = videos.first().map_or(0, |video| video.codebook.dim());
-    let (mut sums, mut codes) = (vec![0.0_f32; dim], 0.0);
-    for video in videos {
-        for code in unit_codes(&video.codebook).chunks_exact(dim) {
-            codes += 1.0;
-            sums.iter_mut().zip(code).for_each(|(sum, value)| *sum += value);
+/// The share of the picture's cells that each code holds, `[K]`.
+pub(crate) fn shares(tokens: &VideoTokens) -> Vec<f32> {
+    let (map, area) = (&tokens.index_map, PictureArea::of(tokens));
+    let (mut counts, mut all) = (vec![0_u32; map.codes()], 0.0);
+    for frame in 0..map.shape().frames {
+        for labels in area.rows_of(map.frame(frame), map.shape().width) {
+            labels.iter().for_each(|&label| counts[label as usize] += 1);
+            all += labels.len() as f64;
         }
     }
-    sums.iter_mut().for_each(|sum| *sum /= codes + PRIOR_CODES);
-    sums
-}
-
-/// The share of all cells that each code holds, `[K]`.
-pub(crate) fn shares(tokens: &VideoTokens) -> Vec<f32> {
-    let labels = tokens.index_map.labels();
-    let mut counts = vec![0_u32; tokens.index_map.codes()];
-    labels.iter().for_each(|&label| counts[label as usize] += 1);
-    counts.iter().map(|&count| (f64::from(count) / labels.len() as f64) as f32).collect()
+    counts.iter().map(|&count| (f64::from(count) / all) as f32).collect()
 }
 
 /// The product of two vectors, summed in eight lanes of a fixed order.

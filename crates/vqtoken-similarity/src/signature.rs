@@ -4,9 +4,9 @@ use vqtoken_core::VideoTokens;
 
 use crate::comparison::Comparison;
 use crate::error::SimilarityError;
-use crate::frames::{FrameCodes, WHOLE_WEIGHT, frame_codes, mirror_invariant};
-use crate::mean_code::MeanCode;
-use crate::prepare::{check, check_mean, own_mean, relative_codes, scale_to_unit};
+use crate::frames::{FrameCodes, WHOLE_WEIGHT, frame_codes, mirror_invariant, relative_frames};
+use crate::mean::ArchiveMean;
+use crate::prepare::{check, check_mean, relative_codes, scale_to_unit};
 use crate::projection::{byte_dot, project_codes, to_bytes};
 
 /// Frames that a signature keeps; of longer videos so many are taken at even distances.
@@ -96,12 +96,13 @@ impl Comparison {
     pub fn signature(&self, tokens: &VideoTokens) -> Result<Signature, SimilarityError> {
         check(tokens)?;
         let mean = match &self.mean {
-            Some(mean) => check_mean(tokens, mean).map(|()| mean.values().to_vec())?,
-            None => own_mean(&[tokens]),
+            Some(mean) => check_mean(tokens, mean).map(|()| mean.clone())?,
+            None => ArchiveMean::of_two(tokens, tokens),
         };
-        let dim = mean.len();
-        let projected = project_codes(&relative_codes(tokens, &mean), dim, PARTS, CHANNELS);
-        let all = frame_codes(&tokens.index_map);
+        let mut codes = relative_codes(tokens, &mean);
+        codes.extend_from_slice(mean.places());
+        let projected = project_codes(&codes, mean.dim(), PARTS, CHANNELS);
+        let all = relative_frames(frame_codes(tokens, 1), tokens.codebook.codes());
         let kept = all.len().min(MOST_FRAMES);
         let frames = (0..kept).map(|frame| keep(&all[evenly(frame, kept, all.len())], &projected)).collect();
         let seconds = match tokens.timestamps[..] {
@@ -135,11 +136,11 @@ fn keep(frame: &FrameCodes, projected: &[Vec<f32>]) -> KeptFrame {
 }
 
 /// A number for the model and the mean.
-fn family(tokens: &VideoTokens, mean: Option<&MeanCode>) -> u32 {
+fn family(tokens: &VideoTokens, mean: Option<&ArchiveMean>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(tokens.model.as_bytes());
     hasher.update(&(tokens.codebook.dim() as u64).to_le_bytes());
-    let values = mean.map_or(&[][..], MeanCode::values);
+    let values = mean.map_or(&[][..], ArchiveMean::values);
     values.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
     hasher.finalize()
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{Film, Part, joined};
 use vqtoken_core::VideoTokens;
 use vqtoken_similarity::{
-    Comparison, DuplicateOptions, Duplicates, MeanCode, Signature, SimilarityError, candidates, duplicates,
+    Comparison, DuplicateOptions, Duplicates, ArchiveMean, Signature, SimilarityError, candidates, duplicates,
 };
 
 /// Forty films, then a cut of film 3, film 7 mirrored, film 7 at double speed and a longer video with film 11.
@@ -27,7 +27,7 @@ fn archive() -> Vec<VideoTokens> {
 }
 
 fn comparison(videos: &[VideoTokens]) -> (Comparison, Vec<Signature>) {
-    let comparison = Comparison::with_mean(MeanCode::of(videos).unwrap());
+    let comparison = Comparison::with_mean(ArchiveMean::of(videos).unwrap());
     let signatures = videos.iter().map(|video| comparison.signature(video).unwrap()).collect();
     (comparison, signatures)
 }

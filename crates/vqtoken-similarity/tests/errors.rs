@@ -5,7 +5,7 @@ mod common;
 use common::{Film, video};
 use vqtoken_core::{Codebook, GridShape, IndexMap, VideoTokens};
 use vqtoken_similarity::{
-    Comparison, MeanCode, Signature, SignatureFormatError, SimilarityError, align, candidates, similarity,
+    Comparison, ArchiveMean, Signature, SignatureFormatError, SimilarityError, align, candidates, similarity,
 };
 
 fn small() -> VideoTokens {
@@ -52,8 +52,8 @@ fn videos_of_other_models() {
     let expected = SimilarityError::Models { a: "made-up".into(), b: "other".into() };
     assert_eq!(similarity(&small(), &other), Err(expected.clone()));
     assert_eq!(align(&small(), &other), Err(expected.clone()));
-    assert_eq!(MeanCode::of([&small(), &other]), Err(expected.clone()));
-    let mean = MeanCode::of([&small()]).unwrap();
+    assert_eq!(ArchiveMean::of([&small(), &other]), Err(expected.clone()));
+    let mean = ArchiveMean::of([&small()]).unwrap();
     assert_eq!(Comparison::with_mean(mean).similarity(&other, &other), Err(expected));
     let wide = video(vec![1.0, 0.0, 0.0], 3, [2, 1, 1], vec![0, 0], vec![0.0, 1.0]);
     assert_eq!(similarity(&small(), &wide), Err(SimilarityError::Dimensions { a: 2, b: 3 }));
@@ -66,16 +66,16 @@ fn videos_of_other_models() {
 fn signatures_relative_to_other_means_are_not_compared() {
     let (film, other) = (Film::new(1).whole(), Film::new(2).whole());
     let own = Signature::of(&film).unwrap();
-    let of_mean = |video| Comparison::with_mean(MeanCode::of([video]).unwrap()).signature(&film).unwrap();
+    let of_mean = |video| Comparison::with_mean(ArchiveMean::of([video]).unwrap()).signature(&film).unwrap();
     assert!(!own.is_comparable_with(&of_mean(&film)) && !of_mean(&film).is_comparable_with(&of_mean(&other)));
     assert!(of_mean(&film).is_comparable_with(&of_mean(&film)));
 }
 
 #[test]
 fn a_mean_of_nothing() {
-    assert_eq!(MeanCode::of([]), Err(SimilarityError::Mean));
-    assert_eq!(MeanCode::new("m".into(), vec![]), Err(SimilarityError::Mean));
-    assert_eq!(MeanCode::new("m".into(), vec![f32::NAN]), Err(SimilarityError::Mean));
+    assert_eq!(ArchiveMean::of([]), Err(SimilarityError::Mean));
+    assert_eq!(ArchiveMean::new("m".into(), 0, vec![]), Err(SimilarityError::Mean));
+    assert_eq!(ArchiveMean::new("m".into(), 1, vec![f32::NAN; 10]), Err(SimilarityError::Mean));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use common::video;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vqtoken_core::VideoTokens;
-use vqtoken_similarity::{Comparison, MeanCode, Signature, SimilarityError, align, similarity};
+use vqtoken_similarity::{Comparison, ArchiveMean, Signature, SimilarityError, align, similarity};
 
 /// Any video of 3 channels: up to 6 codes, 6 frames of up to 3 x 4 cells, frames at any times.
 fn any_video() -> impl Strategy<Value = VideoTokens> {
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn signatures_come_back_from_their_bytes(a in any_video()) {
-        let mean = MeanCode::of([&a]).unwrap();
+        let mean = ArchiveMean::of([&a]).unwrap();
         for signature in [Signature::of(&a).unwrap(), Comparison::with_mean(mean).signature(&a).unwrap()] {
             let bytes = signature.to_bytes();
             prop_assert!(bytes.len() <= 3092);
