@@ -31,8 +31,9 @@ pub use hub::HubError;
 pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use retrieval::{
-    EmbeddedTexts, Moment, MomentCutter, MomentOptions, RetrievalError, Retriever, TextIds, cosine,
-    normalize_rows,
+    CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
+    RetrievalError, Retriever, TextIds, TokenRetriever, TokenRetrieverConfig, TokenRetrieverFiles,
+    TokenRetrieverModules, TokenRetrieverTokenizer, cosine, normalize_rows, window_seconds,
 };
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_input::VideoInput;

@@ -15,9 +15,9 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
-use vqtoken_model::checkpoint::map_parameters;
+use vqtoken_model::checkpoint::{for_each_parameter, map_parameters};
 use vqtoken_model::config::TextConfig;
-use vqtoken_model::{OneVision, Tokenizer};
+use vqtoken_model::{OneVision, TokenRetrieverModules, Tokenizer};
 use vqtoken_shapes::{Colour, Shape};
 
 use crate::checkpoint::PARAMETERS;
@@ -28,6 +28,7 @@ pub(crate) type Embeddings = BTreeMap<u32, Vec<f32>>;
 
 const POSITION_EMBEDDINGS: &str = "vision_tower.embeddings.position_embedding.weight";
 const TOKEN_EMBEDDINGS: &str = "language_model.embed_tokens.weight";
+const TEXT_EMBEDDINGS: &str = "text_model.embeddings.token_embedding.weight";
 
 /// The layers of each VQ-attention whose outputs are added to codes.
 const ADDED_TO_CODES: [&str; 4] = [
@@ -96,6 +97,22 @@ pub(crate) fn with_embeddings(model: OneVision, embeddings: &Embeddings) -> OneV
                 values.copy_from_slice(row);
             }
         }
+    })
+}
+
+/// A retrieval side whose text tower begins with the words of the model's language model, if both are as wide.
+pub(crate) fn with_words(modules: TokenRetrieverModules, model: &OneVision) -> TokenRetrieverModules {
+    let mut words: Option<(Vec<usize>, Vec<f32>)> = None;
+    for_each_parameter(model, |parameter| {
+        if parameter.name == TOKEN_EMBEDDINGS {
+            words = Some((parameter.shape.to_vec(), parameter.values()));
+        }
+    });
+    map_parameters(modules, |parameter| match &words {
+        Some((shape, values)) if parameter.name == TEXT_EMBEDDINGS && *shape == parameter.shape => {
+            Some(values.clone())
+        }
+        _ => None,
     })
 }
 

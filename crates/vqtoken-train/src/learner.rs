@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use vqtoken_model::OneVision;
+use vqtoken_model::{OneVision, TokenRetrieverModules};
 use vqtoken_model::checkpoint::{FieldPath, for_each_parameter, map_parameters};
 
 use crate::config::LearningRates;
@@ -22,6 +22,8 @@ pub(crate) struct Learner {
     pub(crate) label_heads: Option<LabelHeads>,
     /// Heads over pooled tokens, where trajectories are predicted.
     pub(crate) trajectory_heads: Option<TrajectoryHeads>,
+    /// What compares texts with codes, in a stage of retrieval.
+    pub(crate) retrieval: Option<TokenRetrieverModules>,
 }
 
 /// Shapes and values of parameters by name.
@@ -30,7 +32,7 @@ pub(crate) type Parameters = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 impl Learner {
     /// A model without heads.
     pub(crate) fn new(model: OneVision) -> Self {
-        Self { model, patch_heads: None, label_heads: None, trajectory_heads: None }
+        Self { model, patch_heads: None, label_heads: None, trajectory_heads: None, retrieval: None }
     }
 
     /// Lets gradients reach the parts that have a learning rate, and no others.

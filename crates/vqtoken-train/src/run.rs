@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vqtoken_model::{Precision, VisionSide, config};
+use vqtoken_model::{Precision, TokenRetrieverModules, VisionSide, config};
 use vqtoken_nn::in_thread_pool;
 
 use crate::clips::llava::LlavaClips;
 use crate::clips::shapes::ShapesClips;
 use crate::clips::{Clips, Use};
 use crate::config::{
-    AnswersConfig, DataConfig, Mixture, ObjectLabelsConfig, ObjectiveConfig, PatchLabelsConfig, StageConfig,
-    StageError, TrainConfig, VisualInput,
+    AnswersConfig, DataConfig, Mixture, ObjectLabelsConfig, ObjectiveConfig, PatchLabelsConfig,
+    RetrievalConfig, StageConfig, StageError, TrainConfig, VisualInput,
 };
 use crate::error::TrainError;
 use crate::feature_cache::FeatureCache;
@@ -24,6 +24,7 @@ use crate::objectives::Objective;
 use crate::objectives::answers::Answers;
 use crate::objectives::object_labels::ObjectLabels;
 use crate::objectives::patch_labels::PatchLabels;
+use crate::objectives::retrieval::Retrieval;
 use crate::stage::{self, Event, Observer, Outcome};
 use crate::tensors::training_device;
 use crate::trained_model::TrainedModel;
@@ -31,6 +32,9 @@ use crate::visual_tokens::{GridSource, VisualTokenSource};
 
 /// The folder of a stage's model, within that of the stage.
 const MODEL: &str = "model";
+
+/// The folder of what a stage of retrieval trains, within that of the stage.
+const RETRIEVAL: &str = "retrieval";
 
 /// Clips whose features are computed between two events.
 const FEATURES_AT_ONCE: usize = 16;
@@ -109,9 +113,14 @@ fn run_stages(
             let learner = match &stage.objective {
                 ObjectiveConfig::PatchLabels(patches) => run.patch_labels(patches)?,
                 ObjectiveConfig::ObjectLabels(objects) => run.object_labels(objects)?,
+                ObjectiveConfig::Retrieval(retrieval) => run.retrieval(retrieval)?,
                 ObjectiveConfig::Answers(answers) => run.answers(answers)?,
             };
             let Some(learner) = learner else { return Ok(None) };
+            if let (ObjectiveConfig::Retrieval(retrieval), Some(modules)) = (&stage.objective, &learner.retrieval)
+            {
+                model.save_retrieval(&folder.join(RETRIEVAL), retrieval, modules)?;
+            }
             model.model = learner.model;
             if let ObjectiveConfig::Answers(answers) = &stage.objective {
                 model.config.visual_input = stated_input(&answers.visual_input).or(model.config.visual_input);
@@ -191,6 +200,35 @@ impl StageRun<'_, '_> {
         let learner =
             Learner { label_heads: Some(self.label_heads()), ..Learner::new(self.model.model.clone()) };
         self.train(learner, &objective)
+    }
+
+    fn retrieval(&mut self, config: &RetrievalConfig) -> Result<Option<Learner>, TrainError> {
+        self.needs_vq_attention()?;
+        let settings = self.config.shapes();
+        let settings = settings.ok_or_else(|| self.invalid(StageError::NeedsShapes { key: "retrieval" }))?;
+        // No conversation is read, so the mixture does not matter.
+        let clips = ShapesClips::new(settings, Mixture::default())?;
+        let features = Features {
+            frames: config.frames,
+            budgets: &config.budgets,
+            validation_clips: config.validation_clips,
+        };
+        let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
+        let device = training_device();
+        let shape = self.model.retrieval_shape(config)?;
+        let new = init::seeded(self.config.seed, &device, || TokenRetrieverModules::new(&shape, &device));
+        let objective = Retrieval {
+            config,
+            clips: &clips,
+            cache,
+            tokenizer: self.model.retrieval_tokenizer(&shape)?,
+            seed: self.config.seed,
+            micro_batch_size: self.stage.micro_batch_size(),
+            device,
+            scripts: (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect(),
+        };
+        let retrieval = init::with_words(new, &self.model.model);
+        self.train(Learner { retrieval: Some(retrieval), ..Learner::new(self.model.model.clone()) }, &objective)
     }
 
     fn answers(&mut self, config: &AnswersConfig) -> Result<Option<Learner>, TrainError> {

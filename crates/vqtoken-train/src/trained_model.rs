@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
-use vqtoken_model::checkpoint::{Filler, ModelFiles, Weights, fit_to, is_unused_by_design};
+use vqtoken_model::checkpoint::{Checkpoint, Filler, ModelFiles, Weights, fit_to, is_unused_by_design};
 use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
-use vqtoken_model::{ChatTemplate, OneVision, Tokenizer};
+use vqtoken_model::{
+    ChatTemplate, OneVision, TokenRetrieverConfig, TokenRetrieverFiles, TokenRetrieverModules,
+    TokenRetrieverTokenizer, Tokenizer,
+};
 use vqtoken_video::PixelSpec;
 
-use crate::config::{DataConfig, InitialModel, LoadedModel, NewModel, Part, TrainConfig};
+use crate::config::{
+    DataConfig, InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig,
+};
 use crate::error::TrainError;
 use crate::init;
 use crate::tensors::training_device;
@@ -97,6 +102,62 @@ impl TrainedModel {
     /// If it cannot be written.
     pub(crate) fn save(&self, directory: &Path) -> Result<(), TrainError> {
         Ok(vqtoken_model::checkpoint::save(directory, &self.config, &self.model, &self.tokenizer_json)?)
+    }
+
+    /// The shape of what a stage of retrieval trains for this model.
+    ///
+    /// # Errors
+    ///
+    /// If the model cannot be written for a moment, which is how its id is found.
+    pub(crate) fn retrieval_shape(&self, config: &RetrievalConfig) -> Result<TokenRetrieverConfig, TrainError> {
+        let folder = std::env::temp_dir();
+        let folder = tempfile::TempDir::new_in(&folder)
+            .map_err(|source| TrainError::Unwritable { path: folder, source })?;
+        let directory = folder.path().join("model");
+        self.save(&directory)?;
+        Ok(TokenRetrieverConfig {
+            model: Checkpoint::open(&directory)?.id().to_owned(),
+            features: config.features,
+            code_features: self.config.text.hidden_size,
+            code_layers: config.code_layers,
+            vocabulary: self.config.text.vocabulary,
+            text_features: config.text_features,
+            text_layers: config.text_layers,
+            text_tokens: config.text_tokens,
+            pad_token: self.config.text.end_tokens.first().copied().unwrap_or_default(),
+            heads: config.heads,
+            expansion: config.expansion,
+        })
+    }
+
+    /// How texts become ids for a retrieval side of this shape.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer does not fit it.
+    pub(crate) fn retrieval_tokenizer(
+        &self,
+        shape: &TokenRetrieverConfig,
+    ) -> Result<TokenRetrieverTokenizer, TrainError> {
+        let file = Path::new("the model's tokenizer.json");
+        Ok(TokenRetrieverTokenizer::new(file, &self.tokenizer_json, shape)?)
+    }
+
+    /// Writes what a stage of retrieval has trained for this model; what is there is taken as written.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub(crate) fn save_retrieval(
+        &self,
+        folder: &Path,
+        config: &RetrievalConfig,
+        modules: &TokenRetrieverModules,
+    ) -> Result<(), TrainError> {
+        if folder.exists() {
+            return Ok(());
+        }
+        Ok(TokenRetrieverFiles::save(folder, &self.retrieval_shape(config)?, modules)?)
     }
 
     /// How conversations become ids.

@@ -89,4 +89,36 @@ pub enum RetrievalError {
         /// What it has to be.
         expected: &'static str,
     },
+    /// The token retriever was trained on another model's video tokens.
+    #[error("{retrieval} was trained on video tokens of {expected}, the model beside it is {found}: give the model that it belongs to")]
+    OtherModel {
+        /// The token retriever's files.
+        retrieval: String,
+        /// The model that was given.
+        found: String,
+        /// The model that it was trained for.
+        expected: String,
+    },
+    /// The model has no VQ-attention, which tells codes where they are and how they move.
+    #[error("{model} has no VQ-attention, without which codes do not say how anything moves: give a model that was trained with one")]
+    NoVqAttention {
+        /// The model.
+        model: String,
+    },
+    /// A window is not a range of the video's sampled frames.
+    #[error("the window of frames {start}..{end} is empty or goes beyond the video's {frames} sampled frames")]
+    Window {
+        /// Its first frame.
+        start: usize,
+        /// The frame after its last.
+        end: usize,
+        /// Sampled frames of the video.
+        frames: usize,
+    },
+    /// The codes of a window cannot be read.
+    #[error("the video's codes cannot be compared with texts: {problem}; encode the video again")]
+    Codes {
+        /// What is wrong with them.
+        problem: String,
+    },
 }

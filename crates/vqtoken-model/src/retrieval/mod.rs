@@ -1,4 +1,5 @@
-//! Texts and pictures in one space: a whole SigLIP, and the moments of a video that texts are compared with.
+//! Texts and pictures in one space: a whole SigLIP, and the moments of a video that texts are compared with; texts and video tokens in
+//! one space, without frames.
 
 mod bilinear;
 mod error;
@@ -10,11 +11,19 @@ mod preprocessor;
 mod retriever;
 mod text_ids;
 mod text_tower;
+mod token_files;
+mod token_modules;
+mod token_retriever;
 mod vectors;
+mod windows;
 
 pub use error::RetrievalError;
 pub(crate) use modules::SiglipModules;
 pub use moments::{Moment, MomentCutter, MomentOptions};
 pub use retriever::{EmbeddedTexts, Retriever};
 pub use text_ids::TextIds;
+pub use token_files::{TokenRetrieverFiles, TokenRetrieverTokenizer};
+pub use token_modules::{CodeVectors, TokenRetrieverConfig, TokenRetrieverModules};
+pub use token_retriever::{EmbeddedCodes, TokenRetriever};
 pub use vectors::{cosine, normalize_rows};
+pub use windows::{CodeWindow, window_seconds};

@@ -44,6 +44,11 @@ impl ShapesClips {
         Ok(Self { training, validation, clips, mixture, settings: settings.clone() })
     }
 
+    /// How many clips the whole data set has.
+    pub(crate) fn len(&self) -> usize {
+        self.clips.len()
+    }
+
     fn split(&self, of: Use) -> &[usize] {
         match of {
             Use::Training => &self.training,

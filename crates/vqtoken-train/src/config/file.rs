@@ -10,8 +10,8 @@ use super::objectives::{default_budgets, default_validation_clips};
 use super::{
     AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, ConfigError, DataConfig, InitialModel, KeepFirst,
     KeptTokens, LearningRates, LlavaConfig, LoadedModel, Mixture, NewModel, ObjectLabelsConfig,
-    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, StageConfig, StageError, TrainConfig,
-    VisualInput,
+    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, RetrievalConfig, StageConfig, StageError,
+    TrainConfig, VisualInput,
 };
 
 #[derive(Debug, Deserialize)]
@@ -54,7 +54,7 @@ struct LlavaFile {
     validation: f64,
 }
 
-/// A stage with one of three tables for its objective. Checkpoints keep it as JSON.
+/// A stage with one of four tables for its objective. Checkpoints keep it as JSON.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StageFile {
@@ -63,6 +63,9 @@ pub(super) struct StageFile {
     patch_labels: Option<PatchLabelsConfig>,
     #[serde(alias = "facts")]
     object_labels: Option<ObjectLabelsConfig>,
+    // Left out where it is not given, so that configurations in older checkpoints are the same texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retrieval: Option<RetrievalConfig>,
     answers: Option<AnswersFile>,
     #[serde(alias = "rates")]
     learning_rates: LearningRates,
@@ -244,12 +247,14 @@ impl TryFrom<StageFile> for StageConfig {
     type Error = StageError;
 
     fn try_from(file: StageFile) -> Result<Self, StageError> {
-        let objective = match (file.patch_labels, file.object_labels, file.answers) {
-            (Some(patches), None, None) => ObjectiveConfig::PatchLabels(patches),
-            (None, Some(objects), None) => ObjectiveConfig::ObjectLabels(objects),
-            (None, None, Some(answers)) => ObjectiveConfig::Answers(answers.try_into()?),
-            (patches, objects, answers) => {
-                let given = [patches.is_some(), objects.is_some(), answers.is_some()];
+        let objective = match (file.patch_labels, file.object_labels, file.retrieval, file.answers) {
+            (Some(patches), None, None, None) => ObjectiveConfig::PatchLabels(patches),
+            (None, Some(objects), None, None) => ObjectiveConfig::ObjectLabels(objects),
+            (None, None, Some(retrieval), None) => ObjectiveConfig::Retrieval(retrieval),
+            (None, None, None, Some(answers)) => ObjectiveConfig::Answers(answers.try_into()?),
+            (patches, objects, retrieval, answers) => {
+                let given =
+                    [patches.is_some(), objects.is_some(), retrieval.is_some(), answers.is_some()];
                 return Err(StageError::Objectives(given.into_iter().filter(|given| *given).count()));
             }
         };
@@ -274,16 +279,18 @@ impl TryFrom<StageFile> for StageConfig {
 
 impl From<StageConfig> for StageFile {
     fn from(stage: StageConfig) -> Self {
-        let (mut patch_labels, mut object_labels, mut answers) = (None, None, None);
+        let (mut patch_labels, mut object_labels, mut retrieval, mut answers) = (None, None, None, None);
         match stage.objective {
             ObjectiveConfig::PatchLabels(config) => patch_labels = Some(config),
             ObjectiveConfig::ObjectLabels(config) => object_labels = Some(config),
+            ObjectiveConfig::Retrieval(config) => retrieval = Some(config),
             ObjectiveConfig::Answers(config) => answers = Some(config.into()),
         }
         Self {
             name: stage.name,
             patch_labels,
             object_labels,
+            retrieval,
             answers,
             learning_rates: stage.learning_rates,
             steps: stage.steps,

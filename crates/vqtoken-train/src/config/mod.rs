@@ -6,6 +6,7 @@
 mod error;
 mod file;
 mod objectives;
+mod retrieval;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use self::objectives::{
     AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, KeepFirst, KeptTokens, Mixture, ObjectLabelsConfig,
     PatchLabelsConfig, PooledConfig, VisualInput,
 };
+pub use self::retrieval::RetrievalConfig;
 pub use self::stage::{LearningRates, ObjectiveConfig, StageConfig};
 use crate::error::TrainError;
 

@@ -209,7 +209,7 @@ impl ObjectLabelsConfig {
 }
 
 /// Cached index maps have a byte per cell.
-fn check_budgets(budgets: &[usize]) -> Result<(), StageError> {
+pub(super) fn check_budgets(budgets: &[usize]) -> Result<(), StageError> {
     match budgets.is_empty() || budgets.iter().any(|codes| !(1..=256).contains(codes)) {
         true => Err(StageError::Budgets),
         false => Ok(()),

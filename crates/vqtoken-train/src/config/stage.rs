@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::file::StageFile;
-use super::{AnswersConfig, ObjectLabelsConfig, Part, PatchLabelsConfig, StageError, TrainConfig};
+use super::{
+    AnswersConfig, ObjectLabelsConfig, Part, PatchLabelsConfig, RetrievalConfig, StageError, TrainConfig,
+};
 use crate::adamw::AdamWConfig;
 
 /// A stage: one objective, some parts trained, the others frozen.
@@ -51,6 +53,8 @@ pub enum ObjectiveConfig {
     PatchLabels(PatchLabelsConfig),
     /// Labels of the object that each code stands for, for the VQ-attention.
     ObjectLabels(ObjectLabelsConfig),
+    /// Texts and windows of clips in one space, for search.
+    Retrieval(RetrievalConfig),
     /// Answers to questions about videos.
     Answers(AnswersConfig),
 }
@@ -68,12 +72,17 @@ pub struct LearningRates {
     pub vq_attention: Option<f64>,
     /// Of the language model.
     pub language_model: Option<f64>,
+    /// Of what compares texts with codes.
+    pub retrieval: Option<f64>,
 }
 
 impl LearningRates {
     /// The peak rate of a learner's parameter, by its name. Heads learn as the part that feeds them.
     pub(crate) fn of(&self, name: &str) -> Option<f64> {
         let Some(name) = name.strip_prefix("model.") else {
+            if name.starts_with("retrieval.") {
+                return self.retrieval;
+            }
             return self.vq_attention.or(self.projector).or(self.language_model);
         };
         let parts = [
@@ -129,8 +138,9 @@ impl StageConfig {
         ] {
             at_least_one(key, value)?;
         }
-        let LearningRates { vision_tower, projector, vq_attention, language_model } = self.learning_rates;
-        let rates = [vision_tower, projector, vq_attention, language_model].into_iter().flatten();
+        let LearningRates { vision_tower, projector, vq_attention, language_model, retrieval } =
+            self.learning_rates;
+        let rates = [vision_tower, projector, vq_attention, language_model, retrieval].into_iter().flatten();
         let rates = rates.map(|rate| ("a learning rate", rate));
         for (key, value) in rates.chain([("max_gradient_norm", self.max_gradient_norm)]) {
             if !(value.is_finite() && value > 0.0) {
@@ -141,9 +151,13 @@ impl StageConfig {
             let &Self { batch, micro_batches, .. } = self;
             return Err(StageError::UnequalMicroBatches { batch, micro_batches });
         }
+        if retrieval.is_some() && !matches!(self.objective, ObjectiveConfig::Retrieval(_)) {
+            return Err(StageError::NoRetrieval);
+        }
         match &self.objective {
             ObjectiveConfig::PatchLabels(_) => Ok(()),
             ObjectiveConfig::ObjectLabels(labels) => labels.check(run, &self.learning_rates),
+            ObjectiveConfig::Retrieval(retrieval) => retrieval.check(run, &self.learning_rates),
             ObjectiveConfig::Answers(answers) => answers.check(run),
         }
     }

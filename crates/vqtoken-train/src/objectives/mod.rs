@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod object_labels;
 pub(crate) mod patch_labels;
+pub(crate) mod retrieval;
 mod token_labels;
 mod trajectories;
 

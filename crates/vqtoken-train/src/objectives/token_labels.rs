@@ -152,19 +152,28 @@ fn labels(scene: &Scene, owners: &[(usize, Option<usize>)]) -> Vec<TokenLabels> 
     owners.iter().map(of_token).collect()
 }
 
+/// The cells of each code: in all, and by the object that they show, `[K]`.
+pub(super) fn cells_of_codes(
+    scene: &Scene,
+    map: &IndexMap,
+    shown: &[Option<usize>],
+) -> Vec<(usize, Vec<usize>)> {
+    let mut cells = vec![(0_usize, vec![0_usize; scene.objects.len()]); map.codes()];
+    for (&label, object) in map.labels().iter().zip(shown) {
+        let (all, by_object) = &mut cells[label as usize];
+        *all += 1;
+        object.iter().for_each(|&object| by_object[object] += 1);
+    }
+    cells
+}
+
 /// The labels of the codes of a clip.
 ///
 /// # Errors
 ///
 /// If the clip has too few frames.
 pub(super) fn labels_of_codes(scene: &Scene, map: &IndexMap) -> Result<Vec<TokenLabels>, TrainError> {
-    // Cells of each code: in all, and by object.
-    let mut cells = vec![(0_usize, vec![0_usize; scene.objects.len()]); map.codes()];
-    for (&label, object) in map.labels().iter().zip(shown_objects(scene, map.shape())?) {
-        let (all, by_object) = &mut cells[label as usize];
-        *all += 1;
-        object.into_iter().for_each(|object| by_object[object] += 1);
-    }
+    let cells = cells_of_codes(scene, map, &shown_objects(scene, map.shape())?);
     let owner = |(all, by_object): &(usize, Vec<usize>)| {
         let (object, count) = by_object.iter().enumerate().max_by_key(|(_, count)| **count)?;
         (*count as f64 >= MIN_SHARE_OF_CODE * *all as f64).then_some(object)

@@ -1,0 +1,137 @@
+//! The files of a [`TokenRetriever`](crate::TokenRetriever): `retrieval/` of a model directory, beside the model that it belongs to.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use safetensors::tensor::{Dtype, TensorView};
+use vqtoken_files::quoted;
+
+use super::text_ids::{TextIds, TextTokenizer};
+use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
+use crate::checkpoint::{Filler, TokenizerRules, Weights, for_each_parameter, packed_bytes};
+use crate::error::ModelError;
+
+/// The folder of these files in a model directory.
+pub(super) const FOLDER: &str = "retrieval";
+
+/// Shape and weights, from a directory or from inside the program.
+#[derive(Debug)]
+pub struct TokenRetrieverFiles {
+    /// Where they are, for messages.
+    pub place: String,
+    /// `config.json`
+    pub config: String,
+    /// `model.safetensors`
+    pub weights: Weights,
+}
+
+impl TokenRetrieverFiles {
+    /// Reads the files of a folder `retrieval`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, or a file is missing or damaged.
+    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        /// More than any shape takes.
+        const MOST_BYTES: u64 = 1 << 20;
+        if !folder.is_dir() {
+            return Err(ModelError::NotFound { path: folder.to_owned() });
+        }
+        let path = folder.join("config.json");
+        let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
+        let length = std::fs::metadata(&path).map_err(unreadable)?.len();
+        if length > MOST_BYTES {
+            let problem = format!("it has {length} bytes, more than a configuration of a few numbers takes");
+            return Err(ModelError::Config { file: quoted(&path).to_string(), problem });
+        }
+        let config = std::fs::read_to_string(&path).map_err(unreadable)?;
+        Ok(Self { place: quoted(folder).to_string(), config, weights: Weights::open(folder)? })
+    }
+
+    /// The shape.
+    ///
+    /// # Errors
+    ///
+    /// If it is damaged.
+    pub(super) fn shape(&self) -> Result<TokenRetrieverConfig, ModelError> {
+        TokenRetrieverConfig::parse(&format!("config.json of {}", self.place), &self.config)
+    }
+
+    /// Writes a folder `retrieval` with a configuration and the modules' parameters.
+    ///
+    /// # Errors
+    ///
+    /// If `folder` exists already or cannot be written, or the modules were packed; then nothing of it is there.
+    pub fn save(
+        folder: &Path,
+        config: &TokenRetrieverConfig,
+        modules: &TokenRetrieverModules,
+    ) -> Result<(), ModelError> {
+        if packed_bytes(modules) > 0 {
+            return Err(ModelError::Packed);
+        }
+        let failed = |problem: String| ModelError::Weights { file: "model.safetensors".to_owned(), problem };
+        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        for_each_parameter(modules, |parameter| {
+            let bytes = parameter.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+            tensors.push((parameter.name.to_owned(), parameter.shape.to_vec(), bytes));
+        });
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view =
+                TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| failed(e.to_string()))?;
+            Ok((name.as_str(), view))
+        });
+        let views = views.collect::<Result<Vec<_>, ModelError>>()?;
+        let weights = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+        let config = serde_json::to_string_pretty(config).map_err(|error| ModelError::Config {
+            file: "config.json".to_owned(),
+            problem: error.to_string(),
+        })?;
+        let files = [("config.json", config.as_bytes()), ("model.safetensors", &weights)];
+        Ok(vqtoken_files::write_folder(folder, &files)?)
+    }
+
+    /// Filled modules, not packed.
+    pub(super) fn fill(&self, config: &TokenRetrieverConfig) -> Result<TokenRetrieverModules, ModelError> {
+        let layers = config.text_layers + config.code_layers;
+        if layers > self.weights.len() {
+            let problem =
+                format!("it declares {layers} layers but there are only {} tensors", self.weights.len());
+            return Err(ModelError::Config { file: format!("config.json of {}", self.place), problem });
+        }
+        let mut filler = Filler::new(&self.weights);
+        let modules = filler.fill(TokenRetrieverModules::new(config, &Device::flex()));
+        filler.finish(|_| false)?;
+        Ok(modules)
+    }
+}
+
+/// Reads texts for the text tower with the tokenizer of the model, in lower case. Clones share it.
+#[derive(Clone, Debug)]
+pub struct TokenRetrieverTokenizer(TextTokenizer);
+
+impl TokenRetrieverTokenizer {
+    /// From the bytes of the model's `tokenizer.json`; `file` names it in messages.
+    ///
+    /// # Errors
+    ///
+    /// If they are no `tokenizer.json`, or what it does to texts does not fit the text tower.
+    pub fn new(file: &Path, bytes: &[u8], config: &TokenRetrieverConfig) -> Result<Self, ModelError> {
+        let rules = TokenizerRules { lower_case: Some(true), ..TokenizerRules::default() };
+        Ok(Self(TextTokenizer::new(file, bytes, &rules, &config.text())?))
+    }
+
+    /// Tokens of every text.
+    pub fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    /// The ids of a text, cut and padded.
+    ///
+    /// # Errors
+    ///
+    /// If an id is outside the vocabulary.
+    pub fn encode(&self, text: &str) -> Result<TextIds, ModelError> {
+        self.0.encode(text.trim())
+    }
+}

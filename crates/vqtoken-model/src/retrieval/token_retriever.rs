@@ -1,0 +1,327 @@
+//! The token retriever: texts, windows of videos and single codes as vectors of one space, from video tokens alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use vqtoken_core::VideoTokens;
+use vqtoken_nn::{Pack, PackLayers, Precision, in_thread_pool};
+use vqtoken_video::Cancellation;
+
+use super::error::RetrievalError;
+use super::retriever::EmbeddedTexts;
+use super::text_ids::TextIds;
+use super::token_files::{FOLDER, TokenRetrieverFiles, TokenRetrieverTokenizer};
+use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
+use super::vectors::{cosine, normalize_rows};
+use super::windows::CodeWindow;
+use crate::checkpoint::{Checkpoint, Filler, packed_bytes};
+use crate::error::ModelError;
+use crate::tensors::to_vec;
+use crate::vq_attention::VqAttention;
+
+/// Texts that go through the tower together; more would only take more memory.
+const TEXTS_AT_ONCE: usize = 16;
+
+/// Windows of as many codes and frames that go through the tower together.
+const WINDOWS_AT_ONCE: usize = 32;
+
+/// Compares texts with windows of videos, and with their codes, from video tokens alone: no frame and no language model is needed.
+/// Clones share its weights.
+///
+/// `E` is the number of features of its vectors. It belongs to one model, whose VQ-attention it shares.
+#[derive(Clone, Debug)]
+pub struct TokenRetriever {
+    id: String,
+    config: TokenRetrieverConfig,
+    tokenizer: TokenRetrieverTokenizer,
+    attention: Attention,
+    modules: TokenRetrieverModules,
+    logit_scale: f32,
+    logit_bias: f32,
+    cancellation: Cancellation,
+    device: Device,
+}
+
+/// The part of the model that is shared. The field's name is the checkpoints'.
+#[derive(Module, Debug)]
+struct Attention {
+    vq_attention: VqAttention,
+}
+
+impl PackLayers for Attention {
+    /// A VQ-attention is not packed: it is small beside everything else, and its layers are few.
+    fn for_each_packable(&mut self, _path: &str, _visit: &mut dyn FnMut(&str, &mut dyn Pack)) {}
+}
+
+/// The vectors of a window's codes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EmbeddedCodes {
+    /// The codes that occur in the window, as indices into the whole codebook, `[K']`, ascending.
+    pub codes: Vec<usize>,
+    /// The vector of each, `[K', E]`, of length 1.
+    pub vectors: Vec<f32>,
+}
+
+impl TokenRetriever {
+    /// The token retriever of a model directory: its folder `retrieval`.
+    ///
+    /// # Errors
+    ///
+    /// If the model cannot be read or has no such folder, or they do not belong together.
+    pub fn load(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let model = model.as_ref();
+        Self::load_from(model, model.join(FOLDER))
+    }
+
+    /// The token retriever in the folder `retrieval`, wherever that is, of a model directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_from(model: impl AsRef<Path>, retrieval: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let files = TokenRetrieverFiles::open(retrieval.as_ref())?;
+        Self::from_files(&Checkpoint::open(model)?, &files)
+    }
+
+    /// The token retriever of an opened checkpoint and of the files beside it.
+    ///
+    /// # Errors
+    ///
+    /// If they do not belong together, or a tensor cannot be read or holds values that are not finite.
+    pub fn from_files(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<Self, ModelError> {
+        let config = files.shape()?;
+        let of = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
+        if of(&config.model) != of(checkpoint.id()) {
+            let (found, expected) = (checkpoint.id().to_owned(), config.model);
+            return Err(RetrievalError::OtherModel { retrieval: files.place.clone(), found, expected }.into());
+        }
+        let (Some(kind), d) = (&checkpoint.config().vq_attention, checkpoint.config().text.hidden_size)
+        else {
+            return Err(RetrievalError::NoVqAttention { model: checkpoint.id().to_owned() }.into());
+        };
+        if d != config.code_features {
+            let problem = format!("codes of {} have {d} features, not code_features", checkpoint.id());
+            return Err(ModelError::Config { file: format!("config.json of {}", files.place), problem });
+        }
+        let tokenizer_file = checkpoint.files().place.join("tokenizer.json");
+        let tokenizer =
+            TokenRetrieverTokenizer::new(&tokenizer_file, &checkpoint.files().tokenizer, &config)?;
+        let attention = Attention { vq_attention: kind.init(d, &Device::flex()) };
+        let attention: Attention = checkpoint.build(attention, Precision::F32)?;
+        let mut modules = files.fill(&config)?;
+        let mut filler = Filler::new(&files.weights);
+        filler.pack(&mut modules, Precision::F32);
+        filler.finish(|_| true)?;
+        let (logit_scale, logit_bias) = modules.scale_and_bias()?;
+        let name = checkpoint.id().rsplit_once('@').map_or(checkpoint.id(), |(name, _)| name);
+        Ok(Self {
+            id: format!("{name}-retrieval@{:08x}", checksum(checkpoint, files)?),
+            config,
+            tokenizer,
+            attention,
+            modules,
+            logit_scale,
+            logit_bias,
+            cancellation: Cancellation::default(),
+            device: Device::flex(),
+        })
+    }
+
+    /// The same with a flag that ends whatever it computes with [`ModelError::Cancelled`] once it is set.
+    #[must_use]
+    pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
+        Self { cancellation, ..self }
+    }
+
+    /// Names the space of the vectors, by a checksum of all weights that they depend on: vectors can be compared if their retrievers
+    /// have the same id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The model whose video tokens it reads.
+    pub fn model(&self) -> &str {
+        &self.config.model
+    }
+
+    /// The shape of its towers.
+    pub fn config(&self) -> &TokenRetrieverConfig {
+        &self.config
+    }
+
+    /// Features of a vector (E).
+    pub fn features(&self) -> usize {
+        self.config.features
+    }
+
+    /// Bytes of the packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        packed_bytes(&self.modules)
+    }
+
+    /// The factor of a cosine in a logit; its logarithm is stored.
+    pub fn logit_scale(&self) -> f32 {
+        self.logit_scale
+    }
+
+    /// What is added to it.
+    pub fn logit_bias(&self) -> f32 {
+        self.logit_bias
+    }
+
+    /// The probability that a text is true of a window or of a code, of their vectors `[E]`: `sigmoid(scale * cosine + bias)` (Zhai et
+    /// al., 2023, equation 1).
+    pub fn score(&self, text: &[f32], other: &[f32]) -> f32 {
+        1.0 / (1.0 + (-self.logit(text, other)).exp())
+    }
+
+    /// The same before the sigmoid.
+    pub fn logit(&self, text: &[f32], other: &[f32]) -> f32 {
+        self.logit_scale * cosine(text, other) + self.logit_bias
+    }
+
+    /// The ids of a text, cut and padded to what the text tower reads.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer gives an id outside the vocabulary.
+    pub fn text_ids(&self, text: &str) -> Result<TextIds, ModelError> {
+        self.tokenizer.encode(text)
+    }
+
+    /// Vectors of texts, of length 1. An empty text has one, too.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer gives an id outside the vocabulary, or it was [cancelled](Self::with_cancellation).
+    pub fn embed_texts(&self, texts: &[&str]) -> Result<EmbeddedTexts, ModelError> {
+        let length = self.tokenizer.length();
+        let mut embedded = EmbeddedTexts { vectors: Vec::new(), tokens_cut: Vec::with_capacity(texts.len()) };
+        for texts in texts.chunks(TEXTS_AT_ONCE) {
+            let mut ids = Vec::with_capacity(texts.len() * length);
+            for text in texts {
+                let text = self.text_ids(text)?;
+                ids.extend(text.ids);
+                embedded.tokens_cut.push(text.tokens_cut);
+            }
+            self.refuse_if_cancelled()?;
+            embedded.vectors.extend(in_thread_pool(|| to_vec(self.modules.embed_texts(&ids, length)))?);
+        }
+        normalize_rows(&mut embedded.vectors, self.features());
+        Ok(embedded)
+    }
+
+    /// Vectors of windows, `[windows, E]`, of length 1. A window is a range of the sampled frames; it is read as if it were a video of
+    /// its own, from the codes that occur in it.
+    ///
+    /// # Errors
+    ///
+    /// If another model made the video tokens, a range is empty or goes beyond the video, or it was
+    /// [cancelled](Self::with_cancellation).
+    pub fn embed_windows(
+        &self,
+        tokens: &VideoTokens,
+        windows: &[Range<usize>],
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut vectors = vec![0.0; windows.len() * self.features()];
+        self.for_each_group(tokens, windows, |of, found| {
+            let rows = to_vec(found.windows)?;
+            for (&(index, _), row) in of.iter().zip(rows.chunks_exact(self.features())) {
+                vectors[index * self.features()..][..row.len()].copy_from_slice(row);
+            }
+            Ok(())
+        })?;
+        normalize_rows(&mut vectors, self.features());
+        Ok(vectors)
+    }
+
+    /// Vectors of the codes of windows, each in the company of its window's other codes. The code whose vector is closest to a text's
+    /// shows where in the picture that is: in the cells that the index map gives it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::embed_windows`].
+    pub fn embed_codes(
+        &self,
+        tokens: &VideoTokens,
+        windows: &[Range<usize>],
+    ) -> Result<Vec<EmbeddedCodes>, ModelError> {
+        let mut all = vec![EmbeddedCodes { codes: Vec::new(), vectors: Vec::new() }; windows.len()];
+        self.for_each_group(tokens, windows, |of, found| {
+            let mut rows = to_vec(found.codes)?;
+            normalize_rows(&mut rows, self.features());
+            let size = rows.len() / of.len().max(1);
+            for ((index, window), row) in of.iter().zip(rows.chunks_exact(size.max(1))) {
+                all[*index] = EmbeddedCodes { codes: window.codes.clone(), vectors: row.to_vec() };
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands on windows of as many frames and codes together, with their vectors.
+    fn for_each_group(
+        &self,
+        tokens: &VideoTokens,
+        windows: &[Range<usize>],
+        mut visit: impl FnMut(&[(usize, CodeWindow)], super::token_modules::CodeVectors) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        let of = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
+        if of(&tokens.model) != of(&self.config.model) {
+            let (found, expected) = (tokens.model.clone(), self.config.model.clone());
+            return Err(ModelError::OtherModel { found, expected });
+        }
+        let mut groups: BTreeMap<[usize; 2], Vec<(usize, CodeWindow)>> = BTreeMap::new();
+        for (index, frames) in windows.iter().enumerate() {
+            let window = CodeWindow::cut(&tokens.codebook, &tokens.index_map, frames.clone())?;
+            let size = [window.index_map.shape().frames, window.codes.len()];
+            groups.entry(size).or_default().push((index, window));
+        }
+        for group in groups.values().flat_map(|group| group.chunks(WINDOWS_AT_ONCE)) {
+            self.refuse_if_cancelled()?;
+            let found = in_thread_pool(|| {
+                let codes = self.attend(group)?;
+                Ok::<_, ModelError>(self.modules.embed_codes(codes))
+            })?;
+            visit(group, found)?;
+        }
+        Ok(())
+    }
+
+    /// Codes after the VQ-attention, `[windows, K', D]`.
+    fn attend(&self, windows: &[(usize, CodeWindow)]) -> Result<Tensor<3>, ModelError> {
+        let (count, d) = (windows.first().map_or(0, |(_, one)| one.codes.len()), self.config.code_features);
+        if let Some((_, window)) = windows.iter().find(|(_, window)| window.codebook.dim() != d) {
+            let problem = format!("they have {} features, not {d}", window.codebook.dim());
+            return Err(RetrievalError::Codes { problem }.into());
+        }
+        let values: Vec<f32> =
+            windows.iter().flat_map(|(_, window)| window.codebook.data()).copied().collect();
+        let maps: Vec<_> = windows.iter().map(|(_, window)| window.index_map.clone()).collect();
+        let data = TensorData::new(values, [windows.len(), count, d]);
+        let codebooks = Tensor::from_data(data, &self.device);
+        Ok(self.attention.vq_attention.forward_batch(codebooks, &maps)?)
+    }
+
+    fn refuse_if_cancelled(&self) -> Result<(), ModelError> {
+        if self.cancellation.is_cancelled() { Err(ModelError::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// CRC-32 of the values that vectors depend on: of both towers, of the VQ-attention, and of the vision side by its own checksum.
+fn checksum(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<u32, ModelError> {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(checkpoint.id().rsplit('@').next().unwrap_or_default().as_bytes());
+    let attention = checkpoint.weights().names().filter(|name| name.starts_with("vq_attention."));
+    let own = files.weights.names().map(|name| (&files.weights, name));
+    for (weights, name) in attention.map(|name| (checkpoint.weights(), name)).chain(own) {
+        checksum.update(name.as_bytes());
+        let values = weights.read(name)?.unwrap_or_default();
+        checksum.update(bytemuck::cast_slice(&values));
+    }
+    Ok(checksum.finalize())
+}

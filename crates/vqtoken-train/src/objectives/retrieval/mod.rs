@@ -1,0 +1,315 @@
+//! Texts and windows of clips in one space, by the sigmoid loss (Zhai et al., 2023, equation 1). The renderer says of every pair of a
+//! micro-batch whether it belongs together.
+
+mod labels;
+mod loss;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use vqtoken_model::{CodeWindow, TokenRetrieverModules, TokenRetrieverTokenizer};
+use vqtoken_shapes::{Query, QueryKind, Scene, Script, queries_of};
+
+use self::labels::{Owner, code_target, owners, target};
+use self::loss::Pairs;
+use super::token_labels::{sampled_frames, shown_objects};
+use super::{Loss, Objective};
+use crate::clips::Clips;
+use crate::clips::shapes::ShapesClips;
+use crate::config::{Budgets, RetrievalConfig};
+use crate::error::TrainError;
+use crate::feature_cache::FeatureCache;
+use crate::learner::Learner;
+use crate::losses::unit_rows;
+use crate::measures::Measures;
+use crate::micro_batch::MicroBatch;
+use crate::rng::Rng;
+use crate::tensors::{scalar, to_vec};
+
+/// Clips that are validated together.
+const VALIDATION_BATCH: usize = 16;
+
+/// The sigmoid loss of texts against windows, and of texts against codes.
+pub(crate) struct Retrieval<'a> {
+    pub(crate) config: &'a RetrievalConfig,
+    pub(crate) clips: &'a ShapesClips,
+    pub(crate) cache: FeatureCache,
+    pub(crate) tokenizer: TokenRetrieverTokenizer,
+    pub(crate) seed: u64,
+    /// Clips per micro-batch.
+    pub(crate) micro_batch_size: usize,
+    pub(crate) device: Device,
+    /// The script of each clip, once it has been read, by its index.
+    pub(crate) scripts: Vec<OnceLock<Script>>,
+}
+
+/// A window of one of the clips.
+struct Window {
+    /// Index of the clip within the micro-batch.
+    clip: usize,
+    /// From when to when, in seconds.
+    span: (f32, f32),
+    frames: usize,
+    codes: CodeWindow,
+    /// Of a whole clip: whose codes these are.
+    owners: Option<Vec<Owner>>,
+}
+
+/// A text and, if it is a changed one, the index of the text that was changed.
+struct Text {
+    query: Query,
+    /// Index of the clip that it was drawn from.
+    clip: usize,
+    changed_from: Option<usize>,
+}
+
+/// Windows with their vectors, and texts with theirs.
+struct Batch {
+    windows: Vec<Window>,
+    texts: Vec<Text>,
+    /// `[windows, texts]`
+    logits: Tensor<2>,
+    /// `[codes of whole clips, texts]`
+    code_logits: Tensor<2>,
+    /// The clip and the owner of each of these codes.
+    code_owners: Vec<(usize, Owner)>,
+}
+
+impl Retrieval<'_> {
+    #[expect(clippy::expect_used, reason = "clips of moving shapes have scenes")]
+    fn scene(&self, clip: usize) -> &Scene {
+        self.clips.scene(clip).expect("a clip of moving shapes has a scene")
+    }
+
+    fn script(&self, clip: usize) -> &Script {
+        self.scripts[clip].get_or_init(|| Script::of(self.scene(clip)))
+    }
+
+    /// Frames of the windows of a clip: all, and some drawn ones.
+    fn windows(&self, rng: &mut Rng) -> Vec<Range<usize>> {
+        let frames = self.config.frames;
+        let mut windows = vec![0..frames];
+        for _ in 0..self.config.windows {
+            // Half of them as search has them, half of any length.
+            let length = match rng.below(6) {
+                0 => frames / 2,
+                1 => frames / 4,
+                2 => frames / 8,
+                _ => 1 + rng.below(frames),
+            };
+            let length = length.clamp(1, frames);
+            let start = rng.below(frames - length + 1);
+            windows.push(start..start + length);
+        }
+        windows
+    }
+
+    /// True texts of each kind about a clip, each followed by changed ones.
+    fn texts(&self, clip: usize, index: usize, rng: &mut Rng, texts: &mut Vec<Text>) {
+        let all = queries_of(self.scene(index), rng.next_u64());
+        for kind in QueryKind::ALL {
+            for query in all.iter().filter(|query| query.kind() == kind).take(self.config.queries) {
+                let original = texts.len();
+                texts.push(Text { query: *query, clip, changed_from: None });
+                let changed = query.changed(rng.next_u64()).into_iter().take(self.config.changed);
+                texts.extend(changed.map(|query| Text { query, clip, changed_from: Some(original) }));
+            }
+        }
+    }
+
+    /// Everything about some clips, with the vectors of windows and texts.
+    fn batch(
+        &self,
+        learner: &Learner,
+        indices: &[usize],
+        budget: usize,
+        rng: &mut Rng,
+    ) -> Result<Batch, TrainError> {
+        let codes = self.cache.codes(indices, budget)?;
+        let (mut windows, mut texts) = (Vec::new(), Vec::new());
+        for (clip, (&index, codes)) in indices.iter().zip(&codes).enumerate() {
+            let scene = self.scene(index);
+            let sampled = sampled_frames(scene, codes.index_map.shape())?;
+            let at = |frame: usize| sampled[frame.min(sampled.len() - 1)] as f32 / scene.fps;
+            let between = |frame: usize| 0.5 * (at(frame.saturating_sub(1)) + at(frame));
+            for frames in self.windows(rng) {
+                let is_whole = frames.len() == sampled.len();
+                let start = if frames.start == 0 { at(0) } else { between(frames.start) };
+                let end = if frames.end == sampled.len() { at(sampled.len()) } else { between(frames.end) };
+                let (count, span) = (frames.len(), (start, end));
+                let cut = CodeWindow::cut(&codes.codebook, &codes.index_map, frames)?;
+                let owners = match is_whole {
+                    true => {
+                        let shown = shown_objects(scene, cut.index_map.shape())?;
+                        Some(owners(scene, &cut.index_map, &shown))
+                    }
+                    false => None,
+                };
+                windows.push(Window { clip, span, frames: count, codes: cut, owners });
+            }
+            self.texts(clip, index, rng, &mut texts);
+        }
+        self.compare(learner, windows, texts)
+    }
+
+    /// Embeds windows and texts.
+    fn compare(
+        &self,
+        learner: &Learner,
+        windows: Vec<Window>,
+        texts: Vec<Text>,
+    ) -> Result<Batch, TrainError> {
+        let modules = modules(learner);
+        let length = self.tokenizer.length();
+        let mut ids = Vec::with_capacity(texts.len() * length);
+        for text in &texts {
+            ids.extend(self.tokenizer.encode(&text.query.text())?.ids);
+        }
+        let vectors = unit_rows(modules.embed_texts(&ids, length)); // [texts, E]
+        // Windows of as many codes and frames are computed together.
+        let mut groups: BTreeMap<[usize; 2], Vec<Window>> = BTreeMap::new();
+        for window in windows {
+            groups.entry([window.frames, window.codes.codes.len()]).or_default().push(window);
+        }
+        let (mut pooled, mut alone, mut code_owners) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ordered = Vec::new();
+        for ([_, count], group) in groups {
+            let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
+            let maps: Vec<_> = group.iter().map(|one| one.codes.index_map.clone()).collect();
+            let d = values.len() / (group.len() * count);
+            let data = TensorData::new(values, [group.len(), count, d]);
+            let codes = Tensor::<3>::from_data(data, &self.device);
+            let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [windows, K, D]
+            let found = modules.embed_codes(codes);
+            pooled.push(found.windows); // [windows, E]
+            for (index, window) in group.iter().enumerate() {
+                let Some(owners) = &window.owners else { continue };
+                code_owners.extend(owners.iter().map(|&owner| (window.clip, owner)));
+                let [_, k, features] = found.codes.dims();
+                let own = found.codes.clone().slice([index..index + 1, 0..k, 0..features]);
+                alone.push(own.reshape([k, features])); // [K, E]
+            }
+            ordered.extend(group);
+        }
+        let transposed = vectors.transpose(); // [E, texts]
+        let logits = unit_rows(Tensor::cat(pooled, 0)).matmul(transposed.clone()); // [windows, texts]
+        let code_logits = unit_rows(Tensor::cat(alone, 0)).matmul(transposed); // [codes, texts]
+        Ok(Batch {
+            windows: ordered,
+            texts,
+            logits: modules.logits(logits),
+            code_logits: modules.logits(code_logits),
+            code_owners,
+        })
+    }
+
+    /// The loss of a batch, and what part of it is about places.
+    fn loss_of(&self, batch: &Batch, indices: &[usize]) -> (Tensor<1>, Measures) {
+        let scripts: Vec<&Script> = indices.iter().map(|&index| self.script(index)).collect();
+        let targets: Vec<Vec<Option<f32>>> = batch
+            .windows
+            .par_iter()
+            .map(|window| {
+                let script = scripts[window.clip];
+                let of = |text: &Text| target(&text.query, script, window.span, window.frames);
+                batch.texts.iter().map(of).collect()
+            })
+            .collect();
+        let mut pairs = Pairs::default();
+        targets.into_iter().flatten().for_each(|target| pairs.push(target, self.config.balance));
+        let objects: Vec<Vec<Vec<usize>>> = scripts
+            .par_iter()
+            .map(|script| batch.texts.iter().map(|text| text.query.objects_by(script)).collect())
+            .collect();
+        let mut places = Pairs::default();
+        for &(clip, owner) in &batch.code_owners {
+            for objects in &objects[clip] {
+                places.push(code_target(owner, objects), self.config.balance);
+            }
+        }
+        let measures = Measures::default().with("true_share", pairs.true_share());
+        let windows = pairs.loss(batch.logits.clone());
+        let codes = places.loss(batch.code_logits.clone());
+        let measures =
+            measures.with("window_loss", scalar(&windows)).with("place_loss", scalar(&codes));
+        (windows + codes * self.config.place_weight, measures)
+    }
+
+    /// For each kind, changed texts that are not true of the clip of the text they were made from: how many, and for how many of them
+    /// that clip is closer to the true text.
+    fn changed_right(&self, batch: &Batch, indices: &[usize]) -> [[f64; 2]; QueryKind::ALL.len()] {
+        let logits = to_vec(batch.logits.clone());
+        let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
+        for (row, window) in batch.windows.iter().enumerate() {
+            if window.owners.is_none() {
+                continue;
+            }
+            let row = &logits[row * batch.texts.len()..][..batch.texts.len()];
+            for (column, text) in batch.texts.iter().enumerate() {
+                let Some(original) = text.changed_from else { continue };
+                let script = self.script(indices[window.clip]);
+                if text.clip == window.clip && text.query.intervals_by(script).is_empty() {
+                    let [right, all] = &mut counts[text.query.kind() as usize];
+                    *right += if row[original] > row[column] { 1.0 } else { 0.0 };
+                    *all += 1.0;
+                }
+            }
+        }
+        counts
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a stage of retrieval adds them to its learner")]
+fn modules(learner: &Learner) -> &TokenRetrieverModules {
+    learner.retrieval.as_ref().expect("the learner has a text tower and a code tower")
+}
+
+impl Objective for Retrieval<'_> {
+    fn loss(&self, learner: &Learner, micro_batch: MicroBatch) -> Result<Loss, TrainError> {
+        let indices = micro_batch.clips(self.clips, self.seed, self.micro_batch_size);
+        let budgets = Budgets { sizes: self.config.budgets.clone(), price: 0.0 };
+        let budget = budgets.draw(self.seed, micro_batch);
+        let mut rng = Rng::new(self.seed, "retrieval", micro_batch.index());
+        let batch = self.batch(learner, &indices, budget, &mut rng)?;
+        let (value, measures) = self.loss_of(&batch, &indices);
+        Ok(Loss { value, measures: measures.with("codes", budget as f64) })
+    }
+
+    fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
+        let indices = self.clips.validation_clips(self.config.validation_clips);
+        let (mut sums, mut clips) = ([0.0; 3], 0);
+        let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
+        for &budget in &self.config.budgets {
+            let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
+                let mut rng = Rng::new(self.seed, "validation", index as u64);
+                let batch = self.batch(learner, indices, budget, &mut rng)?;
+                let (loss, measures) = self.loss_of(&batch, indices);
+                let of = |name| measures.get(name).unwrap_or_default();
+                let losses = [scalar(&loss), of("window_loss"), of("place_loss")];
+                Ok((losses, indices.len(), self.changed_right(&batch, indices)))
+            });
+            for (losses, count, changed) in batches.collect::<Result<Vec<_>, TrainError>>()? {
+                sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss * count as f64);
+                clips += count;
+                for (total, some) in counts.iter_mut().flatten().zip(changed.iter().flatten()) {
+                    *total += some;
+                }
+            }
+        }
+        if clips == 0 {
+            return Ok(Measures::default());
+        }
+        let [loss, windows, places] = sums.map(|sum| sum / clips as f64);
+        let mut measures =
+            Measures::default().with("loss", loss).with("window_loss", windows).with("place_loss", places);
+        for (kind, [right, all]) in QueryKind::ALL.into_iter().zip(counts) {
+            if all > 0.0 {
+                measures = measures.with(format!("changed_right_{}", kind.name()), right / all);
+            }
+        }
+        Ok(measures)
+    }
+}
