@@ -26,7 +26,9 @@ from vqtoken.corpus import encode, to_arrow
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="finds processes in /proc")
 
 KILLS = int(os.environ.get("VQTOKEN_KILLS", "1"))
-SECONDS = 600
+KILLS_PER_RUN = 4
+"""Fewer than a row, or a model while it loads, may end its process (`station.ATTEMPTS`)."""
+SECONDS = 900
 """A run that takes longer hangs."""
 
 CLUSTER = """
@@ -67,13 +69,13 @@ def pieces(out: Path) -> list[Path]:
     return sorted(out.glob("piece-*.parquet"))
 
 
-def wait_for_moment(random_: random.Random, trial: int, out: Path, total: int, process: subprocess.Popen[bytes]) -> None:
-    """Every fourth moment is while the engine starts; the others are somewhere between the first piece and the last."""
-    if trial % 4 == 3:
+def wait_for_moment(random_: random.Random, out: Path, left: range, process: subprocess.Popen[bytes]) -> None:
+    """Every fifth moment is while the engine starts; the others are when some of the pieces that are `left` are there."""
+    if random_.randrange(5) == 0:
         wait((out / "_manifest.jsonl").exists, process)
         time.sleep(random_.uniform(0, 5))
     else:
-        before = random_.randrange(1, total)
+        before = random_.choice(left)
         wait(lambda: len(pieces(out)) >= before, process)
         time.sleep(random_.uniform(0, 0.1))
 
@@ -111,7 +113,7 @@ def test_killed_runs_end_with_the_rows_of_an_undisturbed_one(
     address, cluster = request.getfixturevalue("cluster") if has_cluster else (None, None)
     if model is STUB:
         source, loader = files, {"loader": stub_model.load}
-        for index in range(20, 48):
+        for index in range(20, 96):
             (files / f"clip-{index}.mp4").write_bytes(f"content {index}".encode())
     else:
         source, loader = request.getfixturevalue("clips"), {}
@@ -119,38 +121,49 @@ def test_killed_runs_end_with_the_rows_of_an_undisturbed_one(
     expected = to_arrow(tmp_path / "undisturbed")
     total = len(pieces(tmp_path / "undisturbed"))
 
-    random_ = random.Random(f"{killed} {engine} {has_cluster}")
     wanted = KILLS if model is STUB else max(1, KILLS // 4)
     kills = 0
-    for trial in range(3 * wanted):
-        out, log = tmp_path / f"out-{trial}", tmp_path / f"log-{trial}"
+    # Another seed each time, which the output tells.
+    seed = random.randrange(1 << 32)
+    random_ = random.Random(seed)
+    for run in range(2 * wanted):
+        out, log = tmp_path / f"out-{run}", tmp_path / f"log-{run}"
+        of_run = min(KILLS_PER_RUN, wanted - kills)
 
         def driver() -> subprocess.Popen[bytes]:
             return start_driver(source, out, engine, model, log, address=address)
 
         process = driver()
-        wait_for_moment(random_, trial, out, total, process)
-        where = cluster or process.pid
-        if killed == "driver":
-            below = model_processes(where)
-            kills += process.poll() is None and kill(process.pid)
-            process.wait()
+        told = []
+        for number in range(of_run):
             done = len(pieces(out))
-            wait_for_end(below)
-            process = driver()
-        else:
-            victims: list[Process] = []
-            # Ray's processes are killed as often as the models'.
-            kinds = [model_processes, actors] if engine == "ray" else [model_processes]
-            wait(lambda: victims.extend(random_.choice(kinds)(where)) or victims, process)
-            kills += bool(victims) and kill(random_.choice(victims).number)
-            done = len(pieces(out))
-        print(f"{trial}: killed with {done} of {total} pieces")
+            # Room for the kills that follow.
+            left = range(done + 1, max(done + 2, done + 1 + (total - done) // (of_run - number + 1)))
+            wait_for_moment(random_, out, left, process)
+            where = cluster or process.pid
+            if killed == "driver":
+                below = model_processes(where)
+                hit = process.poll() is None and kill(process.pid)
+                process.wait()
+                wait_for_end(below)
+            else:
+                victims: list[Process] = []
+                # Ray's processes are killed as often as the models'.
+                kinds = [model_processes, actors] if engine == "ray" else [model_processes]
+                wait(lambda: victims.extend(random_.choice(kinds)(where)) or victims, process)
+                hit = bool(victims) and kill(random_.choice(victims).number)
+            kills += hit
+            told.append(len(pieces(out)) if hit else None)
+            if process.poll() is not None:
+                if not hit:
+                    break
+                process = driver()
+        print(f"seed {seed}, run {run}: killed at {told} of {total} pieces")
         assert process.wait(timeout=SECONDS) == 0, log.read_text()
         check(out, expected)
         if kills == wanted:
             return
-    pytest.fail(f"of {3 * wanted} runs only {kills} were there to be killed")
+    pytest.fail(f"only {kills} of {wanted} kills found a process")
 
 
 def wait_for_end(processes: list[Process]) -> None:

@@ -96,19 +96,6 @@ def test_sources_are_folders_lists_texts_and_tables(files, tmp_path):
         assert rows.equals(expected), source
 
 
-def test_addresses_are_fetched(files, tmp_path):
-    fsspec = __import__("fsspec") if os.environ.get("CI") else pytest.importorskip("fsspec")
-    memory = fsspec.filesystem("memory")
-    memory.pipe("/videos/clip-1.mp4", b"content 1")
-    stub(["memory://videos/clip-1.mp4", "memory://videos/none.mp4", "nothing://x.mp4"], tmp_path / "out", workers=1)
-    # A worker is another process, which has another memory: what matters is that each address is a row.
-    rows = to_arrow(tmp_path / "out").to_pylist()
-    assert len(rows) == 3 and all(row["error"] for row in rows)
-    address = (files / "clip-1.mp4").as_uri()
-    stub([address], tmp_path / "file")
-    assert to_arrow(tmp_path / "file").to_pylist()[0]["error"] is None
-
-
 def test_what_cannot_be_encoded_is_refused(files, tmp_path):
     (tmp_path / "file").write_text("")
     parquet.write_table(pa.table({"name": ["a"], "size": [1]}), tmp_path / "other.parquet")
@@ -178,9 +165,3 @@ def test_two_drivers_on_one_folder_are_refused(files, tmp_path):
     first.kill()
     first.wait()
     stub(files, tmp_path / "out", rows_per_piece=2)
-
-
-def test_to_lance(files, tmp_path):
-    pytest.importorskip("lance")
-    stub(files, tmp_path / "out")
-    assert vqtoken.corpus.to_lance(tmp_path / "out", tmp_path / "out.lance").count_rows() == 20

@@ -10,7 +10,7 @@ Called again after a kill, both go on where they were. The driver, the process t
 
 | file | what |
 | --- | --- |
-| `source.py` | what to encode: folders, lists, tables |
+| `source.py`, `address.py` | what to encode: folders, lists, tables; addresses of fsspec |
 | `encoding.py`, `asking.py` | `encode` and `ask`: the driver's side |
 | `run.py` | rows to workers, results to pieces |
 | `manifest.py` | the folder: plan, pieces, manifest, lock |

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from vqtoken.corpus import manifest
+from vqtoken.corpus.address import is_address
 from vqtoken.corpus.encoding import check_rows_per_piece, model_name
 from vqtoken.corpus.engines import Resources, engine as engine_of
 from vqtoken.corpus.errors import CorpusError
@@ -112,7 +113,8 @@ def _table(questions: Questions) -> pa.Table | None:
         table = questions
     elif isinstance(questions, (str, PathLike)):
         where = os.fspath(questions)
-        table = table_of(where, needed) if os.path.exists(where) else None
+        is_place = os.path.exists(where) or (is_address(where) and " " not in where)
+        table = table_of(where, needed) if is_place else None
         if table is None and isinstance(questions, PathLike):
             raise CorpusError(f"{where} is no table of questions: give a Parquet, CSV or Arrow file")
     if table is not None and not set(needed) <= set(table.column_names):

@@ -10,10 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
 
-from vqtoken.corpus.errors import CorpusError, need
+from vqtoken.corpus.address import absolute, filesystem, is_address, name_of, unreadable
+from vqtoken.corpus.errors import CorpusError
 
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
@@ -42,14 +41,14 @@ class Contents:
         """The video at a path, mounted, or at an fsspec address, which is fetched to a temporary file for as long as this is open."""
         if not path:
             raise CorpusError("the row has no path")
-        if "://" not in path:
+        if not is_address(path):
             file = os.path.join(self.base, path)
             yield Content(file, self._hash_of(file))
             return
         with tempfile.TemporaryDirectory(prefix="vqtoken-") as folder:
             # The name goes into the video tokens.
-            file = os.path.join(folder, PurePosixPath(path.split("?")[0]).name or "video")
-            yield Content(file, _fetch(path, file))
+            file = os.path.join(folder, name_of(path) or "video")
+            yield Content(file, _fetch(absolute(path, self.base), file))
 
     def _hash_of(self, file: str) -> str:
         status = os.stat(file)
@@ -57,8 +56,7 @@ class Contents:
             raise CorpusError(f"{file} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}: a row names a video file")
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if key not in self._hashes:
-            with open(file, "rb") as source:
-                self._hashes[key] = _copy(source, None)
+            self._hashes[key] = _hash(file)
         self._hashes.move_to_end(key)
         if len(self._hashes) > REMEMBERED:
             self._hashes.popitem(last=False)
@@ -66,18 +64,21 @@ class Contents:
 
 
 def _fetch(address: str, file: str) -> str:
-    fsspec = need("fsspec", "fsspec", f"the address {address}")
+    """Fetches what is at an address, and gives its hash."""
+    files, path = filesystem(address)
     try:
-        with fsspec.open(address, "rb") as source, open(file, "wb") as target:
-            return _copy(source, target)
+        # Not open(): that needs a web server that answers parts of a file.
+        files.get_file(path, file)
     except Exception as error:
-        raise CorpusError(f"{address} cannot be read: {error or type(error).__name__}") from error
+        raise unreadable(address, error) from error
+    if os.path.isdir(file):
+        raise CorpusError(f"{address} is a folder: a row names a video file")
+    return _hash(file)
 
 
-def _copy(source: Any, target: BinaryIO | None) -> str:
+def _hash(file: str) -> str:
     digest = hashlib.sha256()
-    while block := source.read(BLOCK):
-        digest.update(block)
-        if target is not None:
-            target.write(block)
+    with open(file, "rb") as source:
+        while block := source.read(BLOCK):
+            digest.update(block)
     return digest.hexdigest()

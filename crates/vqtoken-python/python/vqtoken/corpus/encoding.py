@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqtoken import check_budget
+from vqtoken.corpus.address import is_relative
 from vqtoken.corpus.engines import Resources, engine as engine_of
 from vqtoken.corpus.errors import CorpusError
 from vqtoken.corpus.run import Summary, run
@@ -71,7 +72,7 @@ def encode(
     base = os.getcwd()
     name = model_name(model)
     options = {"model": name, "precision": precision, "quality": quality, **arguments}
-    if any(path is not None and "://" not in path and not os.path.isabs(path) for path in _each(paths)):
+    if any(path is not None and is_relative(path) for path in _each(paths)):
         options["relative_to"] = base
     resources = Resources(workers, cpus_per_worker, num_gpus)
     job = EncodeJob(name, precision, resources.threads, loader, base, arguments, quality)

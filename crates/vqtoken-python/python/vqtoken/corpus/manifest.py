@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,7 +131,7 @@ def open_folder(path: Path, kind: str, options: dict[str, Any], version: str) ->
 
     Raises `CorpusError` where another driver is at work, or the corpus was begun with other options.
     """
-    if "://" in str(path) or str(path).split(":/")[0] in ("s3", "gs", "gcs", "az", "hdfs", "http", "https"):
+    if re.match(r"[A-Za-z][\w+.-]+:/", path.as_posix()):  # A Path has one slash of the two. A drive has one letter.
         raise CorpusError(f"{path} is an address: the output is a folder of this machine or one mounted on it")
     try:
         path.mkdir(parents=True, exist_ok=True)

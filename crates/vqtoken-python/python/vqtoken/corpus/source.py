@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from vqtoken.corpus.address import ARCHIVES, filesystem, is_address, name_of, unreadable, within
 from vqtoken.corpus.errors import CorpusError, need
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ VIDEO_EXTENSIONS = frozenset(
 def paths_of(source: Source, column: str = "path") -> pyarrow.Array:
     """The paths of a source, `[rows]` of strings, as they were given.
 
-    A folder, of this machine or an fsspec address, is walked in natural order (`clip-2` before `clip-10`) for files with the extension of a
-    video. A text file has a path a line. Tables have their paths in `column`.
+    A folder, of this machine or an fsspec address (`zip://::videos.zip` is all of an archive), is walked in natural order (`clip-2` before
+    `clip-10`) for files with the extension of a video. A text file has a path a line. Tables have their paths in `column`.
     """
     if isinstance(source, (str, PathLike)):
         paths = _paths_at(os.fspath(source), column)
@@ -59,20 +60,29 @@ def table_of(address: str, columns: list[str]) -> pyarrow.Table | None:
         return None
     try:
         return reader(address, columns)
-    except (OSError, pa.ArrowException) as error:
-        raise CorpusError(f"{address} cannot be read as a table: {error}") from None
+    except pa.ArrowException as error:
+        raise CorpusError(f"{address} cannot be read as a table: {error}") from error
+    except CorpusError:
+        raise
+    except Exception as error:  # File systems of fsspec have exceptions of their own.
+        raise unreadable(address, error) from error
 
 
 def _paths_at(address: str, column: str) -> pyarrow.Array:
-    if "://" not in address and os.path.isdir(address):
+    if not is_address(address) and os.path.isdir(address):
         return pa.array(_walk(address), pa.string())
     table = table_of(address, [column])
     if table is not None:
         return _column(table, column, address)
-    if "://" in address and _is_remote_folder(address):
-        return pa.array(_walk_address(address), pa.string())
-    if _extension(address) in VIDEO_EXTENSIONS:
+    # Before a look whether it is a folder: over http that reads the whole of what is there.
+    extension = _extension(address)
+    if extension in VIDEO_EXTENSIONS:
         return pa.array([address], pa.string())
+    if is_address(address) and extension != ".txt" and _is_remote_folder(address):
+        return pa.array(_walk_address(address), pa.string())
+    archive = next((protocol for end, protocol in ARCHIVES.items() if name_of(address).lower().endswith(end)), None)
+    if archive is not None:
+        raise CorpusError(f"{address} is an archive: {archive}://::{address} names all videos in it")
     return pa.array(_lines(address), pa.string())
 
 
@@ -96,28 +106,20 @@ def natural(path: str) -> list[tuple[int, int, str]]:
 
 
 def _is_remote_folder(address: str) -> bool:
-    filesystem, path = _filesystem(address)
+    files, path = filesystem(address)
     try:
-        return bool(filesystem.isdir(path))
+        return bool(files.isdir(path))
     except Exception as error:
-        raise CorpusError(f"{address} cannot be reached: {error or type(error).__name__}") from error
+        raise unreadable(address, error) from error
 
 
 def _walk_address(address: str) -> list[str]:
-    filesystem, path = _filesystem(address)
+    files, path = filesystem(address)
     try:
-        found = [name for name in filesystem.find(path) if _extension(name) in VIDEO_EXTENSIONS]
+        found = [name for name in files.find(path) if _extension(name) in VIDEO_EXTENSIONS]
     except Exception as error:
-        raise CorpusError(f"{address} cannot be listed: {error or type(error).__name__}") from error
-    return [filesystem.unstrip_protocol(name) for name in sorted(found, key=natural)]
-
-
-def _filesystem(address: str) -> tuple[Any, str]:
-    fsspec = need("fsspec", "fsspec", f"the address {address}")
-    try:
-        return fsspec.core.url_to_fs(address)
-    except (ImportError, ValueError, OSError) as error:
-        raise CorpusError(f"{address} cannot be opened: {error}") from None
+        raise unreadable(address, error) from error
+    return sorted((within(address, name) for name in found), key=natural)
 
 
 def _lines(address: str) -> list[str]:
@@ -129,8 +131,10 @@ def _lines(address: str) -> list[str]:
             f"{address} is no text file of paths: name a folder, a video ({', '.join(sorted(VIDEO_EXTENSIONS))}), "
             f"a table ({', '.join(sorted(_READERS))}) or a text file"
         ) from None
-    except OSError as error:
-        raise CorpusError(f"{address} cannot be read: {error.strerror or error}") from None
+    except CorpusError:
+        raise
+    except Exception as error:
+        raise unreadable(address, error) from error
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -149,14 +153,14 @@ def _column(table: pyarrow.Table | pyarrow.RecordBatch, name: str, where: str) -
 
 
 def _extension(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
+    return os.path.splitext(name_of(path))[1].lower()
 
 
 def _open(address: str) -> Any:
-    if "://" not in address:
+    if not is_address(address):
         return Path(address).open("rb")
-    filesystem, path = _filesystem(address)
-    return filesystem.open(path, "rb")
+    files, path = filesystem(address)
+    return files.open(path, "rb")
 
 
 def _parquet(address: str, columns: list[str]) -> pyarrow.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -72,8 +73,17 @@ def to_arrow(corpus: str | PathLike[str], columns: list[str] | None = None) -> p
 
 
 def to_lance(corpus: str | PathLike[str], address: str | PathLike[str], **options: Any) -> Any:
-    """Writes all rows that are done as a Lance data set and returns it. `options` go to `lance.write_dataset`."""
+    """Writes all rows that are done as a Lance data set and returns it. `options` go to `lance.write_dataset`.
+
+    Raises `CorpusError` where Lance cannot write, such as where there is a data set already and `mode` is not `"overwrite"` or `"append"`.
+    """
     lance = need("lance", "pylance", "to_lance")
     schema = schema_of(manifest.read(Path(corpus)).kind)
     batches = (batch for piece in pieces(corpus) for batch in piece.to_batches())
-    return lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(address), **options)
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    try:
+        return lance.write_dataset(reader, str(address), **options)
+    except (OSError, ValueError) as error:
+        told = re.sub(r", \S+\.rs:\d+:\d+$", "", str(error))  # The line of Lance's own source.
+        remedy = '; give mode="overwrite" or another address' if "already exists" in told else ""
+        raise CorpusError(f"{address} cannot be written by Lance: {told}{remedy}") from error

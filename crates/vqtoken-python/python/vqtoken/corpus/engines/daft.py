@@ -24,23 +24,18 @@ def run(job: Job, chunks: list[pyarrow.Table], resources: Resources) -> Iterator
     schema = transport_schema(job.kind)
     size = max(map(len, chunks))
 
-    class Encode:
+    # In this process: the work is in the stations' processes.
+    @daft.cls(max_concurrency=min(resources.most(cpus_here()), len(chunks)), gpus=resources.num_gpus, use_process=False)
+    class Worker:
         def __init__(self) -> None:
             self.station = Station(job)
 
-        def __call__(self, *columns: Any) -> Any:
+        @daft.method.batch(return_dtype=daft.DataType.from_arrow_type(pa.struct(list(schema))), batch_size=size)
+        def results(self, *columns: Any) -> Any:
             rows = pa.table({name: column.to_arrow() for name, column in zip(names, columns)})
             return self.station(rows).to_struct_array().combine_chunks()
 
-    # In this process: the work is in the stations' processes.
-    udf = daft.udf(
-        return_dtype=daft.DataType.from_arrow_type(pa.struct(list(schema))),
-        num_gpus=resources.num_gpus or None,
-        batch_size=size,
-        concurrency=min(resources.most(cpus_here()), len(chunks)),
-        use_process=False,
-    )(Encode)
     rows = daft.from_arrow(pa.concat_tables(chunks)).into_batches(size)
-    results = rows.select(udf(*(daft.col(name) for name in names)).alias("result"))
+    results = rows.select(Worker().results(*(daft.col(name) for name in names)).alias("result"))
     for batch in results.to_arrow_iter():
         yield pa.Table.from_struct_array(batch.column("result")).cast(schema)
