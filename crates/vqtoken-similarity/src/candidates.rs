@@ -7,8 +7,6 @@ use rayon::prelude::*;
 use crate::error::SimilarityError;
 use crate::signature::Signature;
 
-/// Every so many frames are compared at first, of all signatures; all frames only of the best.
-pub(crate) const FIRST_STEP: usize = 5;
 /// How many times as many as are asked for go into the second look, and how many at least.
 const SECOND_LOOK: usize = 8;
 const LEAST_LOOKED_AT: usize = 256;
@@ -36,12 +34,12 @@ pub fn candidates(
     }
     let all: Vec<Candidate> = (0..signatures.len())
         .into_par_iter()
-        .map(|index| Candidate { index, likeness: query.likeness(&signatures[index], FIRST_STEP) })
+        .map(|index| Candidate { index, likeness: query.first_look(&signatures[index]) })
         .collect();
     Ok(second_look(query, signatures, all, most))
 }
 
-/// The best of those that were looked at with few frames, by all their frames.
+/// The best of those that had a first look, by all their frames.
 pub(crate) fn second_look(
     query: &Signature,
     signatures: &[Signature],
@@ -50,7 +48,7 @@ pub(crate) fn second_look(
 ) -> Vec<Candidate> {
     keep_best(&mut all, most.saturating_mul(SECOND_LOOK).max(LEAST_LOOKED_AT));
     for candidate in &mut all {
-        candidate.likeness = query.likeness(&signatures[candidate.index], 1);
+        candidate.likeness = query.likeness(&signatures[candidate.index]);
     }
     keep_best(&mut all, most);
     all.sort_unstable_by(better);

@@ -74,7 +74,8 @@ impl ArchiveMean {
     pub(crate) fn of_two(a: &VideoTokens, b: &VideoTokens) -> Self {
         let dim = a.codebook.dim();
         let codes = (a.codebook.codes() + b.codebook.codes()) as f32;
-        let mut values: Vec<f32> = video_mean(a).iter().zip(video_mean(b)).map(|(a, b)| 0.5 * (a + b)).collect();
+        let mut values: Vec<f32> =
+            video_mean(a).iter().zip(video_mean(b)).map(|(a, b)| 0.5 * (a + b)).collect();
         let (places, code) = values.split_at_mut(PLACES * dim);
         // Two frames of a pair are too few for a mean: what they share may be what they show.
         places.iter_mut().for_each(|value| *value *= PAIR_PLACES);
@@ -94,7 +95,7 @@ impl ArchiveMean {
 }
 
 /// How much of what two videos have in common at a place is taken for the model's.
-const PAIR_PLACES: f32 = 0.5;
+const PAIR_PLACES: f32 = 0.75;
 /// As many codes the mean of two videos counts as if they had been zero: two videos of one code each would be opposite to each other
 /// otherwise.
 const PRIOR_CODES: f32 = 8.0;

@@ -122,7 +122,10 @@ impl Lines {
             .sum::<f64>()
             / picture.iter().sum::<f64>();
         let far = |bar: &[f64]| squared_distance(bar, &mean) > LEAST_DISTANCE * variance;
-        variance > 0.0 && far(&before) && far(&after) && squared_distance(&before, &after) <= MOST_DIFFERENCE * variance
+        variance > 0.0
+            && far(&before)
+            && far(&after)
+            && squared_distance(&before, &after) <= MOST_DIFFERENCE * variance
     }
 }
 

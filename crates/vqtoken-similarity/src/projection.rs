@@ -49,5 +49,5 @@ pub(crate) fn to_bytes<const N: usize>(mut vector: [f32; N]) -> [i8; N] {
 
 /// The product of two vectors of bytes.
 pub(crate) fn byte_dot<const N: usize>(a: &[i8; N], b: &[i8; N]) -> i32 {
-    a.iter().zip(b).map(|(&a, &b)| i32::from(i16::from(a) * i16::from(b))).sum()
+    a.iter().zip(b).map(|(&a, &b)| i32::from(i16::from(a)) * i32::from(i16::from(b))).sum()
 }

@@ -15,6 +15,8 @@ pub(crate) const MOST_FRAMES: usize = 32;
 pub(crate) const CHANNELS: usize = 96;
 /// Parts of a frame that mirroring leaves: the rows' middles and sides, and the whole.
 pub(crate) const PARTS: usize = 7;
+/// Parts of a video that are looked at first.
+const QUARTERS: usize = 4;
 
 /// A video in at most 32 vectors of 96 bytes: sampled frames by their codes and coarse places. Mirroring the picture does not change
 /// it. Signatures are compared with those of the same model and mean only.
@@ -23,6 +25,7 @@ pub struct Signature {
     pub(crate) family: u32,
     pub(crate) seconds: f32,
     pub(crate) frames: Vec<KeptFrame>,
+    quarters: [KeptFrame; QUARTERS],
 }
 
 /// A frame's direction, and one over its length in steps.
@@ -33,6 +36,11 @@ pub(crate) struct KeptFrame {
 }
 
 impl Signature {
+    /// A signature of 1 to 32 frames.
+    pub(crate) fn new(family: u32, seconds: f32, frames: Vec<KeptFrame>) -> Self {
+        Self { family, seconds, quarters: quarters(&frames), frames }
+    }
+
     /// The signature of a video relative to its own mean code. [`Comparison::signature`] makes better ones.
     ///
     /// # Errors
@@ -57,24 +65,46 @@ impl Signature {
     }
 
     /// How alike two videos are at their best, in `[0, 1]`: each frame of one finds its best partner in the other, and the better of
-    /// both directions counts, so that a clip is found in a longer one. Every `step`-th frame is looked at.
-    pub(crate) fn likeness(&self, other: &Self, step: usize) -> f32 {
-        let count = |frames: &[KeptFrame]| frames.len().div_ceil(step);
-        let mut best_of_other = [-1.0_f32; MOST_FRAMES];
-        let mut sum = 0.0;
-        for frame in self.frames.iter().step_by(step) {
-            let mut best = -1.0_f32;
-            for (other, best_of_other) in other.frames.iter().step_by(step).zip(&mut best_of_other) {
-                let cosine = frame.cosine(other);
-                best = best.max(cosine);
-                *best_of_other = best_of_other.max(cosine);
-            }
-            sum += best;
-        }
-        let (own, others) = (count(&self.frames), count(&other.frames));
-        let sum_of_other: f32 = best_of_other[..others].iter().sum();
-        (sum / own as f32).max(sum_of_other / others as f32).clamp(0.0, 1.0)
+    /// both directions counts, so that a clip is found in a longer one.
+    pub(crate) fn likeness(&self, other: &Self) -> f32 {
+        likeness(&self.frames, &other.frames)
     }
+
+    /// The same of quarters instead of frames, which is 64 times as fast.
+    pub(crate) fn first_look(&self, other: &Self) -> f32 {
+        likeness(&self.quarters, &other.quarters)
+    }
+}
+
+fn likeness(a: &[KeptFrame], b: &[KeptFrame]) -> f32 {
+    let mut best_of_b = [-1.0_f32; MOST_FRAMES];
+    let mut sum = 0.0;
+    for a in a {
+        let mut best = -1.0_f32;
+        for (b, best_of_b) in b.iter().zip(&mut best_of_b) {
+            let cosine = a.cosine(b);
+            best = best.max(cosine);
+            *best_of_b = best_of_b.max(cosine);
+        }
+        sum += best;
+    }
+    let sum_of_b: f32 = best_of_b[..b.len()].iter().sum();
+    (sum / a.len() as f32).max(sum_of_b / b.len() as f32).clamp(0.0, 1.0)
+}
+
+/// The mean directions of the four quarters of a video, of at least one frame each.
+fn quarters(frames: &[KeptFrame]) -> [KeptFrame; QUARTERS] {
+    std::array::from_fn(|quarter| {
+        let first = quarter * frames.len() / QUARTERS;
+        let last = ((quarter + 1) * frames.len() / QUARTERS).max(first + 1);
+        let mut sum = [0.0; CHANNELS];
+        for frame in &frames[first..last] {
+            sum.iter_mut()
+                .zip(frame.values)
+                .for_each(|(sum, value)| *sum += f32::from(value) * frame.inverse_length);
+        }
+        KeptFrame::new(to_bytes(sum))
+    })
 }
 
 impl KeptFrame {
@@ -109,7 +139,7 @@ impl Comparison {
             [first, .., last] => (last - first) as f32,
             _ => 0.0,
         };
-        Ok(Signature { family: family(tokens, self.mean.as_ref()), seconds, frames })
+        Ok(Signature::new(family(tokens, self.mean.as_ref()), seconds, frames))
     }
 }
 

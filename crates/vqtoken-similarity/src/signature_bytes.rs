@@ -64,7 +64,7 @@ impl Signature {
         }
         let frames = content[HEADER..].as_chunks::<CHANNELS>().0;
         let frames = frames.iter().map(|values| KeptFrame::new(values.map(u8::cast_signed))).collect();
-        Ok(Self { family: u32::from_le_bytes([m0, m1, m2, m3]), seconds, frames })
+        Ok(Self::new(u32::from_le_bytes([m0, m1, m2, m3]), seconds, frames))
     }
 }
 

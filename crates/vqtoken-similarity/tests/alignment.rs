@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Film, Part, joined, video};
+use common::{DIM, Film, Part, joined, video};
 use vqtoken_similarity::{Alignment, SimilarityError, align};
 
 #[track_caller]
@@ -70,6 +70,30 @@ fn a_film_is_found_between_others() {
     let all = joined(&[(&before, 0.0, 5.0), (&film, 0.0, 8.0), (&after, 0.0, 4.0)]);
     assert_line(align(&film.whole(), &all).unwrap(), 1.0, [0.0, 7.75], [5.0, 12.75]);
     assert_line(align(&all, &film.whole()).unwrap(), 1.0, [5.0, 12.75], [0.0, 7.75]);
+}
+
+#[test]
+fn bars_above_and_below_do_not_matter() {
+    let film = Film::new(31);
+    let plain = film.whole();
+    let shape = plain.index_map.shape();
+    // A code for both bars, unlike the others, and two rows of it above and below.
+    let bar = plain.codebook.codes() as u32;
+    let codes = plain
+        .codebook
+        .data()
+        .iter()
+        .copied()
+        .chain((0..DIM).map(|channel| if channel == 1 { 9.0 } else { 0.0 }));
+    let bars = |count: usize| std::iter::repeat_n(bar, count * shape.width);
+    let labels = (0..shape.frames)
+        .flat_map(|frame| bars(2).chain(plain.index_map.frame(frame).iter().copied()).chain(bars(2)))
+        .collect();
+    let size = [shape.frames, shape.height + 4, shape.width];
+    let letterboxed = video(codes.collect(), DIM, size, labels, plain.timestamps.clone());
+    let found = align(&letterboxed, &plain).unwrap();
+    assert_line(found, 1.0, [0.0, 7.75], [0.0, 7.75]);
+    assert!(found.score > 0.97, "{found:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{Film, Part, joined};
 use vqtoken_core::VideoTokens;
 use vqtoken_similarity::{
-    Comparison, DuplicateOptions, Duplicates, ArchiveMean, Signature, SimilarityError, candidates, duplicates,
+    ArchiveMean, Comparison, DuplicateOptions, Duplicates, Signature, SimilarityError, candidates, duplicates,
 };
 
 /// Forty films, then a cut of film 3, film 7 mirrored, film 7 at double speed and a longer video with film 11.

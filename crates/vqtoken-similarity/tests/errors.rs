@@ -5,7 +5,7 @@ mod common;
 use common::{Film, video};
 use vqtoken_core::{Codebook, GridShape, IndexMap, VideoTokens};
 use vqtoken_similarity::{
-    Comparison, ArchiveMean, Signature, SignatureFormatError, SimilarityError, align, candidates, similarity,
+    ArchiveMean, Comparison, Signature, SignatureFormatError, SimilarityError, align, candidates, similarity,
 };
 
 fn small() -> VideoTokens {

@@ -6,7 +6,7 @@ use common::video;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vqtoken_core::VideoTokens;
-use vqtoken_similarity::{Comparison, ArchiveMean, Signature, SimilarityError, align, similarity};
+use vqtoken_similarity::{ArchiveMean, Comparison, Signature, SimilarityError, align, similarity};
 
 /// Any video of 3 channels: up to 6 codes, 6 frames of up to 3 x 4 cells, frames at any times.
 fn any_video() -> impl Strategy<Value = VideoTokens> {
@@ -68,7 +68,8 @@ proptest! {
                 }
             }
             Err(error) => {
-                prop_assert!(matches!(error, SimilarityError::OneFrame { .. }));
+                let one_frame = matches!(error, SimilarityError::OneFrame { .. });
+                prop_assert!(one_frame, "{error}");
                 prop_assert!(!instants(&a) || !instants(&b));
             }
         }
@@ -94,10 +95,10 @@ proptest! {
     }
 
     #[test]
-    fn every_damaged_byte_of_a_signature_is_noticed(a in any_video(), at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn every_damaged_byte_of_a_signature_is_noticed(a in any_video(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
         let mut bytes = Signature::of(&a).unwrap().to_bytes();
         let at = at.index(bytes.len());
-        bytes[at] ^= 1 << bit;
+        bytes[at] ^= 1_u8 << bit;
         prop_assert!(Signature::from_bytes(&bytes).is_err());
         prop_assert!(Signature::from_bytes(&bytes[..at]).is_err());
     }
