@@ -5,6 +5,8 @@
 //! FOLDER gets `N_original.vqt` for N below CLIPS + OTHERS, and `N_TRANSFORMATION.vqt` for N below CLIPS. What is there already is
 //! kept, so a run that was broken off goes on.
 
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+
 mod common;
 
 use std::error::Error;
@@ -196,6 +198,7 @@ fn map_values(frame: &Frame, mut change: impl FnMut(f64) -> f64) -> Frame {
     new_frame(frame.width(), frame.height(), rgb.collect())
 }
 
+#[allow(clippy::expect_used, reason = "callers make the bytes for the size")]
 fn new_frame(width: usize, height: usize, rgb: Vec<u8>) -> Frame {
-    Frame::new(width, height, rgb).expect("the bytes are made for the size")
+    Frame::new(width, height, rgb).expect("as many bytes as the size needs")
 }

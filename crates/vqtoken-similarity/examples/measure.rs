@@ -10,6 +10,8 @@
 //! a second of where it should; mirroring is told right; the speed within 10 %. Then the scores of the originals, at 5, 25 and 50 % of the
 //! clips.
 
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+
 mod common;
 
 use std::error::Error;

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p vqtoken-similarity --example scale -- SIGNATURES
 
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+
 use std::error::Error;
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
 //! Films are found again after everything that editors do to them.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Candidates and duplicates among the films of an archive.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

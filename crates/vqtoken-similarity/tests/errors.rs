@@ -1,4 +1,5 @@
 //! What cannot be compared is refused with the reason.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

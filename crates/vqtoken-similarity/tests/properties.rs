@@ -1,4 +1,5 @@
 //! What holds for any two videos.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

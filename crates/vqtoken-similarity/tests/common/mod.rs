@@ -1,5 +1,5 @@
 //! Made-up films: objects of random codes that go their ways over a ground, as video tokens.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part")]
 
 use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, Quality, VideoTokens};
 use vqtoken_random::SplitMix64;
