@@ -6,6 +6,8 @@
 //! | `work.rs` | long work without the interpreter's lock: Ctrl-C, progress, forked processes |
 //! | `video_source.rs`, `frames.rs` | what can be given as a video: a path, an array, an iterator of frames |
 //! | `video_llm.rs`, `encode.rs`, `ask.rs` | the model; frames to video tokens; questions to answers |
+//! | `reading.rs` | what stands for a video in a prompt: codes, or a reduced grid |
+//! | `vq_attention.rs` | codes to visual tokens |
 //! | `video_tokens.rs`, `token_hash.rs` | video tokens, and where their codes are |
 //! | `quantize.rs`, `reduce.rs` | the method and the reducers on arrays |
 //! | `errors.rs` | exceptions |
@@ -16,6 +18,7 @@ mod encode;
 mod errors;
 mod frames;
 mod quantize;
+mod reading;
 mod reduce;
 mod token_hash;
 mod video_llm;

@@ -6,15 +6,16 @@ use numpy::{PyArray1, PyArray2, PyArray4, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use vqtoken::checkpoint::Checkpoint;
-use vqtoken::{Pixels, Precision, Quality, TrainedInput, VideoInput, VisualTokens, builtin};
+use vqtoken::{Pixels, Precision, Quality, TrainedInput, VisualTokens, builtin};
 
-use crate::arrays::{FloatArray, index_map_of, wrong_shape};
+use crate::arrays::{FloatArray, wrong_shape};
 use crate::ask::{Answer, answers, begun, chat_of, generation_options};
 use crate::encode::{encode, encoder_options, token_grid};
 use crate::errors::{Exception, OrRaise, warn};
+use crate::reading::Reading;
 use crate::video_source::{SamplingArguments, VideoSource};
 use crate::video_tokens::VideoTokens;
-use crate::vq_attention::codebook_of;
+use crate::vq_attention::attended;
 use crate::work;
 
 /// A model that reads a whole video as a few dozen discrete tokens. Its vision side is loaded when a frame first needs it.
@@ -145,7 +146,8 @@ impl VideoLlm {
     /// The answer to a question about a video, or a list of answers, each on its own, to a list of questions.
     ///
     /// `video` is what `encode` takes, or `VideoTokens`, or None to ask about nothing. `reducer` says what stands for the video: `"vqtoken"`
-    /// (codes, as `tokens` says), `"pooled"`, or another reducer with its budget; by default what the model was trained to read.
+    /// (codes, as `tokens` says), `"pooled"`, another reducer with its budget, such as `"tome:32"`, or `"pooled+tome:32"` of the pooled
+    /// grid; `"@renumbered"` after either counts positions 0, 1, 2, ... By default it is what the model was trained to read.
     #[pyo3(signature = (
         video, question, *, system = None, reducer = None, tokens = None, frames = None, fps = None, timestamps = None,
         max_tokens = 128, temperature = 0.0, top_p = 1.0, top_k = 0, seed = 0, progress = None
@@ -267,14 +269,10 @@ impl VideoLlm {
         codebook: &Bound<'py, PyAny>,
         index_map: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let codebook = codebook_of(codebook)?;
-        let map = index_map_of(index_map, Some(codebook.codes()))?;
-        work::check_not_forked()?;
         let language = self.0.language();
-        let values = py.detach(|| language.attend(&codebook, &map).and_then(|visual| visual.to_vec()));
-        let values = values.or_raise()?;
-        let rows = values.len() / codebook.dim();
-        PyArray1::from_vec(py, values).reshape([rows, codebook.dim()])
+        attended(py, codebook, index_map, |codebook, map| {
+            language.attend(codebook, map).and_then(|visual| visual.to_vec())
+        })
     }
 
     /// Logits `[positions, vocabulary]` of a prompt of token ids, with visual tokens `[M, D]` and one `image_newline` between them.
@@ -333,30 +331,28 @@ impl VideoLlm {
                 ));
             }
             let Ok(tokens) = video.cast::<VideoTokens>() else { return Ok(None) };
-            self.warn_of(py, &VideoInput::Codes, true)?;
+            self.warn_of(py, &Reading::Codes, true)?;
             let tokens = tokens.get().tokens.clone();
             return py.detach(|| language.visual_tokens(&tokens)).or_raise().map(Some);
         }
-        let asked_for = reducer.map(str::parse::<VideoInput>).transpose().or_raise()?;
-        if matches!(asked_for, Some(VideoInput::Reduced(_))) && tokens.is_some() {
+        let asked_for = reducer.map(Reading::parse).transpose()?;
+        if matches!(asked_for, Some(Reading::Reduced(_))) && tokens.is_some() {
             return Err(Exception::Reduce.error(
                 "tokens= belongs to the codes of reducer=\"vqtoken\": another reducer has its budget in its name, such as tome:32",
             ));
         }
-        let asked_for = asked_for.or(tokens.map(|_| VideoInput::Codes));
+        let asked_for = asked_for.or(tokens.map(|_| Reading::Codes));
         let was_asked_for = asked_for.is_some();
-        let input = asked_for.map_or_else(|| VideoInput::trained(self.0.trained_input()), Ok).or_raise()?;
-        self.warn_of(py, &input, was_asked_for)?;
+        let reading = asked_for.map_or_else(|| Reading::trained(self.0.trained_input()), Ok)?;
+        self.warn_of(py, &reading, was_asked_for)?;
         let source = VideoSource::of(video, sampling)?;
-        let (visual, warnings) = match input {
-            VideoInput::Reduced(reducer) => {
+        let (visual, warnings) = match reading {
+            Reading::Reduced(reduced) => {
                 let (grid, warnings) = token_grid(py, &self.0, source, 0.0, progress)?;
                 let language = language.clone();
-                let reduced =
-                    work::run(py, None, move |_| language.reduce(&grid, reducer.as_ref()).or_raise())?;
-                (reduced, warnings)
+                (work::run(py, None, move |_| reduced.visual_tokens(&language, &grid))?, warnings)
             }
-            _ => {
+            Reading::Codes => {
                 let options = encoder_options(tokens, None, None, 0.0, 0)?;
                 let (tokens, warnings) = encode(py, &self.0, source, options, progress)?;
                 (py.detach(|| language.visual_tokens(&tokens)).or_raise()?, warnings)
@@ -367,9 +363,9 @@ impl VideoLlm {
     }
 
     /// Says where a video is read otherwise than the user or the model's training would have it.
-    fn warn_of(&self, py: Python<'_>, input: &VideoInput, was_asked_for: bool) -> PyResult<()> {
-        match (self.0.trained_input(), input) {
-            (TrainedInput::Pooled, VideoInput::Codes) => warn(py, UNTRAINED_CODES),
+    fn warn_of(&self, py: Python<'_>, reading: &Reading, was_asked_for: bool) -> PyResult<()> {
+        match (self.0.trained_input(), reading) {
+            (TrainedInput::Pooled, Reading::Codes) => warn(py, UNTRAINED_CODES),
             (TrainedInput::Pooled, _) if !was_asked_for => warn(py, POOLED_BY_DEFAULT),
             _ => Ok(()),
         }

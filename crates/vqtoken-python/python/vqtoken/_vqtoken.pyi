@@ -228,7 +228,11 @@ class VideoLlm:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> str | list[str]:
-        """The answer to a question about a video; a list of answers, each on its own, to a list of questions."""
+        """The answer to a question about a video; a list of answers, each on its own, to a list of questions.
+
+        `reducer` is `"vqtoken"` (codes, as `tokens` says), `"pooled"`, another reducer with its budget, such as `"tome:32"`, or
+        `"pooled+tome:32"` of the pooled grid; `"@renumbered"` after either counts positions 0, 1, 2, ..
+        """
     def ask_stream(
         self,
         video: Path | VideoTokens | Array | Iterable[Array] | None,

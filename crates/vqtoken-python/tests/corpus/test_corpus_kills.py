@@ -28,6 +28,8 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="f
 KILLS = int(os.environ.get("VQTOKEN_KILLS", "1"))
 KILLS_PER_RUN = 4
 """Fewer than a row, or a model while it loads, may end its process (`station.ATTEMPTS`)."""
+STARVED = "The current node timed out during startup"
+"""What Ray says where a busy machine does not let it start within 30 s, a constant of its own: the call is made again."""
 SECONDS = 900
 """A run that takes longer hangs."""
 
@@ -159,7 +161,12 @@ def test_killed_runs_end_with_the_rows_of_an_undisturbed_one(
                     break
                 process = driver()
         print(f"seed {seed}, run {run}: killed at {told} of {total} pieces")
-        assert process.wait(timeout=SECONDS) == 0, log.read_text()
+        for _ in range(5):
+            if process.wait(timeout=SECONDS) == 0 or STARVED not in log.read_text():
+                break
+            log.write_text("")
+            process = driver()
+        assert process.returncode == 0, log.read_text()
         check(out, expected)
         if kills == wanted:
             return

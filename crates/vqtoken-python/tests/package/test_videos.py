@@ -110,6 +110,46 @@ def test_a_token_grid_is_what_the_quantizer_sees(model, clip, video_tokens):
     assert model.ask(clip, QUESTION, frames=8, reducer="tome:16")
 
 
+def prompt_tokens(model, clip, reducer: str) -> int:
+    return model.ask_stream(clip, QUESTION, frames=8, reducer=reducer).prompt_tokens
+
+
+def test_a_reducer_may_reduce_the_pooled_grid(model, clip):
+    """`ask` gives the answers of the reducer called by hand on the pooled grid."""
+    without = model.ask_stream(None, QUESTION).prompt_tokens
+    pooled = vqtoken.pool(model.token_grid(clip, frames=8))
+    left = len(vqtoken.reduce(pooled, "evs:q=0.5").tokens)
+    # What is read in place of a video: its tokens and the image_newline, and the line that has the placeholder.
+    around = prompt_tokens(model, clip, "tome:3") - 3 - without
+    for suffix in ("", "@renumbered"):
+        assert prompt_tokens(model, clip, f"pooled+evs:q=0.5{suffix}") == without + around + left
+        assert prompt_tokens(model, clip, f"pooled+tome:5{suffix}") == without + around + 5
+        assert model.ask(clip, QUESTION, frames=8, reducer=f"pooled+tome:5{suffix}")
+    # The pooled grid has fewer tokens than this budget, the whole one has more.
+    count = 2 * pooled.shape[0] * pooled.shape[1] * pooled.shape[2]
+    assert prompt_tokens(model, clip, f"uniform:{count}") == without + around + count
+    with pytest.raises(vqtoken.ReduceError, match=str(count // 2)):
+        model.ask(clip, QUESTION, frames=8, reducer=f"pooled+uniform:{count}")
+
+
+@pytest.mark.parametrize(
+    ("reducer", "message"),
+    [
+        ("pooled+magic:3", "not a reducer"),
+        ("pooled+pooled", "not a reducer"),
+        ("pooled+", "not a reducer"),
+        ("pooled+vqtoken", "write vqtoken"),
+        ("pooled+vqtoken:3", "write vqtoken:3"),
+        ("pooled@renumbered", "write pooled"),
+        ("vqtoken:3@renumbered", "write vqtoken:3"),
+        ("vqtoken@renumbered", "write vqtoken"),
+    ],
+)
+def test_a_reading_that_is_none_is_refused(model, clip, reducer, message):
+    with pytest.raises(vqtoken.ReduceError, match=message):
+        model.ask(clip, QUESTION, reducer=reducer)
+
+
 def test_progress_is_told(model, clip):
     told: list[tuple[int, int | None]] = []
     model.encode(clip, frames=6, tokens=8, progress=lambda *steps: told.append(steps))
