@@ -17,6 +17,7 @@ use crate::lock::{Lock, lock};
 use crate::recency::{Recency, microseconds};
 use crate::record::{FINE, NewVideo, Page, TokenSet, VideoRecord, check_tokens};
 use crate::recovery::{Recovery, recover};
+use crate::vectors::{DamagedPart, Indices};
 
 /// The most videos of one page.
 const LONGEST_PAGE: usize = 1000;
@@ -61,8 +62,9 @@ pub struct Archive {
     catalogue: Catalogue,
     recency: Recency,
     recovery: Recovery,
-    /// Held until the archive is dropped.
-    _lock: Lock,
+    indices: Indices,
+    /// Held until the archive is dropped; none where it is only read.
+    lock: Option<Lock>,
 }
 
 impl Archive {
@@ -77,10 +79,94 @@ impl Archive {
         let catalogue = Catalogue::open(&layout)?;
         let recovery = recover(&layout, &options.limits, &mut catalogue.write())?;
         let recency = Recency::new(catalogue.last_use()?);
-        let archive = Self { layout, options, catalogue, recency, recovery, _lock: lock };
+        let indices = Indices::default();
+        let archive = Self { layout, options, catalogue, recency, recovery, indices, lock: Some(lock) };
         // The size may have been larger when it was last open.
         archive.make_room(&mut archive.catalogue.write(), 0, "")?;
         Ok(archive)
+    }
+
+    /// Opens an archive to read and search it, also while another process writes to it. What changes there is seen at the next call.
+    ///
+    /// # Errors
+    /// If there is no archive, its catalogue is damaged, of another version or another program's, or the system refuses. Methods that change
+    /// something give [`ArchiveError::ReadOnly`].
+    pub fn open_to_read(folder: impl AsRef<Path>, options: ArchiveOptions) -> Result<Self, ArchiveError> {
+        let layout = Layout::new(folder.as_ref());
+        let catalogue = Catalogue::open_to_read(&layout)?;
+        let recency = Recency::new(0);
+        let (recovery, indices) = (Recovery::default(), Indices::default());
+        Ok(Self { layout, options, catalogue, recency, recovery, indices, lock: None })
+    }
+
+    /// What it may take, and what its files may ask for.
+    pub fn options(&self) -> &ArchiveOptions {
+        &self.options
+    }
+
+    /// The right to change something.
+    pub(crate) fn writing(&self) -> Result<Writing<'_>, ArchiveError> {
+        match self.lock {
+            Some(_) => Ok(self.catalogue.write()),
+            None => Err(ArchiveError::ReadOnly { folder: self.folder().to_owned() }),
+        }
+    }
+
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn indices(&self) -> &Indices {
+        &self.indices
+    }
+
+    /// All videos, oldest first.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn all(&self) -> Result<Vec<VideoRecord>, ArchiveError> {
+        self.catalogue.all()
+    }
+
+    /// What else is known of a video, such as where it lies and when it was recorded: names and values, in the order of the names.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub fn facts(&self, id: &str) -> Result<Vec<(String, String)>, ArchiveError> {
+        self.catalogue.facts(id)
+    }
+
+    /// Sets facts of a video. Those of other names stay.
+    ///
+    /// # Errors
+    /// [`ArchiveError::NotFound`], or if the disk is full or refuses.
+    pub fn set_facts(&self, id: &str, facts: &[(String, String)]) -> Result<(), ArchiveError> {
+        self.writing()?.set_facts(id, facts)
+    }
+
+    /// What is wrong with the files of a video.
+    pub(crate) fn damage_of(&self, record: &VideoRecord) -> Vec<DamagedPart> {
+        let videos = || vec![record.id.clone()];
+        let mut damaged = Vec::new();
+        for set in &record.sets {
+            let path = self.layout.tokens(&record.id, &set.budget);
+            let read = VideoTokens::load_within(&path, &self.options.limits);
+            let checked = read.map_err(|error| error.to_string()).and_then(|tokens| {
+                check_tokens(&tokens, &record.key.model, record.grid).map_err(|error| error.to_string())
+            });
+            damaged.extend(checked.err().map(|message| DamagedPart { path, message, videos: videos() }));
+        }
+        let path = self.layout.frames(&record.id);
+        let is_whole = |index: usize| matches!(frames::read(&path, index), Ok(Some(_)));
+        if !(0..record.frames_stored).all(is_whole) {
+            let message = ArchiveError::DamagedFrames { path: path.clone(), id: record.id.clone() };
+            damaged.push(DamagedPart { path, message: message.to_string(), videos: videos() });
+        }
+        damaged
     }
 
     /// The folder.
@@ -154,7 +240,7 @@ impl Archive {
             sets.push((FINE, fine.to_bytes()?, fine.codebook.codes()));
         }
         let id = video.key.id();
-        let mut writing = self.catalogue.write();
+        let mut writing = self.writing()?;
         let before = writing.get(&id)?;
         let now = self.recency.now();
         let mut record = before.clone().unwrap_or_else(|| VideoRecord {
@@ -195,7 +281,7 @@ impl Archive {
     ) -> Result<VideoRecord, ArchiveError> {
         check_budget(budget)?;
         let set = (budget, tokens.to_bytes()?, tokens.codebook.codes());
-        let mut writing = self.catalogue.write();
+        let mut writing = self.writing()?;
         let before = writing.get(id)?.ok_or_else(|| not_found(id))?;
         check_tokens(tokens, &before.key.model, before.grid)?;
         let record = VideoRecord { used: self.recency.now(), ..before.clone() };
@@ -271,7 +357,7 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError::NotFound`], or if the disk refuses.
     pub fn remove(&self, id: &str) -> Result<(), ArchiveError> {
-        let mut writing = self.catalogue.write();
+        let mut writing = self.writing()?;
         let found = writing.get(id)?.ok_or_else(|| not_found(id))?;
         self.remove_all(&mut writing, &[found.id])
     }
@@ -358,7 +444,8 @@ impl Archive {
     /// Notes that a video was used, so that others are evicted before it. It costs no write: uses reach the disk with the next
     /// change, after a minute, or when the archive is closed.
     pub fn touch(&self, id: &str) {
-        if self.recency.note(id)
+        if self.lock.is_some()
+            && self.recency.note(id)
             && let Some(mut writing) = self.catalogue.try_write()
         {
             // Uses are worth no error: the next change will show it.
@@ -369,7 +456,9 @@ impl Archive {
 
 impl Drop for Archive {
     fn drop(&mut self) {
-        let _ = self.catalogue.write().used(&self.recency.take());
+        if self.lock.is_some() {
+            let _ = self.catalogue.write().used(&self.recency.take());
+        }
     }
 }
 

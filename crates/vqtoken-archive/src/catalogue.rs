@@ -1,6 +1,6 @@
 //! The catalogue: which videos there are, in SQLite.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -8,12 +8,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use vqtoken_core::{GridShape, Source};
 
+use crate::catalogue_vectors::{self, NewSegment, SegmentRow};
 use crate::content::ContentHash;
 use crate::error::ArchiveError;
 use crate::key::{VideoKey, is_id};
-use crate::layout::Layout;
+use crate::layout::{Layout, is_segment_name, segment_name};
 use crate::record::{Page, TokenSet, VideoRecord};
-use crate::schema::{Found, VERSION, migrate};
+use crate::schema::{Found, Looked, VERSION, look, migrate};
+use crate::vectors::{Space, SpaceTotals, VectorKind};
 
 /// How long a connection waits for another of this process.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,6 +72,33 @@ impl Catalogue {
         Ok(Self { path, writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
+    /// Opens a catalogue to read it, beside a process that may be writing.
+    pub(crate) fn open_to_read(layout: &Layout) -> Result<Self, ArchiveError> {
+        let path = layout.catalogue();
+        if !path.is_file() {
+            return Err(ArchiveError::NoArchive { folder: layout.folder().to_owned() });
+        }
+        let open = || {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "trusted_schema", false)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        };
+        let failed = |error| sort(&path, error);
+        let reader: Connection = open().map_err(failed)?;
+        match look(&reader).map_err(failed)? {
+            Looked::Current => {}
+            Looked::Newer(version) => {
+                return Err(ArchiveError::NewerCatalogue { path, version, known: VERSION });
+            }
+            Looked::Older => return Err(ArchiveError::OlderCatalogue { path }),
+            Looked::Foreign => return Err(ArchiveError::ForeignCatalogue { path }),
+        }
+        let writer = open().map_err(failed)?;
+        Ok(Self { path, writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
     pub(crate) fn write(&self) -> Writing<'_> {
         let connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         Writing { path: &self.path, connection }
@@ -113,6 +142,65 @@ impl Catalogue {
         })
     }
 
+    /// All videos, oldest first.
+    pub(crate) fn all(&self) -> Result<Vec<VideoRecord>, ArchiveError> {
+        self.read(all)
+    }
+
+    /// The id of a video's number, if it is stored.
+    pub(crate) fn id_of(&self, number: u64) -> Result<Option<String>, ArchiveError> {
+        Ok(self.read(|connection| catalogue_vectors::id_of(connection, number))?.filter(|id| is_id(id)))
+    }
+
+    /// The number of a video, if it is stored.
+    pub(crate) fn number(&self, id: &str) -> Result<Option<u64>, ArchiveError> {
+        Ok(self.read(|connection| sequence(connection, id))?.map(i64::cast_unsigned))
+    }
+
+    /// The numbers of those of some videos that are stored.
+    pub(crate) fn numbers(&self, ids: &BTreeSet<String>) -> Result<BTreeSet<u64>, ArchiveError> {
+        self.read(|connection| {
+            let numbers = ids.iter().filter_map(|id| sequence(connection, id).transpose());
+            numbers.map(|number| number.map(i64::cast_unsigned)).collect()
+        })
+    }
+
+    pub(crate) fn spaces(&self) -> Result<Vec<SpaceTotals>, ArchiveError> {
+        self.read(catalogue_vectors::spaces)
+    }
+
+    /// The version of the vectors, and all segments if it is not `known`, both of one moment.
+    #[expect(clippy::type_complexity, reason = "a list of what belongs to a space and a kind")]
+    pub(crate) fn all_segments(
+        &self,
+        known: Option<i64>,
+    ) -> Result<(i64, Vec<(Space, VectorKind, Vec<SegmentRow>)>), ArchiveError> {
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let version = catalogue_vectors::vectors_version(&transaction)?;
+            let mut all = Vec::new();
+            if known != Some(version) {
+                for SpaceTotals { space, .. } in catalogue_vectors::spaces(&transaction)? {
+                    for kind in VectorKind::ALL {
+                        let mut segments = catalogue_vectors::segments(&transaction, &space, kind)?;
+                        // Names become paths, whatever the database says.
+                        segments.retain(|segment| is_segment_name(&segment.name));
+                        all.push((space.clone(), kind, segments));
+                    }
+                }
+            }
+            Ok((version, all))
+        })
+    }
+
+    /// The facts of a video, in the order of their names.
+    pub(crate) fn facts(&self, id: &str) -> Result<Vec<(String, String)>, ArchiveError> {
+        self.read(|connection| match sequence(connection, id)? {
+            Some(number) => catalogue_vectors::facts(connection, number),
+            None => Ok(Vec::new()),
+        })
+    }
+
     /// How many videos there are, and the bytes of all of them.
     pub(crate) fn totals(&self) -> Result<(u64, u64), ArchiveError> {
         self.read(totals)
@@ -146,13 +234,52 @@ impl Writing<'_> {
 
     /// All videos, oldest first.
     pub(crate) fn all(&self) -> Result<Vec<VideoRecord>, ArchiveError> {
-        let all = || {
-            let connection = &*self.connection;
-            let mut statement = connection.prepare("SELECT * FROM videos ORDER BY sequence")?;
-            let rows = statement.query_map([], |row| record(connection, row))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        all().map_err(|error| sort(self.path, error))
+        all(&self.connection).map_err(|error| sort(self.path, error))
+    }
+
+    /// The number of a video.
+    pub(crate) fn number(&self, id: &str) -> Result<u64, ArchiveError> {
+        let found = sequence(&self.connection, id).map_err(|error| sort(self.path, error))?;
+        found.map(i64::cast_unsigned).ok_or_else(|| ArchiveError::NotFound { id: id.to_owned() })
+    }
+
+    /// The segments of a space and kind, oldest first.
+    pub(crate) fn segments(&self, space: &Space, kind: VectorKind) -> Result<Vec<SegmentRow>, ArchiveError> {
+        let segments = catalogue_vectors::segments(&self.connection, space, kind);
+        let mut segments = segments.map_err(|error| sort(self.path, error))?;
+        segments.retain(|segment| is_segment_name(&segment.name));
+        Ok(segments)
+    }
+
+    pub(crate) fn segment_names(&self) -> Result<Vec<String>, ArchiveError> {
+        catalogue_vectors::segment_names(&self.connection).map_err(|error| sort(self.path, error))
+    }
+
+    /// A name that no segment has or had.
+    pub(crate) fn next_segment_name(&self) -> Result<String, ArchiveError> {
+        let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'segments'";
+        let last = self.connection.query_row(last, [], |row| row.get::<_, i64>(0));
+        Ok(segment_name(last.map_err(|error| sort(self.path, error))?.cast_unsigned() + 1))
+    }
+
+    /// Adds a segment whose file is there.
+    pub(crate) fn add_segment(
+        &mut self,
+        space: &Space,
+        kind: VectorKind,
+        segment: &NewSegment<'_>,
+        replaced: Option<&[i64]>,
+    ) -> Result<(), ArchiveError> {
+        self.change(|transaction| catalogue_vectors::add_segment(transaction, space, kind, segment, replaced))
+    }
+
+    pub(crate) fn remove_segments(&mut self, numbers: &[i64]) -> Result<(), ArchiveError> {
+        self.change(|transaction| catalogue_vectors::remove_segments(transaction, numbers))
+    }
+
+    pub(crate) fn set_facts(&mut self, id: &str, facts: &[(String, String)]) -> Result<(), ArchiveError> {
+        let number = self.number(id)?.cast_signed();
+        self.change(|transaction| catalogue_vectors::set_facts(transaction, number, facts))
     }
 
     /// Notes when videos were used.
@@ -276,6 +403,12 @@ fn sort(path: &std::path::Path, error: rusqlite::Error) -> ArchiveError {
 fn sequence(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT sequence FROM videos WHERE id = ?1")?;
     statement.query_row([id], |row| row.get(0)).optional()
+}
+
+fn all(connection: &Connection) -> rusqlite::Result<Vec<VideoRecord>> {
+    let mut statement = connection.prepare("SELECT * FROM videos ORDER BY sequence")?;
+    let rows = statement.query_map([], |row| record(connection, row))?;
+    rows.collect()
 }
 
 fn totals(connection: &Connection) -> rusqlite::Result<(u64, u64)> {

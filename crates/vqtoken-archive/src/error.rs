@@ -195,6 +195,49 @@ pub enum ArchiveError {
         /// The tokens'.
         tokens: GridShape,
     },
+    /// The archive was opened for reading.
+    #[error("{}: the archive is open for reading only: open it for writing", quoted(folder))]
+    ReadOnly {
+        /// The archive.
+        folder: PathBuf,
+    },
+    /// There is no archive in the folder.
+    #[error(
+        "{}: there is no archive here: give the folder of one, or make one with `vqtoken archive add`",
+        quoted(folder)
+    )]
+    NoArchive {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The catalogue is one of an older program, and may not be changed now.
+    #[error(
+        "{}: the catalogue is of an older version: open it once for writing, such as by `vqtoken archive compact`",
+        quoted(path)
+    )]
+    OlderCatalogue {
+        /// The catalogue.
+        path: PathBuf,
+    },
+    /// A file of vectors is damaged.
+    #[error(
+        "{}: a damaged file of vectors: {reason}: `vqtoken archive add` makes its videos' vectors anew",
+        quoted(path)
+    )]
+    DamagedSegment {
+        /// The file.
+        path: PathBuf,
+        /// What gave it away.
+        reason: &'static str,
+    },
+    /// Vectors do not fit together.
+    #[error("vectors of {space:?} cannot be used: {reason}")]
+    Vectors {
+        /// The space.
+        space: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The tokens do not fit together, so that no file can be made of them.
     #[error("the tokens cannot be stored: {0}")]
     Tokens(#[from] VqtFormatError),

@@ -10,6 +10,10 @@ pub(crate) const CATALOGUE: &str = "catalogue.sqlite";
 pub(crate) const LOCK: &str = "archive.lock";
 /// The folder with a folder for each video.
 pub(crate) const VIDEOS: &str = "videos";
+/// The folder of the vectors.
+pub(crate) const SEGMENTS: &str = "segments";
+/// How the names of segments end.
+const SEGMENT_ENDING: &str = ".vectors";
 /// A video's sampled frames.
 pub(crate) const FRAMES: &str = "frames.bin";
 
@@ -48,6 +52,15 @@ impl Layout {
         self.folder.join(VIDEOS).join(id)
     }
 
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.folder.join(SEGMENTS)
+    }
+
+    /// A file of vectors.
+    pub(crate) fn segment(&self, name: &str) -> PathBuf {
+        self.segments().join(name)
+    }
+
     pub(crate) fn frames(&self, id: &str) -> PathBuf {
         self.video(id).join(FRAMES)
     }
@@ -55,6 +68,17 @@ impl Layout {
     pub(crate) fn tokens(&self, id: &str, budget: &str) -> PathBuf {
         self.video(id).join(tokens_name(budget))
     }
+}
+
+/// The file name of a segment.
+pub(crate) fn segment_name(number: u64) -> String {
+    format!("{number:012}{SEGMENT_ENDING}")
+}
+
+/// Whether a text has the form of a segment's name. Only such texts become paths.
+pub(crate) fn is_segment_name(text: &str) -> bool {
+    let digits = text.strip_suffix(SEGMENT_ENDING);
+    digits.is_some_and(|digits| digits.len() >= 12 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The file name of a budget: letters, digits, `-`, `=` and dots within are kept, other bytes become `%` and two digits.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod catalogue;
+mod catalogue_vectors;
 mod content;
 mod error;
 mod frames;
@@ -12,6 +13,7 @@ mod recency;
 mod record;
 mod recovery;
 mod schema;
+mod vectors;
 
 pub use archive::{Archive, ArchiveOptions};
 pub use content::{ContentHash, ContentHashError, ContentHasher};
@@ -19,3 +21,4 @@ pub use error::ArchiveError;
 pub use key::VideoKey;
 pub use record::{FINE, NewVideo, Page, TokenSet, VideoRecord};
 pub use recovery::{Loss, Recovery};
+pub use vectors::{Compacted, DamagedPart, MomentHit, NewVectors, Scan, Space, SpaceTotals, VectorKind};

@@ -15,6 +15,7 @@ use crate::frames;
 use crate::key::is_id;
 use crate::layout::Layout;
 use crate::record::VideoRecord;
+use crate::vectors::remove_unknown_segments;
 
 /// What opening an archive found and tidied up. After a clean end it is all empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(crate) fn recover(
             None => recovery.foreign.push(path),
         }
     }
+    recovery.removed += remove_unknown_segments(layout, writing)?;
     Ok(recovery)
 }
 

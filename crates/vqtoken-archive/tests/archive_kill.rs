@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use common::{assert_whole, key, tokens, video};
 use tempfile::tempdir;
-use vqtoken_archive::{Archive, ArchiveError, ArchiveOptions};
+use vqtoken_archive::{Archive, ArchiveError, ArchiveOptions, NewVectors, Scan, Space};
 use vqtoken_core::VideoTokens;
 
 const FOLDER: &str = "VQTOKEN_TEST_ARCHIVE";
 const SEED: &str = "VQTOKEN_TEST_SEED";
 const MOST_BYTES: &str = "VQTOKEN_TEST_MOST_BYTES";
+const VECTORS: &str = "VQTOKEN_TEST_VECTORS";
 const KILLS: usize = 50;
+const KILLS_WITH_VECTORS: usize = 100;
 /// Videos that the process stores, removes and stores again.
 const VIDEOS: u64 = 12;
 
@@ -42,6 +44,17 @@ fn say(line: &str) {
     out.flush().unwrap();
 }
 
+fn space() -> Space {
+    Space::new("retriever@01234567", 8)
+}
+
+/// Two moments and a code; the first moment points to the video's own direction.
+fn vectors(number: usize) -> NewVectors {
+    let mut moments = vec![0.0; 16];
+    (moments[number % 8], moments[8 + (number + 1) % 8]) = (1.0, 1.0);
+    NewVectors::new(vec![[0.0, 1.0], [1.0, 2.0]], moments.clone(), moments[..8].to_vec())
+}
+
 fn options(most_bytes: u64) -> ArchiveOptions {
     ArchiveOptions::default().with_most_bytes(most_bytes)
 }
@@ -54,6 +67,9 @@ fn the_process_that_is_killed() {
     let mut draws = Draws(number(SEED));
     let archive = Archive::open(folder, options(number(MOST_BYTES))).unwrap();
     say("open");
+    if std::env::var(VECTORS).is_ok() {
+        change_vectors(&archive, &mut draws);
+    }
     loop {
         let number = draws.next(VIDEOS) as usize;
         let id = key(number).id();
@@ -80,9 +96,48 @@ fn the_process_that_is_killed() {
     }
 }
 
+/// Adds videos with their vectors, removes some and compacts.
+fn change_vectors(archive: &Archive, draws: &mut Draws) -> ! {
+    loop {
+        let number = draws.next(VIDEOS) as usize;
+        let id = key(number).id();
+        match draws.next(8) {
+            0..=4 => {
+                say(&format!("start add {number}"));
+                archive.insert(video(number)).unwrap();
+                archive.put_vectors(&space(), &[(id, vectors(number))]).unwrap();
+                say(&format!("done add {number}"));
+            }
+            5 => {
+                say(&format!("start compact {number}"));
+                archive.compact().unwrap();
+                say(&format!("done compact {number}"));
+            }
+            _ => {
+                say(&format!("start remove {number}"));
+                match archive.remove(&id) {
+                    Ok(()) | Err(ArchiveError::NotFound { .. }) => say(&format!("done remove {number}")),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+}
+
 /// Runs the process for a moment, kills it, and gives the lines that it said.
 fn killed(folder: &Path, seed: u64, most_bytes: u64, moment: Duration) -> Vec<String> {
+    killed_with(folder, seed, most_bytes, moment, None)
+}
+
+fn killed_with(
+    folder: &Path,
+    seed: u64,
+    most_bytes: u64,
+    moment: Duration,
+    vectors: Option<&str>,
+) -> Vec<String> {
     let mut process = Command::new(std::env::current_exe().unwrap())
+        .envs(vectors.map(|value| (VECTORS, value)))
         .args(["--exact", "the_process_that_is_killed", "--nocapture"])
         .env(FOLDER, folder)
         .env(SEED, seed.to_string())
@@ -198,4 +253,46 @@ fn killed_while_it_evicts_it_keeps_its_size_and_the_newest() {
             assert!(may_be_gone || found.contains(&video), "kill {kill}: {found:?}, {lines:?}");
         }
     }
+}
+
+#[test]
+fn killed_while_vectors_change_it_finds_all_that_was_acknowledged() {
+    let folder = tempdir().unwrap();
+    let mut draws = Draws(29);
+    let mut expected = BTreeSet::new();
+    let (mut done, mut unfinished) = (0, 0);
+    for kill in 0..KILLS_WITH_VECTORS {
+        let moment = Duration::from_micros(draws.next(90_000));
+        let lines = killed_with(folder.path(), 5000 + kill as u64, u64::MAX >> 1, moment, Some("1"));
+        let mut started = None;
+        for line in lines.iter().filter(|line| *line != "open" && !line.contains("compact")) {
+            let video = number(line);
+            started = line.starts_with("start").then_some(video);
+            if line.starts_with("done") {
+                done += 1;
+                match line.contains("remove") {
+                    true => expected.remove(&video),
+                    false => expected.insert(video),
+                };
+            }
+        }
+        unfinished += usize::from(lines.last().is_some_and(|line| line.starts_with("start")));
+        let archive = Archive::open(folder.path(), options(u64::MAX >> 1)).unwrap();
+        assert!(archive.recovery().lost.is_empty(), "{:?}", archive.recovery());
+        assert_eq!(archive.verify().unwrap(), [], "kill {kill}");
+        let hits = archive.nearest_moments(&space(), &[1.0; 8], 1000, Scan::Exact, None).unwrap();
+        let found: BTreeSet<String> = hits.iter().map(|hit| hit.id.clone()).collect();
+        // A video that was being added or removed may be there with or without its vectors, or not at all.
+        if let Some(video) = started {
+            match found.contains(&key(video).id()) {
+                true => expected.insert(video),
+                false => expected.remove(&video),
+            };
+        }
+        let ids: BTreeSet<String> = expected.iter().map(|number| key(*number).id()).collect();
+        assert_eq!(found, ids, "kill {kill}, {lines:?}");
+        assert_eq!(hits.len(), 2 * ids.len());
+    }
+    println!("{done} changes acknowledged, {unfinished} cut off");
+    assert!(done > KILLS_WITH_VECTORS && unfinished > KILLS_WITH_VECTORS / 4, "{done} {unfinished}");
 }

@@ -47,6 +47,7 @@ mod shared_rows;
 mod simd;
 mod single_row;
 mod softmax;
+mod vector_scan;
 mod weight_packing;
 
 pub use activation::Activation;
@@ -61,3 +62,4 @@ pub use matrix::Matrix;
 pub use norm::{Norm, NormGradients, NormKind};
 pub use position_attention::PositionAttention;
 pub use rotary::RotaryDirection;
+pub use vector_scan::SKETCH_PLANES;

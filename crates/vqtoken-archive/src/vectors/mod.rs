@@ -1,0 +1,14 @@
+//! The vectors by which videos are found: moments and codes in append-only segments, and the index over them.
+
+mod index;
+mod kinds;
+mod rotation;
+mod rounding;
+mod segment;
+mod store;
+
+pub use index::Scan;
+pub use kinds::{MomentHit, NewVectors, Space, SpaceTotals, VectorKind};
+pub(crate) use segment::MOST_FEATURES;
+pub use store::{Compacted, DamagedPart};
+pub(crate) use store::{Indices, remove_unknown_segments};

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod add;
+mod condition;
+mod error;
+mod export;
+mod facts;
+mod finder;
+mod place;
+mod repeats;
+mod search;
+mod windows;
+
+pub use add::{Added, Adder, Source};
+pub use condition::{Condition, ConditionError};
+pub use error::SearchError;
+pub use export::export_parquet;
+pub use facts::{RECORDED, Time, file_facts};
+pub use finder::{EmbeddedQuery, Finder};
+pub use place::{Place, PlacedCode};
+pub use repeats::{Repeat, repeats};
+pub use search::{Filter, Found, Hit, Query, SearchOptions, search};
+pub use windows::windows;

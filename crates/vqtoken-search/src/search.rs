@@ -1,0 +1,278 @@
+//! Searching an archive: a query's nearest moments, the best of each video, and where in the picture that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, VideoRecord};
+use vqtoken_core::VideoTokens;
+use vqtoken_model::cosine;
+use vqtoken_video::Frame;
+
+use crate::condition::Condition;
+use crate::error::SearchError;
+use crate::facts::{RECORDED, Time};
+use crate::finder::{EmbeddedQuery, Finder};
+use crate::place::{Place, place};
+
+/// Moments that are looked at for each wanted video at first; four times as many as often as it takes.
+const MOMENTS_PER_VIDEO: usize = 32;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Query<'a> {
+    /// Something in words.
+    Words(&'a str),
+    /// What a picture shows. The finder has to read pictures.
+    Picture(&'a Frame),
+    /// What a stretch of a video shows, in seconds from `from` to before `to`.
+    Tokens {
+        /// Its tokens.
+        tokens: &'a VideoTokens,
+        /// What it is called in messages.
+        name: &'a str,
+        /// From and to, in seconds; the whole video without it.
+        stretch: Option<[f64; 2]>,
+    },
+    /// What a stretch of a stored video shows, from its vectors in the archive.
+    Stored {
+        /// The video's id.
+        id: &'a str,
+        /// From and to, in seconds; the whole video without it.
+        stretch: Option<[f64; 2]>,
+    },
+    /// A vector of the finder's space.
+    Vector(&'a [f32]),
+}
+
+/// Which videos are searched.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// Only videos that were recorded at this time or later.
+    pub after: Option<Time>,
+    /// Only videos that were recorded before this time.
+    pub before: Option<Time>,
+    /// Only videos whose facts meet these.
+    pub conditions: Vec<Condition>,
+    /// Not this video, such as the one that is looked for.
+    pub but: Option<String>,
+}
+
+impl Filter {
+    /// Whether it takes all videos.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn takes(&self, id: &str, facts: &[(String, String)]) -> bool {
+        let recorded = facts.iter().find(|(name, _)| name == RECORDED).map(|(_, time)| time.as_str());
+        let is_after = |time: &Time| recorded.is_some_and(|recorded| recorded >= time.as_str());
+        let is_before = |time: &Time| recorded.is_some_and(|recorded| recorded < time.as_str());
+        self.but.as_deref() != Some(id)
+            && self.after.as_ref().is_none_or(is_after)
+            && self.before.as_ref().is_none_or(is_before)
+            && self.conditions.iter().all(|condition| condition.is_met(facts))
+    }
+}
+
+/// How to search.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SearchOptions {
+    /// Hits, at most one for each video.
+    pub top: usize,
+    /// How moments are found.
+    pub scan: Scan,
+    /// Which videos are searched.
+    pub filter: Filter,
+}
+
+impl Default for SearchOptions {
+    /// Ten hits among all videos.
+    fn default() -> Self {
+        Self { top: 10, scan: Scan::Auto, filter: Filter::default() }
+    }
+}
+
+impl SearchOptions {
+    /// The best so many.
+    pub fn new(top: usize) -> Self {
+        Self { top, ..Self::default() }
+    }
+
+    /// The same with another scan.
+    #[must_use]
+    pub fn with_scan(self, scan: Scan) -> Self {
+        Self { scan, ..self }
+    }
+
+    /// The same among some videos.
+    #[must_use]
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+}
+
+/// A video that was found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Hit {
+    /// The video.
+    pub record: VideoRecord,
+    /// What else is known of it.
+    pub facts: Vec<(String, String)>,
+    /// From when to when, in seconds: its moment that is nearest to the query.
+    pub span: [f32; 2],
+    /// The cosine of that moment with the query.
+    pub cosine: f32,
+    /// For words the probability that they are true of the moment, else the cosine.
+    pub score: f32,
+    /// Where in the picture; none if the video has no vectors of codes.
+    pub place: Option<Place>,
+}
+
+/// What a search gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The best first.
+    pub hits: Vec<Hit>,
+    /// Moments that there are.
+    pub moments: usize,
+    /// What the user should know: a query that was cut, parts of the archive that are damaged.
+    pub notes: Vec<String>,
+}
+
+/// Searches an archive.
+///
+/// # Errors
+/// If the query is empty or of another kind than the finder reads, the archive was made with another retriever, or it cannot be read.
+pub fn search(
+    archive: &Archive,
+    finder: &Finder,
+    query: Query<'_>,
+    options: &SearchOptions,
+) -> Result<Found, SearchError> {
+    let space = finder.space();
+    let EmbeddedQuery { vector, mut notes } = embed(archive, finder, query)?;
+    notes.extend(archive.damaged_parts()?.into_iter().map(|part| part.message));
+    let moments = archive.moments(&space)?;
+    if moments == 0 {
+        let stored: Vec<String> = archive.spaces()?.into_iter().map(|totals| totals.space.id).collect();
+        return match stored.is_empty() {
+            true => Ok(Found { hits: Vec::new(), moments, notes }),
+            false => Err(SearchError::OtherSpace { space: space.id, stored }),
+        };
+    }
+    let allowed = (!options.filter.is_empty()).then(|| allowed(archive, &options.filter)).transpose()?;
+    let mut wanted = options.top.saturating_mul(MOMENTS_PER_VIDEO).min(moments);
+    let mut best: Vec<MomentHit>;
+    loop {
+        let near = archive.nearest_moments(&space, &vector, wanted, options.scan, allowed.as_ref())?;
+        let is_all = near.len() < wanted || wanted >= moments;
+        best = best_of_each(near);
+        if best.len() >= options.top || is_all {
+            break;
+        }
+        wanted = wanted.saturating_mul(4).min(moments);
+    }
+    best.truncate(options.top);
+    let is_words = matches!(query, Query::Words(_));
+    let mut hits = Vec::with_capacity(best.len());
+    for hit in best {
+        // A video may be removed while it is searched.
+        let record = match archive.get(&hit.id) {
+            Ok(record) => record,
+            Err(ArchiveError::NotFound { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let codes = archive.code_vectors(&space, &hit.id)?;
+        let place = match (codes, archive.tokens(&hit.id, &record.budget)) {
+            (Some(codes), Ok(tokens)) => place(&tokens, &codes, &vector, hit.span),
+            (_, Err(error)) => {
+                notes.push(error.to_string());
+                None
+            }
+            (None, Ok(_)) => None,
+        };
+        let score = if is_words { finder.probability(hit.cosine) } else { hit.cosine };
+        let facts = archive.facts(&hit.id)?;
+        hits.push(Hit { record, facts, span: hit.span, cosine: hit.cosine, score, place });
+    }
+    Ok(Found { hits, moments, notes })
+}
+
+fn embed(archive: &Archive, finder: &Finder, query: Query<'_>) -> Result<EmbeddedQuery, SearchError> {
+    match query {
+        Query::Words(words) => finder.embed_words(words),
+        Query::Picture(picture) => finder.embed_picture(picture),
+        Query::Vector(vector) => Ok(EmbeddedQuery::of(vector.to_vec())),
+        Query::Stored { id, stretch } => {
+            let [from, to] = stretch.unwrap_or([0.0, f64::INFINITY]);
+            let vector = stored_vector(archive, finder, id, [from as f32, to as f32])?;
+            vector.map(EmbeddedQuery::of).ok_or_else(|| SearchError::EmptyStretch {
+                name: id.to_owned(),
+                from,
+                to,
+            })
+        }
+        Query::Tokens { tokens, name, stretch } => {
+            let Finder::Tokens(retriever) = finder else {
+                let finder = finder.space().id;
+                return Err(SearchError::NeedsFrames { name: name.to_owned(), finder });
+            };
+            let times = &tokens.timestamps;
+            let frames = match stretch {
+                None => 0..tokens.index_map.shape().frames,
+                Some([from, to]) => {
+                    let first = times.partition_point(|time| *time < from);
+                    let end = times.partition_point(|time| *time < to);
+                    if first >= end {
+                        return Err(SearchError::EmptyStretch { name: name.to_owned(), from, to });
+                    }
+                    first..end
+                }
+            };
+            Ok(EmbeddedQuery::of(retriever.embed_windows(tokens, std::slice::from_ref(&frames))?))
+        }
+    }
+}
+
+/// The vector of what a stretch of a stored video shows, from its moments: the mean of those that lie in it for the most part.
+///
+/// # Errors
+/// If the video has no vectors in the space, or no moment lies there.
+fn stored_vector(
+    archive: &Archive,
+    finder: &Finder,
+    id: &str,
+    [from, to]: [f32; 2],
+) -> Result<Option<Vec<f32>>, SearchError> {
+    let space = finder.space();
+    let Some((spans, vectors)) = archive.moment_vectors(&space, id)? else { return Ok(None) };
+    let mut sum = vec![0.0; space.features];
+    for (span, vector) in spans.iter().zip(vectors.chunks_exact(space.features)) {
+        let common = span[1].min(to) - span[0].max(from);
+        if common >= 0.5 * (span[1] - span[0]) {
+            sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        }
+    }
+    // A zero vector is like nothing.
+    Ok((cosine(&sum, &sum) > 0.0).then_some(sum))
+}
+
+/// The nearest moment of each video, the nearest first.
+fn best_of_each(near: Vec<MomentHit>) -> Vec<MomentHit> {
+    let mut seen = BTreeMap::new();
+    near.into_iter().filter(|hit| seen.insert(hit.id.clone(), ()).is_none()).collect()
+}
+
+fn allowed(archive: &Archive, filter: &Filter) -> Result<BTreeSet<String>, SearchError> {
+    let mut ids = BTreeSet::new();
+    for record in archive.all()? {
+        if filter.takes(&record.id, &archive.facts(&record.id)?) {
+            ids.insert(record.id);
+        }
+    }
+    Ok(ids)
+}
