@@ -2,9 +2,12 @@
 
 use vqtoken_core::VideoTokens;
 
-use crate::frames::{FrameSimilarity, Side, code_products, frame_codes, frame_lengths, relative_frames};
-use crate::line::{Line, best_line};
+use crate::frames::{
+    FrameCodes, FrameSimilarity, Lengths, Side, code_products, frame_codes, relative_frames,
+};
+use crate::line::{alike_along, best_line};
 use crate::mean::ArchiveMean;
+use crate::picture_area::PictureArea;
 use crate::prepare::relative_codes;
 
 /// Frames of either video that are compared; of longer ones every second, third and so on is taken.
@@ -13,7 +16,8 @@ const MOST_FRAMES: usize = 4096;
 /// Where two videos show the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alignment {
-    /// How sure it is that they do, in `[0, 1]`: how alike the frames are along the line, and for how much of the shorter video.
+    /// How sure it is that they do, in `[0, 1]`: how alike the frames are along the line, for how much of the shorter video, and a little
+    /// less for mirrored pictures and other speeds.
     pub score: f32,
     /// Seconds of the second video that pass in one of the first.
     pub speed: f64,
@@ -34,49 +38,78 @@ pub struct Stretch {
     pub to: f64,
 }
 
+/// What a mirrored line's score is multiplied by, and what half or double speed takes off: of other videos some line or other always fits
+/// by chance, and the more kinds of lines there are, the more often.
+const MIRRORED_SCORE: f32 = 0.97;
+const SPEED_SCORE: f32 = 0.08;
+/// The part of the rows and columns that a crop takes away, when it is looked whether one video is a crop of the other.
+const CROP: f32 = 0.12;
+
 /// [`Alignment`] of two videos that can be compared.
 pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &ArchiveMean) -> Alignment {
-    let (a, b) = (Frames::new(a, mean), Frames::new(b, mean));
+    let (a, b) = (Picture::new(a, mean), Picture::new(b, mean));
+    let (a_frames, b_frames) = (a.frames(&a.area, None), b.frames(&b.area, None));
     let products = code_products(&a.codes, &b.codes, mean.dim());
-    let line = |side: Side| {
-        let similarity = FrameSimilarity::new(
-            (&a.frames, &a.lengths),
-            (&b.frames, &b.lengths),
-            &products,
-            b.codes.len() / mean.dim(),
-            side,
-        );
-        best_line(&similarity, &a.times, &b.times)
+    let codes_of_b = b.codes.len() / mean.dim();
+    let similarity = |a: &Frames, b: &Frames, side| {
+        FrameSimilarity::new(&a.frames, &b.frames, &products, codes_of_b, side)
     };
+    let line = |side| best_line(&similarity(&a_frames, &b_frames, side), &a_frames.times, &b_frames.times);
     let (as_is, mirrored) = (line(Side::AsIs), line(Side::Mirrored));
-    match mirrored.score > as_is.score {
-        true => alignment(mirrored, true),
-        false => alignment(as_is, false),
-    }
+    let (side, mut line, factor) = match MIRRORED_SCORE * mirrored.score() > as_is.score() {
+        true => (Side::Mirrored, mirrored, MIRRORED_SCORE),
+        false => (Side::AsIs, as_is, 1.0),
+    };
+    let cropped = |a_area: &PictureArea, b_area: &PictureArea| {
+        let (a, b) = (a.frames(a_area, Some(line.a)), b.frames(b_area, Some(line.b)));
+        let enough = a.times.first() < a.times.last() && b.times.first() < b.times.last();
+        if enough { alike_along(&line, &similarity(&a, &b, side), &a.times, &b.times) } else { 0.0 }
+    };
+    let of_a = a.area.crops(CROP).into_iter().map(|area| cropped(&area, &b.area));
+    let of_b = b.area.crops(CROP).into_iter().map(|area| cropped(&a.area, &area));
+    line.alike = of_a.chain(of_b).fold(line.alike, f32::max);
+    let speed_factor = 1.0 - SPEED_SCORE * line.speed.log2().abs() as f32;
+    let score = (line.score() * factor * speed_factor).clamp(0.0, 1.0);
+    Alignment { score, speed: line.speed, a: line.a, b: line.b, mirrored: side == Side::Mirrored }
 }
 
-fn alignment(line: Line, mirrored: bool) -> Alignment {
-    let Line { score, speed, a, b } = line;
-    Alignment { score, speed, a, b, mirrored }
+/// A video whose frames can be cut out and compared.
+struct Picture<'a> {
+    video: &'a VideoTokens,
+    area: PictureArea,
+    /// Relative to the mean, and after them the mean's places, `[K + places, D]`.
+    codes: Vec<f32>,
+    /// `[K + places, K + places]`.
+    products: Vec<f32>,
 }
 
 struct Frames {
-    /// `[K, D]`, relative to the mean.
-    codes: Vec<f32>,
-    frames: Vec<crate::frames::FrameCodes>,
-    lengths: Vec<crate::frames::Lengths>,
+    frames: Vec<(FrameCodes, Lengths)>,
     times: Vec<f64>,
 }
 
-impl Frames {
-    fn new(video: &VideoTokens, mean: &ArchiveMean) -> Self {
-        let dim = mean.dim();
+impl<'a> Picture<'a> {
+    fn new(video: &'a VideoTokens, mean: &ArchiveMean) -> Self {
         let mut codes = relative_codes(video, mean);
-        let step = video.timestamps.len().div_ceil(MOST_FRAMES);
-        let frames = relative_frames(frame_codes(video, step), video.codebook.codes());
         codes.extend_from_slice(mean.places());
-        let lengths = frame_lengths(&frames, &code_products(&codes, &codes, dim), codes.len() / dim);
-        let times = video.timestamps.iter().copied().step_by(step).collect();
-        Self { codes, frames, lengths, times }
+        let products = code_products(&codes, &codes, mean.dim());
+        Self { video, area: PictureArea::of(video), codes, products }
+    }
+
+    /// The frames of a stretch, or all, at most [`MOST_FRAMES`], of an area of the picture.
+    fn frames(&self, area: &PictureArea, stretch: Option<Stretch>) -> Frames {
+        let times = &self.video.timestamps;
+        let step = times.len().div_ceil(MOST_FRAMES);
+        let shown = |&frame: &usize| {
+            stretch.is_none_or(|stretch| (stretch.from..=stretch.to).contains(&times[frame]))
+        };
+        let indices: Vec<usize> = (0..times.len()).step_by(step).filter(shown).collect();
+        let frames = frame_codes(&self.video.index_map, area, &indices);
+        let codes = self.products.len().isqrt();
+        let frames = relative_frames(frames, self.video.codebook.codes()).into_iter().map(|frame| {
+            let lengths = Lengths::of(&frame, &self.products, codes);
+            (frame, lengths)
+        });
+        Frames { frames: frames.collect(), times: indices.iter().map(|&frame| times[frame]).collect() }
     }
 }

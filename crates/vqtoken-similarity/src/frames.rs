@@ -1,6 +1,6 @@
 //! Frames as small vectors: where in the picture the codes of a frame stand, in coarse places, and how alike two frames are by that.
 
-use vqtoken_core::VideoTokens;
+use vqtoken_core::IndexMap;
 
 use crate::picture_area::PictureArea;
 use crate::prepare::dot;
@@ -28,16 +28,15 @@ pub(crate) enum Side {
     Mirrored,
 }
 
-/// Every `step`-th frame of checked video tokens, without bars.
-pub(crate) fn frame_codes(video: &VideoTokens, step: usize) -> Vec<FrameCodes> {
-    let (map, area) = (&video.index_map, PictureArea::of(video));
+/// Some frames of an index map, by what they show in an area.
+pub(crate) fn frame_codes(map: &IndexMap, area: &PictureArea, frames: &[usize]) -> Vec<FrameCodes> {
     let shape = map.shape();
     let [height, width] = area.size();
     let (rows, columns) = (place_weights(height), place_weights(width));
     let cell = 1.0 / (height * width) as f32;
     let mut slots = vec![u32::MAX; map.codes()];
-    let mut all = Vec::with_capacity(shape.frames.div_ceil(step));
-    for frame in (0..shape.frames).step_by(step) {
+    let mut all = Vec::with_capacity(frames.len());
+    for &frame in frames {
         let mut codes: Vec<(u32, [f32; PARTS])> = Vec::new();
         for (labels, row) in area.rows_of(map.frame(frame), shape.width).zip(&rows) {
             for (&label, column) in labels.iter().zip(&columns) {
@@ -129,15 +128,15 @@ pub(crate) struct FrameSimilarity {
 impl FrameSimilarity {
     /// Of frames whose lengths are known, from the products of their codes, `[Ka, Kb]`.
     pub(crate) fn new(
-        (a, a_lengths): (&[FrameCodes], &[Lengths]),
-        (b, b_lengths): (&[FrameCodes], &[Lengths]),
+        a: &[(FrameCodes, Lengths)],
+        b: &[(FrameCodes, Lengths)],
         products: &[f32],
         codes_of_b: usize,
         side: Side,
     ) -> Self {
         let order: [usize; PARTS] = std::array::from_fn(|part| side.part(part));
         let mut values = Vec::with_capacity(a.len() * b.len());
-        for (a, a_length) in a.iter().zip(a_lengths) {
+        for (a, a_lengths) in a {
             // [Kb, parts]
             let mut row = vec![[0.0_f32; PARTS]; codes_of_b];
             for (code, amounts) in &a.0 {
@@ -146,14 +145,14 @@ impl FrameSimilarity {
                     row.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount * product);
                 }
             }
-            for (b, b_length) in b.iter().zip(b_lengths) {
+            for (b, b_lengths) in b {
                 let (mut places, mut whole) = (0.0, 0.0);
                 for (code, amounts) in &b.0 {
                     let row = &row[*code as usize];
                     places += (0..PARTS - 1).map(|part| row[part] * amounts[part]).sum::<f32>();
                     whole += row[PARTS - 1] * amounts[PARTS - 1];
                 }
-                values.push(a_length.alike(b_length, places, whole));
+                values.push(a_lengths.alike(b_lengths, places, whole));
             }
         }
         Self { columns: b.len(), values }
@@ -161,6 +160,19 @@ impl FrameSimilarity {
 }
 
 impl Lengths {
+    /// Of a frame, from the products of its video's codes, `[K, K]`.
+    pub(crate) fn of(frame: &FrameCodes, products: &[f32], codes: usize) -> Self {
+        let (mut places, mut whole) = (0.0_f32, 0.0_f32);
+        for (k, a) in &frame.0 {
+            for (l, b) in &frame.0 {
+                let product = products[*k as usize * codes + *l as usize];
+                places += product * (0..PLACES).map(|part| a[part] * b[part]).sum::<f32>();
+                whole += product * a[PLACES] * b[PLACES];
+            }
+        }
+        Self { places: places.max(0.0).sqrt(), whole: whole.max(0.0).sqrt() }
+    }
+
     /// How alike two frames are, from the products of their vectors.
     fn alike(&self, other: &Self, places: f32, whole: f32) -> f32 {
         let places = (places + EVEN * EVEN) / (self.places.hypot(EVEN) * other.places.hypot(EVEN));
@@ -168,22 +180,6 @@ impl Lengths {
         let whole = if lengths > 0.0 { whole / lengths } else { 0.0 };
         ((1.0 - WHOLE_WEIGHT) * places + WHOLE_WEIGHT * whole).clamp(-1.0, 1.0)
     }
-}
-
-/// The lengths of the frames' vectors, from the products of their own codes, `[K, K]`.
-pub(crate) fn frame_lengths(frames: &[FrameCodes], products: &[f32], codes: usize) -> Vec<Lengths> {
-    let length = |frame: &FrameCodes| {
-        let (mut places, mut whole) = (0.0_f32, 0.0_f32);
-        for (k, a) in &frame.0 {
-            for (l, b) in &frame.0 {
-                let product = products[*k as usize * codes + *l as usize];
-                places += product * (0..PARTS - 1).map(|part| a[part] * b[part]).sum::<f32>();
-                whole += product * a[PARTS - 1] * b[PARTS - 1];
-            }
-        }
-        Lengths { places: places.max(0.0).sqrt(), whole: whole.max(0.0).sqrt() }
-    };
-    frames.iter().map(length).collect()
 }
 
 /// What mirroring leaves of a code's amounts: for each row of places its middle and the sum of its sides, then the whole.

@@ -18,7 +18,9 @@ const SPEED_COST: f64 = 0.02;
 /// A line, and the stretch of it along which frames are alike.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    pub(crate) score: f32,
+    /// How alike frames are along it, on average, and for how much of the shorter video: the root of the share.
+    pub(crate) alike: f32,
+    pub(crate) coverage: f32,
     pub(crate) speed: f64,
     pub(crate) a: Stretch,
     pub(crate) b: Stretch,
@@ -69,6 +71,27 @@ pub(crate) fn best_line(similarity: &FrameSimilarity, a: &[f64], b: &[f64]) -> L
         width *= 0.5;
     }
     search.line(&best)
+}
+
+impl Line {
+    /// In `[0, 1]`.
+    pub(crate) fn score(&self) -> f32 {
+        self.alike * self.coverage
+    }
+}
+
+/// How alike frames are along the whole of a line through a matrix of other frames' similarities, as of [`best_line`].
+pub(crate) fn alike_along(line: &Line, similarity: &FrameSimilarity, a: &[f64], b: &[f64]) -> f32 {
+    let search = Search::new(similarity, a, b);
+    let (mut column, mut sum, mut seconds) = (0, 0.0, 0.0);
+    for (row, (time, of_frame)) in a.iter().zip(&search.a_seconds).enumerate() {
+        if let Some((alike, _)) = search.at(row, line.speed * (time - line.a.from) + line.b.from, &mut column)
+        {
+            sum += of_frame * f64::from(alike);
+            seconds += of_frame;
+        }
+    }
+    if seconds > 0.0 { (sum / seconds).clamp(0.0, 1.0) as f32 } else { 0.0 }
 }
 
 struct Search<'a> {
@@ -144,15 +167,11 @@ impl<'a> Search<'a> {
         let &Trial { speed, offset, first, last, mean, seconds, .. } = trial;
         let (a_all, b_all): (f64, f64) = (self.a_seconds.iter().sum(), self.b_seconds.iter().sum());
         let coverage = (seconds / a_all.min(b_all / speed)).clamp(0.0, 1.0);
-        let score = if seconds > 0.0 { (mean / seconds).max(0.0) * coverage.sqrt() } else { 0.0 };
+        let alike = if seconds > 0.0 { (mean / seconds).clamp(0.0, 1.0) } else { 0.0 };
         let to_b = |time: f64| (speed * time + offset).clamp(self.b[0], self.b[self.b.len() - 1]);
         let a = Stretch { from: self.a[first], to: self.a[last] };
-        Line {
-            score: score.clamp(0.0, 1.0) as f32,
-            speed,
-            a,
-            b: Stretch { from: to_b(a.from), to: to_b(a.to) },
-        }
+        let b = Stretch { from: to_b(a.from), to: to_b(a.to) };
+        Line { alike: alike as f32, coverage: coverage.sqrt() as f32, speed, a, b }
     }
 }
 

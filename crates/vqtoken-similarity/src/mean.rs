@@ -4,6 +4,7 @@ use vqtoken_core::VideoTokens;
 
 use crate::error::SimilarityError;
 use crate::frames::{PARTS, PLACES, frame_codes};
+use crate::picture_area::PictureArea;
 use crate::prepare::{check, unit_codes};
 
 /// Codes of one model all point in similar directions, and those at one place of the picture in still more similar ones. This is the
@@ -105,7 +106,8 @@ fn video_mean(video: &VideoTokens) -> Vec<f32> {
     let dim = video.codebook.dim();
     let codes = unit_codes(&video.codebook);
     let mut amounts = vec![[0.0_f32; PLACES]; video.codebook.codes()];
-    let frames = frame_codes(video, 1);
+    let indices: Vec<usize> = (0..video.timestamps.len()).collect();
+    let frames = frame_codes(&video.index_map, &PictureArea::of(video), &indices);
     for frame in &frames {
         for (code, of_frame) in &frame.0 {
             amounts[*code as usize].iter_mut().zip(of_frame).for_each(|(sum, amount)| *sum += amount);

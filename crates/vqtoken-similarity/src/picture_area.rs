@@ -33,6 +33,22 @@ impl PictureArea {
         Self { columns, ..area }
     }
 
+    /// What a crop by a share of rows and columns leaves of it: in the middle and in the corners. None where no line is that thin.
+    pub(crate) fn crops(&self, share: f32) -> Vec<Self> {
+        let [rows, columns] = self.size().map(|lines| (share * lines as f32).round() as usize);
+        if rows == 0 || columns == 0 {
+            return Vec::new();
+        }
+        let rest =
+            |range: &Range<usize>, first: usize, all: usize| range.start + first..range.end - (all - first);
+        let crop = |(row, column)| Self {
+            rows: rest(&self.rows, row, rows),
+            columns: rest(&self.columns, column, columns),
+        };
+        let corners = [(0, 0), (0, columns), (rows, 0), (rows, columns)];
+        corners.into_iter().chain([(rows / 2, columns / 2)]).map(crop).collect()
+    }
+
     /// Rows and columns of the picture.
     pub(crate) fn size(&self) -> [usize; 2] {
         [self.rows.len(), self.columns.len()]

@@ -6,6 +6,7 @@ use crate::comparison::Comparison;
 use crate::error::SimilarityError;
 use crate::frames::{FrameCodes, WHOLE_WEIGHT, frame_codes, mirror_invariant, relative_frames};
 use crate::mean::ArchiveMean;
+use crate::picture_area::PictureArea;
 use crate::prepare::{check, check_mean, relative_codes, scale_to_unit};
 use crate::projection::{byte_dot, project_codes, to_bytes};
 
@@ -132,9 +133,11 @@ impl Comparison {
         let mut codes = relative_codes(tokens, &mean);
         codes.extend_from_slice(mean.places());
         let projected = project_codes(&codes, mean.dim(), PARTS, CHANNELS);
-        let all = relative_frames(frame_codes(tokens, 1), tokens.codebook.codes());
-        let kept = all.len().min(MOST_FRAMES);
-        let frames = (0..kept).map(|frame| keep(&all[evenly(frame, kept, all.len())], &projected)).collect();
+        let (kept, all) = (tokens.timestamps.len().min(MOST_FRAMES), tokens.timestamps.len());
+        let indices: Vec<usize> = (0..kept).map(|frame| evenly(frame, kept, all)).collect();
+        let frames = frame_codes(&tokens.index_map, &PictureArea::of(tokens), &indices);
+        let frames = relative_frames(frames, tokens.codebook.codes());
+        let frames = frames.iter().map(|frame| keep(frame, &projected)).collect();
         let seconds = match tokens.timestamps[..] {
             [first, .., last] => (last - first) as f32,
             _ => 0.0,
