@@ -1,4 +1,4 @@
-//! Which videos show the same, and where: from video tokens alone.
+#![doc = include_str!("../README.md")]
 
 mod alignment;
 mod candidates;
@@ -8,7 +8,6 @@ mod error;
 mod frames;
 mod line;
 mod mean;
-
 mod picture_area;
 mod prepare;
 mod projection;
