@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,19 +22,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "corpus"))
 
 import vqtoken.corpus
+from driver_process import model_processes
 
 
 def report(case: str, **figures: object) -> None:
     print(json.dumps({"case": case, **figures}), flush=True)
 
 
-def children_memory() -> int:
-    """Resident bytes of all processes that hold a model."""
-    listed = subprocess.run(["pgrep", "-f", "vqtoken.corpus.child"], capture_output=True, text=True).stdout.split()
+def workers_memory() -> int:
+    """Resident bytes of this driver's processes that hold a model."""
     total = 0
-    for process in listed:
+    for process in model_processes(os.getpid()):
         try:
-            status = Path(f"/proc/{process}/status").read_text()
+            status = Path(f"/proc/{process.number}/status").read_text()
             total += 1024 * int(status.split("VmRSS:")[1].split()[0])
         except (OSError, IndexError):
             pass
@@ -58,7 +59,7 @@ def throughput(binary: Path, clips: int, engines: list[str], folder: Path) -> No
             folder / engine,
             engine=engine,
             workers=2,
-            progress=lambda done, rows: told.append((time.perf_counter(), done, children_memory())),
+            progress=lambda done, rows: told.append((time.perf_counter(), done, workers_memory())),
         )
         seconds = time.perf_counter() - start
         after = by_binary(f"{engine}-after")
@@ -73,6 +74,8 @@ def throughput(binary: Path, clips: int, engines: list[str], folder: Path) -> No
             seconds=round(seconds, 2),
             clips_a_second_once_up=round(up, 2),
             binary=round(bare, 2),
+            binary_before_and_after=[round(len(videos) / before, 2), round(len(videos) / after, 2)],
+            load=round(os.getloadavg()[0], 1),
             share=round(up / bare, 3),
             share_with_start=round(len(videos) / seconds / bare, 3),
             megabytes_of_workers={"at a tenth": memory[len(memory) // 10], "at the end": memory[-1]},
