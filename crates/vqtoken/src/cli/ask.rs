@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Chat, Clip, GenerationOptions, SamplingOptions, TrainedInput, Video, VideoInput, VideoLlm, VideoTokens,
-    VisualTokens, figures,
+    VisualTokens, builtin, figures,
 };
 use clap::Args;
 
@@ -120,10 +120,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
         output::note(note);
     }
     if arguments.model.model.is_none() {
-        output::note(
-            "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
-             --model.",
-        );
+        output::note(builtin::NOTE);
     }
 
     let mut answered: Vec<(String, String)> = Vec::new();

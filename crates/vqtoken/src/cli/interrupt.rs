@@ -27,6 +27,14 @@ pub(crate) fn on_interrupt(flag: Cancellation) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A flag that the user or the system sets when an end is wanted. Where signals cannot be waited for, they end the process at once.
+pub(crate) fn cancellation() -> Cancellation {
+    let flag = Cancellation::default();
+    // Ending at once is safe, too: what is half written is removed when the archive is opened next.
+    drop(on_interrupt(flag.clone()));
+    flag
+}
+
 #[cfg(unix)]
 async fn obey(flag: &Cancellation) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};

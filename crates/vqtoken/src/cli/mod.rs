@@ -1,5 +1,6 @@
 //! What can be typed, and what the commands share.
 
+pub(crate) mod archive;
 pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod data;
@@ -62,6 +63,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
         Command::Serve(arguments) => serve::run(arguments, &options.global),
         Command::Watch(arguments) => watch::run(arguments, &options.global),
         Command::Encode(arguments) => encode::run(arguments, &options.global),
+        Command::Archive(arguments) => archive::run(arguments, &options.global),
+        Command::Search(arguments) => archive::run_on_folder(arguments, &options.global),
         Command::Show(arguments) => show::run(arguments, &options.global),
         Command::Inspect(arguments) => inspect::run(arguments, &options.global),
         Command::Demo(arguments) => demo::run(arguments, &options.global),
@@ -73,7 +76,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// What every command takes.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct GlobalArguments {
     /// Print results (and errors) as one line of JSON each
     #[arg(long, global = true)]
@@ -116,6 +119,10 @@ pub(crate) enum Command {
     Watch(watch::WatchArguments),
     /// Turn videos into video tokens on disk (.vqt)
     Encode(encode::EncodeArguments),
+    /// Keep many videos as tokens, and find them by words, by a video, by place and moment
+    Archive(Box<archive::ArchiveArguments>),
+    /// Find videos of an archive, or of a folder, by words
+    Search(Box<archive::FolderSearchArguments>),
     /// Draw frames over their index maps, one colour per code, and the codes' paths
     Show(show::ShowArguments),
     /// Say what is inside a .vqt file, a model directory or a video
@@ -145,7 +152,7 @@ impl std::fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// Which model.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArguments {
     /// Model directory, or id on the Hugging Face hub such as llava-hf/llava-onevision-qwen2-0.5b-ov-hf, which is fetched once
     /// [default: the built-in model]
@@ -167,7 +174,7 @@ pub(crate) struct BaseArguments {
 }
 
 /// How a video becomes video tokens.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct EncodingArguments {
     /// Frames to sample, evenly over the video [default: 32]
     #[arg(long, value_name = "T", value_parser = at_least_one, conflicts_with = "fps")]

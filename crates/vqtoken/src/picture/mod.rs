@@ -8,6 +8,7 @@
 //! | `legend.rs` | codes and their shares |
 //! | `paths.rs`, `movers.rs` | where codes go; which of them move |
 //! | `presence.rs` | when codes are there |
+//! | `hits.rs` | another picture: the hits of a search with their cells lit |
 //! | `curve.rs`, `axis.rs` | another picture: why an adaptive budget chose its number of codes |
 //! | `palette.rs` | a colour for each code |
 //! | `canvas.rs`, `text.rs` | shapes; lettering |
@@ -18,6 +19,7 @@ mod canvas;
 mod curve;
 mod error;
 mod header;
+mod hits;
 mod legend;
 mod movers;
 mod palette;
@@ -36,6 +38,7 @@ use vqtoken_video::Frame;
 use canvas::{Canvas, Colour};
 pub use curve::draw_curve;
 pub use error::PictureError;
+pub use hits::{DrawnHit, draw_hits};
 pub use save::{png, save_png};
 
 /// What to draw, and how large.
