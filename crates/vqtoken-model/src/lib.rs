@@ -33,7 +33,7 @@ pub use one_vision::OneVision;
 pub use retrieval::{
     CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
     RetrievalError, Retriever, TextIds, TokenRetriever, TokenRetrieverConfig, TokenRetrieverFiles,
-    TokenRetrieverModules, TokenRetrieverTokenizer, cosine, normalize_rows, window_seconds,
+    TokenRetrieverModules, TokenRetrieverTokenizer, cosine, mini, normalize_rows, window_seconds,
 };
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_input::VideoInput;

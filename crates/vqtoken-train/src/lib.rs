@@ -15,6 +15,7 @@ mod metrics;
 mod micro_batch;
 mod objectives;
 mod plot;
+mod retrieval_report;
 mod rng;
 mod run;
 mod schedule;
@@ -36,5 +37,6 @@ pub use error::{CheckpointError, FeatureError, PrototypesError, TokenizerError, 
 pub use measures::Measures;
 pub use metrics::read_metrics;
 pub use plot::plot_metrics;
+pub use retrieval_report::{ClipScore, RetrievalReport, RetrievalSetup, Share, retrieval_report};
 pub use run::{EarlierRun, RunFolders, run};
 pub use stage::{Event, METRICS};

@@ -2,6 +2,7 @@
 //! one space, without frames.
 
 mod bilinear;
+mod embedded;
 mod error;
 mod modules;
 mod moments;
@@ -17,6 +18,7 @@ mod token_retriever;
 mod vectors;
 mod windows;
 
+pub use embedded::mini;
 pub use error::RetrievalError;
 pub(crate) use modules::SiglipModules;
 pub use moments::{Moment, MomentCutter, MomentOptions};

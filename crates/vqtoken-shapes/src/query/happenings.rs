@@ -86,6 +86,13 @@ impl Script {
             && wanted.colour.is_none_or(|colour| colour == object.colour(time))
     }
 
+    /// Whether an object has this shape, and at some time this colour.
+    fn ever_fits(&self, object: usize, wanted: Description) -> bool {
+        let object = &self.scene.objects[object];
+        wanted.shape.is_none_or(|shape| shape == object.appearance.shape)
+            && wanted.colour.is_none_or(|colour| object.colours().any(|own| own == colour))
+    }
+
     /// The same just before `time`.
     fn fits_before(&self, object: usize, wanted: Description, time: f32) -> bool {
         self.fits(object, wanted, (time - 1e-4).max(0.0))
@@ -117,6 +124,9 @@ impl Script {
 
     /// Whenever an object that is described so does something.
     pub(super) fn spans(&self, object: usize, subject: Description, action: Action) -> Vec<Span> {
+        if !self.ever_fits(object, subject) {
+            return Vec::new();
+        }
         match action {
             Action::Moves { direction, speed } => self.motions(object, subject, direction, speed),
             Action::Rests => {
@@ -228,7 +238,8 @@ impl Script {
                 (other(wanted, behind), before, true)
             }
             (Action::PassesBehind { other: wanted }, EventKind::PassesBehind { object }) => {
-                (other(wanted, object), around, false)
+                // Before and after it is out of sight.
+                (other(wanted, object), (time - 2.0 * EXTENT, time + 2.0 * EXTENT), false)
             }
             (Action::Turns, EventKind::Turns) => (true, around, false),
             (Action::ChangesColour { to }, EventKind::Recolours { to: new }) => {

@@ -19,8 +19,11 @@ impl Query {
             }
             Wanted::Deed(deed) => spans(script, deed),
             Wanted::Order { first, then } => {
-                let after = spans(script, then);
                 let firsts = spans(script, first);
+                if firsts.is_empty() {
+                    return Vec::new();
+                }
+                let after = spans(script, then);
                 let pairs = firsts.iter().flat_map(|a| after.iter().map(move |b| (a, b)));
                 pairs.filter(|(a, b)| is_before(a, b)).flat_map(|(a, b)| hulls(a, b)).collect()
             }

@@ -274,7 +274,8 @@ impl Query {
     /// - An object: while it is there.
     /// - Motion: while it lasts and the object is there, if it goes at least a tenth of the picture's side then.
     /// - An event: a fifth of the clip before and after it, as it takes several frames to see one. Coming in begins with the event,
-    ///   and going out and hiding end a twentieth after it.
+    ///   and going out and hiding end a twentieth after it; passing behind
+    ///   something takes twice as long.
     /// - What is true of a whole clip (spinning, a change of size, rest): while the object is there.
     /// - Where an object begins or ends: the first or the last 55% of the clip.
     /// - Two things in order: from the start of the first to the end of the second.
@@ -284,23 +285,23 @@ impl Query {
 
     /// [`Self::intervals`] of a scene whose script was read before.
     pub fn intervals_by(&self, script: &Script) -> Vec<(f32, f32)> {
-        let seconds = script.seconds();
-        let intervals = self.true_of(script).into_iter().map(|span| (span.from, span.to));
-        let intervals = happenings::merged(intervals.collect());
-        intervals.into_iter().map(|(from, to)| (from * seconds, to * seconds)).collect()
+        self.truth_by(script).0
     }
 
     /// The objects that it is about, ascending; of two things in order, those that do either. Empty where the clip is not relevant.
     pub fn objects_in(&self, scene: &Scene) -> Vec<usize> {
-        self.objects_by(&Script::of(scene))
+        self.truth_by(&Script::of(scene)).1
     }
 
-    /// [`Self::objects_in`] a scene whose script was read before.
-    pub fn objects_by(&self, script: &Script) -> Vec<usize> {
-        let mut objects: Vec<usize> = self.true_of(script).into_iter().map(|span| span.object).collect();
+    /// [`Self::intervals`] and [`Self::objects_in`] of a scene whose script was read before.
+    pub fn truth_by(&self, script: &Script) -> (Vec<(f32, f32)>, Vec<usize>) {
+        let spans = self.true_of(script);
+        let mut objects: Vec<usize> = spans.iter().map(|span| span.object).collect();
         objects.sort_unstable();
         objects.dedup();
-        objects
+        let intervals = happenings::merged(spans.into_iter().map(|span| (span.from, span.to)).collect());
+        let seconds = script.seconds();
+        (intervals.into_iter().map(|(from, to)| (from * seconds, to * seconds)).collect(), objects)
     }
 
     /// The first of [`Self::objects_in`].

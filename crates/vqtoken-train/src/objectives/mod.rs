@@ -7,6 +7,8 @@ pub(crate) mod retrieval;
 mod token_labels;
 mod trajectories;
 
+pub(crate) use token_labels::shown_objects;
+
 use burn::tensor::Tensor;
 
 use crate::config::Budgets;

@@ -129,7 +129,7 @@ pub(super) fn sampled_frames(scene: &Scene, shape: GridShape) -> Result<Vec<usiz
 /// # Errors
 ///
 /// If the clip has too few frames.
-pub(super) fn shown_objects(scene: &Scene, shape: GridShape) -> Result<Vec<Option<usize>>, TrainError> {
+pub(crate) fn shown_objects(scene: &Scene, shape: GridShape) -> Result<Vec<Option<usize>>, TrainError> {
     let frames = sampled_frames(scene, shape)?;
     let labels = frames.into_iter().flat_map(|frame| scene.patch_labels(frame, [shape.height, shape.width]));
     let shown =

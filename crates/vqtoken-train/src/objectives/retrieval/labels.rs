@@ -1,7 +1,7 @@
 //! Which texts are true of which windows and of which codes, by the renderer's truth.
 
 use vqtoken_core::IndexMap;
-use vqtoken_shapes::{Query, Scene, Script};
+use vqtoken_shapes::{Query, Scene};
 
 use crate::objectives::token_labels::cells_of_codes;
 
@@ -54,10 +54,15 @@ pub(super) fn window_target(query: &Query, intervals: &[(f32, f32)], (from, to):
 }
 
 /// The target of a text and a window of `frames` frames, which one frame cannot show if it is about motion.
-pub(super) fn target(query: &Query, script: &Script, span: (f32, f32), frames: usize) -> Option<f32> {
+pub(super) fn target(
+    query: &Query,
+    intervals: &[(f32, f32)],
+    span: (f32, f32),
+    frames: usize,
+) -> Option<f32> {
     match frames == 1 && !query.shows_in_one_frame() {
         true => Some(0.0),
-        false => window_target(query, &query.intervals_by(script), span),
+        false => window_target(query, intervals, span),
     }
 }
 

@@ -209,24 +209,21 @@ impl Retrieval<'_> {
     /// The loss of a batch, and what part of it is about places.
     fn loss_of(&self, batch: &Batch, indices: &[usize]) -> (Tensor<1>, Measures) {
         let scripts: Vec<&Script> = indices.iter().map(|&index| self.script(index)).collect();
-        let targets: Vec<Vec<Option<f32>>> = batch
-            .windows
+        // When each text is true of each clip, and of which of its objects.
+        let truth: Vec<Vec<_>> = scripts
             .par_iter()
-            .map(|window| {
-                let script = scripts[window.clip];
-                let of = |text: &Text| target(&text.query, script, window.span, window.frames);
-                batch.texts.iter().map(of).collect()
-            })
+            .map(|script| batch.texts.iter().map(|text| text.query.truth_by(script)).collect())
             .collect();
         let mut pairs = Pairs::default();
-        targets.into_iter().flatten().for_each(|target| pairs.push(target, self.config.balance));
-        let objects: Vec<Vec<Vec<usize>>> = scripts
-            .par_iter()
-            .map(|script| batch.texts.iter().map(|text| text.query.objects_by(script)).collect())
-            .collect();
+        for window in &batch.windows {
+            for (text, (intervals, _)) in batch.texts.iter().zip(&truth[window.clip]) {
+                let target = target(&text.query, intervals, window.span, window.frames);
+                pairs.push(target, self.config.balance);
+            }
+        }
         let mut places = Pairs::default();
         for &(clip, owner) in &batch.code_owners {
-            for objects in &objects[clip] {
+            for (_, objects) in &truth[clip] {
                 places.push(code_target(owner, objects), self.config.balance);
             }
         }

@@ -1,0 +1,308 @@
+//! How well clips that were never trained on are found by words: precision, changed words, places, times.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use vqtoken_core::{Budget, VideoTokens, quantize};
+use vqtoken_model::{TokenRetriever, VisionSide, window_seconds};
+use vqtoken_shapes::{Query, QueryKind, Scene, Script, Settings, queries_of};
+use vqtoken_video::{Frame, Sampling};
+
+use crate::error::TrainError;
+use crate::objectives::shown_objects;
+
+/// How many of the best clips are judged.
+const BEST: usize = 10;
+
+/// Clips of which only the changed query is true, that the right clip is compared with.
+const WRONG_CLIPS: usize = 5;
+
+/// The intersection over union from which a window is the right one.
+const OVERLAP: f64 = 0.5;
+
+/// The share of a code's cells that have to show the object.
+const ON_OBJECT: f64 = 0.5;
+
+/// What makes the score of a clip for a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClipScore {
+    /// The logit of its best window.
+    Windows,
+    /// The logit of its best code.
+    Codes,
+    /// The sum of both.
+    Both,
+}
+
+/// What is measured on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RetrievalSetup {
+    /// The clips: their number and seed count, and how hard they are.
+    pub settings: Settings,
+    /// Frames of a clip.
+    pub frames: usize,
+    /// Codes of a clip.
+    pub codes: usize,
+    /// Queries of each kind.
+    pub queries: usize,
+    /// What makes the score of a clip.
+    pub score: ClipScore,
+    /// Where video tokens of clips are kept, so that they are computed once; without it they are computed every time.
+    pub cache: Option<PathBuf>,
+}
+
+impl RetrievalSetup {
+    /// 8 frames and 24 codes of each clip, 200 queries of each kind, nothing kept.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, frames: 8, codes: 24, queries: 200, score: ClipScore::Both, cache: None }
+    }
+}
+
+/// How often something was right, and of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Share {
+    /// How often.
+    pub right: f64,
+    /// Of how many.
+    pub all: f64,
+}
+
+impl Share {
+    /// In `[0, 1]`; 0 of none.
+    pub fn value(self) -> f64 {
+        self.right / self.all.max(1.0)
+    }
+
+    fn add(&mut self, right: f64, all: f64) {
+        self.right += right;
+        self.all += all;
+    }
+
+    fn count(&mut self, is_right: bool) {
+        self.add(if is_right { 1.0 } else { 0.0 }, 1.0);
+    }
+}
+
+/// What was measured for one kind of queries.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RetrievalReport {
+    /// Relevant clips among the ten best, of as many as are attainable.
+    pub precision: Share,
+    /// Of a query and its changed form: the clip of the query scores higher than a clip of which only the changed form is true.
+    pub changed_clip: Share,
+    /// Of the same: the clip scores higher for the query than for the changed form, which is not true of it.
+    pub changed_query: Share,
+    /// The best code of the query's clip lies on an object that the query is about.
+    pub place: Share,
+    /// The best window of the query's clip overlaps a true interval by at least half of their union.
+    pub seconds: Share,
+    /// The mean share of all clips that a query is true of, which a precision without any skill has.
+    pub relevant: Share,
+}
+
+/// A clip that is searched.
+struct Candidate {
+    script: Script,
+    scene: Scene,
+    tokens: VideoTokens,
+    windows: Vec<Range<usize>>,
+    /// `[windows, E]`
+    vectors: Vec<f32>,
+    /// The vectors of the codes of the whole clip, and which they are.
+    codes: (Vec<usize>, Vec<f32>),
+}
+
+/// Measures how well a retriever finds clips, by [`QueryKind::ALL`]. `observe` is told how many clips have been read.
+///
+/// # Errors
+///
+/// If a clip cannot be rendered, or the cache cannot be written or holds something else.
+pub fn retrieval_report(
+    vision: &VisionSide,
+    retriever: &TokenRetriever,
+    setup: &RetrievalSetup,
+    mut observe: impl FnMut(usize),
+) -> Result<[RetrievalReport; QueryKind::ALL.len()], TrainError> {
+    let mut candidates = Vec::with_capacity(setup.settings.clips);
+    let indices: Vec<usize> = (0..setup.settings.clips).collect();
+    for indices in indices.chunks(32) {
+        let read = indices.par_iter().map(|&index| read(index, vision, retriever, setup));
+        candidates.extend(read.collect::<Result<Vec<_>, TrainError>>()?);
+        observe(candidates.len());
+    }
+    let mut reports = [RetrievalReport::default(); QueryKind::ALL.len()];
+    let mut counts = [0; QueryKind::ALL.len()];
+    for (index, candidate) in candidates.iter().enumerate() {
+        let queries = queries_of(&candidate.scene, index as u64);
+        for kind in QueryKind::ALL {
+            let Some(query) = queries.iter().find(|query| query.kind() == kind) else { continue };
+            if counts[kind as usize] < setup.queries {
+                counts[kind as usize] += 1;
+                judge(query, index, &candidates, retriever, setup.score, &mut reports[kind as usize])?;
+            }
+        }
+    }
+    Ok(reports)
+}
+
+/// Renders and encodes a clip, or reads it from the cache.
+fn read(
+    index: usize,
+    vision: &VisionSide,
+    retriever: &TokenRetriever,
+    setup: &RetrievalSetup,
+) -> Result<Candidate, TrainError> {
+    let scene = Scene::of_clip(index, &setup.settings);
+    let file = setup.cache.as_ref().map(|folder| folder.join(format!("{index:06}.vqt")));
+    let cached = file.as_ref().filter(|file| file.exists()).map(VideoTokens::load);
+    let tokens = match cached.transpose().map_err(|error| unreadable(file.as_deref(), error.to_string()))? {
+        Some(tokens) => tokens,
+        None => {
+            let tokens = encode(&scene, vision, setup)?;
+            if let Some(file) = &file {
+                let bytes = tokens.to_bytes().map_err(|error| unreadable(Some(file), error.to_string()))?;
+                vqtoken_files::write(file, bytes)?;
+            }
+            tokens
+        }
+    };
+    let windows = windows(tokens.index_map.shape().frames);
+    let vectors = retriever.embed_windows(&tokens, &windows)?;
+    let codes = retriever.embed_codes(&tokens, &windows[..1])?.pop();
+    let codes = codes.map(|codes| (codes.codes, codes.vectors)).unwrap_or_default();
+    Ok(Candidate { script: Script::of(&scene), scene, tokens, windows, vectors, codes })
+}
+
+fn unreadable(file: Option<&Path>, problem: String) -> TrainError {
+    let path = file.unwrap_or(Path::new("video tokens")).to_owned();
+    TrainError::Unreadable { path, source: std::io::Error::other(problem) }
+}
+
+fn encode(scene: &Scene, vision: &VisionSide, setup: &RetrievalSetup) -> Result<VideoTokens, TrainError> {
+    let times: Vec<f64> = (0..scene.frames).map(|frame| frame as f64 / f64::from(scene.fps)).collect();
+    let indices = Sampling::Uniform(setup.frames).indices(&times)?;
+    let renderer = scene.renderer();
+    let frames: Vec<Frame> = indices.iter().map(|&index| renderer.frame(index)).collect::<Result<_, _>>()?;
+    let values = vision.embed_pixels(&vision.pixel_spec().pixels(&frames))?;
+    let grid = vision.token_grid(frames.len(), values)?;
+    let budget = Budget::Fixed(setup.codes);
+    let quantized = quantize(&grid, &vision.quantizer(budget))?;
+    Ok(VideoTokens {
+        codebook: quantized.codebook,
+        index_map: quantized.index_map,
+        timestamps: indices.into_iter().map(|index| times[index]).collect(),
+        model: vision.id().to_owned(),
+        source: None,
+        budget,
+        windows: None,
+        quality: Default::default(),
+    })
+}
+
+/// The whole clip first, then sliding windows of a half, a quarter and an eighth of its frames.
+fn windows(frames: usize) -> Vec<Range<usize>> {
+    let mut windows = vec![0..frames];
+    for part in [2, 4, 8] {
+        let length = (frames / part).max(1);
+        let step = (length / 4).max(1);
+        windows.extend((0..=frames - length).step_by(step).map(|start| start..start + length));
+    }
+    windows.dedup();
+    windows
+}
+
+/// The best of rows of vectors for a text: its logit and its index.
+fn best_row(vectors: &[f32], retriever: &TokenRetriever, text: &[f32]) -> (f32, usize) {
+    let logits = vectors.chunks_exact(retriever.features()).map(|row| retriever.logit(text, row));
+    let best = logits.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.map_or((f32::NEG_INFINITY, 0), |(index, logit)| (logit, index))
+}
+
+/// A clip's score for a text.
+fn score(candidate: &Candidate, retriever: &TokenRetriever, text: &[f32], score: ClipScore) -> f32 {
+    let windows = || best_row(&candidate.vectors, retriever, text).0;
+    let codes = || best_row(&candidate.codes.1, retriever, text).0;
+    match score {
+        ClipScore::Windows => windows(),
+        ClipScore::Codes => codes(),
+        ClipScore::Both => windows() + codes(),
+    }
+}
+
+/// Holds a query that is true of clip `own` against all clips.
+fn judge(
+    query: &Query,
+    own: usize,
+    candidates: &[Candidate],
+    retriever: &TokenRetriever,
+    by: ClipScore,
+    report: &mut RetrievalReport,
+) -> Result<(), TrainError> {
+    let text = retriever.embed_texts(&[&query.text()])?.vectors;
+    let scores: Vec<f32> =
+        candidates.par_iter().map(|candidate| score(candidate, retriever, &text, by)).collect();
+    let is_true: Vec<bool> =
+        candidates.par_iter().map(|one| !query.intervals_by(&one.script).is_empty()).collect();
+    let relevant = is_true.iter().filter(|relevant| **relevant).count();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    let found = order.iter().take(BEST).filter(|&&clip| is_true[clip]).count();
+    report.precision.add(found as f64, relevant.min(BEST) as f64);
+    report.relevant.add(relevant as f64, candidates.len() as f64);
+
+    let clip = &candidates[own];
+    let false_of_it = query.changed(own as u64).into_iter();
+    if let Some(changed) = false_of_it.clone().find(|changed| changed.intervals_by(&clip.script).is_empty()) {
+        let other = retriever.embed_texts(&[&changed.text()])?.vectors;
+        report.changed_query.count(scores[own] > score(clip, retriever, &other, by));
+    }
+    for changed in false_of_it.take(2) {
+        let only_changed = candidates.iter().enumerate().filter(|(index, one)| {
+            !is_true[*index] && !changed.intervals_by(&one.script).is_empty()
+        });
+        for (wrong, _) in only_changed.take(WRONG_CLIPS) {
+            report.changed_clip.count(scores[own] > scores[wrong]);
+        }
+    }
+    place(query, clip, retriever, &text, report)?;
+    let (_, best) = best_row(&clip.vectors, retriever, &text);
+    let (from, to) = window_seconds(&clip.tokens, &clip.windows[best]);
+    let overlaps = query.intervals_by(&clip.script).into_iter().any(|(start, end)| {
+        let (start, end) = (f64::from(start), f64::from(end));
+        let inside = (end.min(to) - start.max(from)).max(0.0);
+        inside / ((end - start) + (to - from) - inside) >= OVERLAP - 1e-6
+    });
+    report.seconds.count(overlaps);
+    Ok(())
+}
+
+/// Whether the best code lies on an object that the query is about, where at least one code does.
+fn place(
+    query: &Query,
+    clip: &Candidate,
+    retriever: &TokenRetriever,
+    text: &[f32],
+    report: &mut RetrievalReport,
+) -> Result<(), TrainError> {
+    let map = &clip.tokens.index_map;
+    let objects = query.truth_by(&clip.script).1;
+    let shown = shown_objects(&clip.scene, map.shape())?;
+    let share_on = |code: usize| {
+        let cells = map.labels().iter().zip(&shown).filter(|(label, _)| **label as usize == code);
+        let (mut on, mut all) = (0_usize, 0_u32);
+        for (_, object) in cells {
+            all += 1;
+            on += usize::from(object.is_some_and(|object| objects.contains(&object)));
+        }
+        on as f64 / f64::from(all.max(1))
+    };
+    let (codes, vectors) = &clip.codes;
+    let (_, best) = best_row(vectors, retriever, text);
+    if let Some(&code) = codes.get(best) {
+        report.place.count(share_on(code) >= ON_OBJECT);
+    }
+    Ok(())
+}
