@@ -176,7 +176,7 @@ fn newer_catalogues_and_other_databases_are_refused_untouched() {
     change("PRAGMA application_id = 7");
     let error = open(folder.path()).unwrap_err();
     assert!(matches!(error, ArchiveError::ForeignCatalogue { .. }), "{error}");
-    change("PRAGMA user_version = 1; PRAGMA application_id = 1448170561");
+    change("PRAGMA user_version = 2; PRAGMA application_id = 1448170561");
     (0..3).for_each(|number| assert_whole(&open(folder.path()).unwrap(), &key(number).id()));
 }
 

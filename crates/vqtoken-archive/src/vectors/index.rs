@@ -320,7 +320,7 @@ mod tests {
                     vector[video % features] += 4.0;
                     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
                     vector.iter_mut().for_each(|x| *x /= length);
-                    writer.push([row as f32, row as f32 + 1.0], &vector);
+                    writer.push_all(&[([row as f32, row as f32 + 1.0], &vector)]);
                 }
             }
             let path = folder.join(format!("{part}.vectors"));

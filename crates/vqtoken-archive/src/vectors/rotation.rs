@@ -6,11 +6,11 @@ const ROUNDS: usize = 3;
 /// Draws the signs; part of the format of segments.
 const SEED: u64 = 0x7671_746f_6b65_6e00;
 
-/// An orthogonal map of `E` features: random signs, then Hadamard transforms of the first and of the last `P` features, `P` the largest power of two
-/// that is at most `E`; three rounds of it.
+/// An orthogonal map of `E` features: Hadamard transforms of the first and of the last `P` features, `P` the largest power of two that is at most `E`, with
+/// random signs before each; three rounds of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rotation {
-    /// `[ROUNDS, E]`, 1 or -1.
+    /// `[ROUNDS, 2, E]`, 1 or -1.
     signs: Vec<f32>,
     features: usize,
     block: usize,
@@ -20,19 +20,18 @@ impl Rotation {
     /// The rotation for vectors of so many features, at least one.
     pub(crate) fn new(features: usize) -> Self {
         let mut state = SEED ^ features as u64;
-        let signs = (0..ROUNDS * features).map(|_| if mix(&mut state) >> 63 == 0 { 1.0 } else { -1.0 });
+        let signs = (0..2 * ROUNDS * features).map(|_| if mix(&mut state) >> 63 == 0 { 1.0 } else { -1.0 });
         let block = 1 << features.max(1).ilog2();
         Self { signs: signs.collect(), features, block }
     }
 
     /// Rotates a vector in place.
     pub(crate) fn apply(&self, vector: &mut [f32]) {
-        for signs in self.signs.chunks_exact(self.features.max(1)) {
+        for (turn, signs) in self.signs.chunks_exact(self.features.max(1)).enumerate() {
             vector.iter_mut().zip(signs).for_each(|(x, sign)| *x *= sign);
-            hadamard(&mut vector[..self.block]);
-            if self.block < self.features {
-                hadamard(&mut vector[self.features - self.block..]);
-            }
+            // Without signs in between, the second transform would gather again what the first has spread.
+            let start = if turn % 2 == 0 { 0 } else { self.features - self.block };
+            hadamard(&mut vector[start..start + self.block]);
         }
     }
 }
@@ -72,7 +71,7 @@ mod tests {
             let rotation = Rotation::new(features);
             let mut a = vec![0.0; features];
             a[features / 2] = 1.0;
-            let mut b: Vec<f32> = (0..features).map(|index| (index as f32).sin()).collect();
+            let mut b: Vec<f32> = (0..features).map(|index| (index as f32 + 1.0).sin()).collect();
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
             let (length, product) = (dot(&b, &b), dot(&a, &b));
             rotation.apply(&mut a);

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use vqtoken_files::{WriteError, write_with};
 use vqtoken_kernels::MappedFile;
 
@@ -136,13 +137,16 @@ impl SegmentWriter {
         self.videos.push(VideoRows { sequence, rows: self.rows.len()..self.rows.len() });
     }
 
-    /// Adds a vector `[E]` of the video that was begun last.
-    pub(crate) fn push(&mut self, [start, end]: [f32; 2], vector: &[f32]) {
-        let Rounded { scale, values, sketch, correction } = round(vector, &self.rotation);
-        let bits = sketch.iter().map(|word| word.count_ones()).sum();
-        self.values.extend(values.iter().map(|value| value.cast_unsigned()));
-        self.sketches.extend(sketch.iter().flat_map(|word| word.to_le_bytes()));
-        self.add_row([start, end], scale, (correction, bits));
+    /// Adds vectors `[E]` of the video that was begun last, with their spans in seconds. They are rounded in parallel.
+    pub(crate) fn push_all(&mut self, rows: &[([f32; 2], &[f32])]) {
+        let rounded: Vec<Rounded> =
+            rows.par_iter().with_min_len(16).map(|(_, vector)| round(vector, &self.rotation)).collect();
+        for ((span, _), Rounded { scale, values, sketch, correction }) in rows.iter().zip(rounded) {
+            let bits = sketch.iter().map(|word| word.count_ones()).sum();
+            self.values.extend(values.iter().map(|value| value.cast_unsigned()));
+            self.sketches.extend(sketch.iter().flat_map(|word| word.to_le_bytes()));
+            self.add_row(*span, scale, (correction, bits));
+        }
     }
 
     /// Adds row `index` of another segment of as many features to the video that was begun last.
@@ -388,7 +392,7 @@ mod tests {
             writer.begin(sequence);
             for row in 0..rows {
                 let vector = [row as f32 - 0.5, 0.25, sequence as f32 * 0.1];
-                writer.push([row as f32, row as f32 + 1.0], &vector);
+                writer.push_all(&[([row as f32, row as f32 + 1.0], &vector)]);
             }
         }
         writer.write(path).unwrap();

@@ -94,7 +94,7 @@ impl Archive {
             for ((_, vectors), number) in videos.iter().zip(&numbers) {
                 let rows = vectors.rows(kind, space.features);
                 segment.begin(*number);
-                rows.iter().for_each(|(span, row)| segment.push(*span, row));
+                segment.push_all(&rows);
                 counts.push((*number, rows.len() as u64));
             }
             if segment.rows() > 0 {
