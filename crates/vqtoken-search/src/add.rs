@@ -225,6 +225,33 @@ impl<'a> Adder<'a> {
     }
 }
 
+/// Makes vectors of the stored videos that have none in the finder's space, from their tokens, and returns how many there were. A finder that needs frames makes none,
+/// and tokens of another model are left out.
+///
+/// # Errors
+/// If the archive cannot be read or written.
+pub fn index_missing(archive: &Archive, finder: &Finder) -> Result<usize, SearchError> {
+    let space = finder.space();
+    let mut count = 0;
+    for record in
+        archive.without_vectors(&space)?.iter().filter(|record| finder.reads_tokens_of(&record.key.model))
+    {
+        let tokens = match archive.tokens(&record.id, &record.budget) {
+            Ok(tokens) => tokens,
+            // It was removed in between.
+            Err(ArchiveError::NotFound { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let vectors = finder.vectors_of_tokens(&record.name, &tokens)?;
+        match archive.put_vectors(&space, &[(record.id.clone(), vectors)]) {
+            Ok(()) => count += 1,
+            Err(ArchiveError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(count)
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

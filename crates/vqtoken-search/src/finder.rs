@@ -50,6 +50,12 @@ impl Finder {
         }
     }
 
+    /// Whether it makes vectors of this model's video tokens: the vision side, which the part after `@` names, is the one it was trained with.
+    pub(crate) fn reads_tokens_of(&self, model: &str) -> bool {
+        let vision = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
+        matches!(self, Self::Tokens(retriever) if vision(retriever.model()) == vision(model))
+    }
+
     /// The probability that a text and a moment of this cosine belong together.
     pub fn probability(&self, cosine: f32) -> f32 {
         let (scale, bias) = match self {

@@ -11,7 +11,7 @@ mod repeats;
 mod search;
 mod windows;
 
-pub use add::{Added, Adder, Source};
+pub use add::{Added, Adder, Source, index_missing};
 pub use condition::{Condition, ConditionError};
 pub use error::SearchError;
 pub use export::export_parquet;

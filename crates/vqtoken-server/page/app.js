@@ -24,8 +24,8 @@ takeFromPage((file) => {
 });
 
 function view(path) {
-  const video = path.match(/^\/video\/([\w-]+)$/);
-  if (video) return new Watch(video[1]);
+  const video = path.match(/^\/video\/([\w-]+)(?:@([\d.]+))?$/);
+  if (video) return new Watch(video[1], Number(video[2] ?? 0));
   if (path === '/live') return new Live();
   if (path === '/library') return new Library();
   return new Home(intake);

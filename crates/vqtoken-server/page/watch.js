@@ -18,8 +18,10 @@ const SHAPES = ['Which way does the red circle move?', 'How many objects move?',
 const ANYTHING = ['What happens?', 'Describe the video.', 'How many objects move?'];
 
 export class Watch {
-  constructor(id) {
+  /** `from`: the second that is shown first. */
+  constructor(id, from = 0) {
     this.id = id;
+    this.from = from;
     this.parts = [];
     this.element = h('div', { class: 'watch' }, h('p', { class: 'loading', role: 'status' }, 'Opening the codes …'));
     this.open();
@@ -55,6 +57,7 @@ export class Watch {
     const state = { video, view, opacity: 0.6 };
     this.state = state;
     this.player = new Player({ duration: video.duration, timestamps: stored.timestamps });
+    if (this.from > 0) this.player.seek(this.from);
     this.selection = new Selection();
     this.overlay = new Overlay(state, this.player, this.selection);
     this.list = new CodeList(state, this.player, this.selection);

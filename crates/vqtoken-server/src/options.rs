@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vqtoken_fetch::HostPattern;
 use vqtoken_files::Limits;
+use vqtoken_search::Finder;
 use vqtoken_video::Programs;
 
 /// The port, if nobody says otherwise.
@@ -55,6 +56,8 @@ pub struct ServerOptions {
     pub max_tokens: usize,
     /// Whether texts of questions and answers go into the log.
     pub log_questions: LogQuestions,
+    /// What finds stored videos by words; none where the model has no such part.
+    pub finder: Option<Finder>,
 }
 
 /// Who may use a server without a key.
@@ -101,6 +104,7 @@ impl ServerOptions {
             frames: 32,
             max_tokens: 512,
             log_questions: LogQuestions::Never,
+            finder: None,
         }
     }
 }

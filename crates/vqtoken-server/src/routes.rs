@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::http::{guard, headers};
 use crate::videos::upload::UploadEvent;
-use crate::videos::{library, tree, upload, views};
+use crate::videos::{library, search, tree, upload, views};
 use crate::{chat, live, page, status};
 
 /// The API of `vqtoken serve`: chat completions about videos as OpenAI's clients speak them, and the videos that are stored.
@@ -34,6 +34,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(status::models))
         .routes(routes!(upload::upload, library::list))
         .routes(routes!(library::show, library::remove))
+        .routes(routes!(search::find))
         .routes(routes!(views::tokens))
         .routes(routes!(views::map))
         .routes(routes!(tree::tree))

@@ -194,3 +194,50 @@ fn what_cannot_be_searched_is_said() {
     stdout(&["archive", "add", &archive, path(shapes()), "--frames", "8"]);
     assert_eq!(json_lines(&["--json", "archive", "search", &archive, WORDS]).len(), 3);
 }
+
+#[test]
+fn a_whole_siglip_reads_frames_and_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    let archive = path(&archive);
+    let siglip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a/siglip");
+    let siglip = path(&siglip);
+    stdout(&["archive", "add", archive, path(shapes()), "--frames", "6", "--retriever", siglip]);
+    let hits = json_lines(&["--json", "archive", "search", archive, WORDS, "--retriever", siglip]);
+    assert_eq!(hits.len(), 3);
+    assert!(hits.iter().all(|hit| !hit["place"]["cells"].as_array().unwrap().is_empty()));
+    let picture = folder.path().join("red.png");
+    image::RgbImage::from_pixel(64, 48, image::Rgb([200, 20, 20])).save(&picture).unwrap();
+    let alike = json_lines(&[
+        "--json",
+        "archive",
+        "search",
+        archive,
+        "--image",
+        path(&picture),
+        "--retriever",
+        siglip,
+    ]);
+    assert_eq!(alike.len(), 3);
+    let like = json_lines(&[
+        "--json",
+        "archive",
+        "search",
+        archive,
+        "--like",
+        hits[0]["video"].as_str().unwrap(),
+        "--retriever",
+        siglip,
+    ]);
+    assert!(like.len() == 2 && like.iter().all(|hit| hit["id"] != hits[0]["id"]));
+
+    // The box's vectors cannot be compared with these, and a .vqt file has no frames.
+    refused(&["archive", "search", archive, WORDS], 1, &["retriever", "siglip"]);
+    let tokens = folder.path().join("a.vqt");
+    let clip = fs::read_dir(shapes().join("videos")).unwrap().next().unwrap().unwrap().path();
+    stdout(&["encode", path(&clip), "-o", path(&tokens)]);
+    let output =
+        command(&["archive", "add", archive, path(&tokens), "--retriever", siglip]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("needs the frames"));
+}

@@ -9,6 +9,7 @@
 //! | `fewer.rs` | other numbers of codes from the merge tree |
 //! | `upload.rs` | `POST /v1/videos` |
 //! | `library.rs`, `object.rs` | list, show, remove |
+//! | `search.rs` | `GET /v1/search`: stored videos by words |
 //! | `views.rs`, `tree.rs` | index map, tokens, picture and frames; the merge tree |
 
 pub(crate) mod fewer;
@@ -19,6 +20,7 @@ pub(crate) mod library;
 pub(crate) mod object;
 pub(crate) mod prepare;
 pub(crate) mod reading;
+pub(crate) mod search;
 pub(crate) mod store;
 pub(crate) mod tree;
 pub(crate) mod upload;

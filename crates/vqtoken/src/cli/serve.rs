@@ -1,15 +1,16 @@
 //! `vqtoken serve`: the server, and where its options come from.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Precision, Programs, VideoLlm, picture};
+use crate::{Precision, Programs, TokenRetriever, VideoLlm, builtin, picture};
 use anyhow::{Context, bail};
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 use vqtoken_engine::{Engine, EngineOptions};
 use vqtoken_files::quoted;
+use vqtoken_search::Finder;
 use vqtoken_server::{
     Access, DEFAULT_PORT, ENVIRONMENT, HostPatternError, LogQuestions, Server, ServerOptions, Settings,
     stop_signal,
@@ -270,6 +271,16 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         .with_prefix_bytes(settings.prefix_bytes.unwrap_or(default.prefix_bytes))
 }
 
+/// The part of the model that finds stored videos by words, if it has one.
+fn finder(model: Option<&Path>) -> anyhow::Result<Option<Finder>> {
+    let retriever = match model {
+        None => Some(builtin::token_retriever()?),
+        Some(model) if model.join("retrieval").is_dir() => Some(TokenRetriever::load(model)?),
+        Some(_) => None,
+    };
+    Ok(retriever.map(|retriever| Finder::Tokens(Box::new(retriever))))
+}
+
 fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Result<ServerOptions> {
     let store = match &settings.store {
         Some(store) => store.clone(),
@@ -286,6 +297,7 @@ fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Resu
     if settings.no_key == Some(true) {
         options.open = Access::Everybody;
     }
+    options.finder = finder(settings.model.as_deref())?;
     options.hosts = settings.allow_host.clone().unwrap_or_default();
     options.media = settings.media.clone();
     for host in settings.fetch_host.iter().flatten() {
