@@ -35,8 +35,10 @@ pub struct EmbeddedQuery {
 }
 
 impl EmbeddedQuery {
-    /// A vector of the finder's space.
-    pub(crate) fn of(vector: Vec<f32>) -> Self {
+    /// A vector of the finder's space, of any length above 0.
+    pub(crate) fn of(mut vector: Vec<f32>) -> Self {
+        let features = vector.len();
+        normalize_rows(&mut vector, features);
         Self { vector, notes: Vec::new() }
     }
 }

@@ -60,6 +60,7 @@ fn clips_are_added_once_found_asked_shown_and_removed() {
     let name = hits[0]["video"].as_str().unwrap();
     let like = json_lines(&["--json", "archive", "search", &archive, "--like", &format!("{name}@0s-0.5s")]);
     assert!(like.len() == 2 && like.iter().all(|hit| hit["video"] != name));
+    assert!(like.iter().all(|hit| score(hit) <= 1.001));
 
     assert_eq!(json_lines(&["--json", "archive", "list", &archive, "--where", "camera = door"]).len(), 3);
     assert!(stdout(&["--json", "archive", "list", &archive, "--where", "camera != door"]).is_empty());
