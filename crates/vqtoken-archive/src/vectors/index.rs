@@ -17,8 +17,8 @@ const ROWS: usize = 8192;
 const MOST_EXACT_VALUES: usize = 1 << 27;
 
 /// Rows that sketches choose for each one that is wanted, and at least.
-const CANDIDATES_PER_ROW: usize = 40;
-const LEAST_CANDIDATES: usize = 2000;
+const CANDIDATES_PER_ROW: usize = 100;
+const LEAST_CANDIDATES: usize = 5000;
 
 /// How rows are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
