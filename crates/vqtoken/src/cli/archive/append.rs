@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use crate::{EncoderOptions, Sampling, VideoTokens};
 use anyhow::Context;
 use clap::Args;
-use safetensors::SafeTensors;
 use vqtoken_files::Limit;
 use vqtoken_search::Adder;
 
@@ -94,9 +93,9 @@ fn next_file(input: &mut impl Read, most: u64) -> anyhow::Result<Option<Vec<u8>>
         );
     }
     read_more(input, &mut bytes, header)?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(&bytes).map_err(|error| anyhow::anyhow!("no .vqt file: {error}"))?;
-    let data = metadata.data_len() as u64;
+    let data = data_length(&bytes[8..]).context(
+        "no .vqt file: its header cannot be read: send .vqt files one after the other and nothing else",
+    )?;
     if data > most {
         anyhow::bail!(
             "a file of {data} bytes is more than the limit of {most}: allow more with --allow bytes=N"
@@ -104,6 +103,14 @@ fn next_file(input: &mut impl Read, most: u64) -> anyhow::Result<Option<Vec<u8>>
     }
     read_more(input, &mut bytes, data)?;
     Ok(Some(bytes))
+}
+
+/// Where the last tensor that a header speaks of ends, in bytes after the header.
+fn data_length(header: &[u8]) -> Option<u64> {
+    let tensors: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
+    let ends = tensors.iter().filter(|(name, _)| *name != "__metadata__");
+    ends.map(|(_, tensor)| tensor.get("data_offsets")?.get(1)?.as_u64())
+        .try_fold(0, |most, end| Some(most.max(end?)))
 }
 
 fn read_more(input: &mut impl Read, bytes: &mut Vec<u8>, count: u64) -> anyhow::Result<()> {
