@@ -50,8 +50,9 @@ def throughput(binary: Path, clips: int, engines: list[str], folder: Path) -> No
         subprocess.run([binary, "encode", *videos, "-o", folder / name], check=True, capture_output=True)
         return time.perf_counter() - start
 
+    # In turns, so that what else the machine does slows both: each engine is beside the binary's runs before and after it.
+    before = by_binary("before")
     for engine in engines:
-        before = by_binary(f"{engine}-before")
         told: list[tuple[float, int, int]] = []
         start = time.perf_counter()
         vqtoken.corpus.encode(
@@ -78,8 +79,9 @@ def throughput(binary: Path, clips: int, engines: list[str], folder: Path) -> No
             load=round(os.getloadavg()[0], 1),
             share=round(up / bare, 3),
             share_with_start=round(len(videos) / seconds / bare, 3),
-            megabytes_of_workers={"at a tenth": memory[len(memory) // 10], "at the end": memory[-1]},
+            megabytes_of_workers={"at a tenth": memory[len(memory) // 10], "at the end": memory[-1], "at most": max(memory)},
         )
+        before = after
 
 
 def rows(count: int, folder: Path) -> None:

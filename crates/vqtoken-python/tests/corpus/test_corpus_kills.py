@@ -46,15 +46,18 @@ ray.shutdown()
 def cluster() -> Iterator[tuple[str, int]]:
     """A Ray that outlives its drivers: its address, and its process."""
     needs("ray")
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        env={**os.environ, **RAY_ACCESS, "STUB_SECONDS": "0.05", "RAY_USAGE_STATS_ENABLED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin and process.stdout
-    yield process.stdout.readline().strip(), process.pid
+    environment = {**os.environ, **RAY_ACCESS, "STUB_SECONDS": "0.05", "RAY_USAGE_STATS_ENABLED": "0"}
+    # Again where a busy machine does not let Ray start: see STARVED.
+    for _ in range(5):
+        command = [sys.executable, "-c", CLUSTER]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdin and process.stdout
+        address = process.stdout.readline().strip()
+        if address:
+            break
+        process.wait()
+    assert address, "Ray does not start"
+    yield address, process.pid
     process.stdin.close()
     process.wait(timeout=60)
 
