@@ -1,5 +1,7 @@
 //! Prints queries that are true of some scenes, and when: `cargo run --example queries -- SCENES [SEED]`.
 
+#![allow(clippy::print_stdout, reason = "the texts are what it is for")]
+
 use vqtoken_shapes::{Scene, Settings, caption, queries_of};
 
 fn main() {

@@ -1,6 +1,8 @@
 //! How well unseen clips are found by words: `cargo run --release --example search_report -- MODEL RETRIEVAL CLIPS [SEED [CACHE]]`.
 //! The seed is by default one that no configuration trains on.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
+
 use std::path::PathBuf;
 
 use vqtoken_model::{Precision, TokenRetriever, VisionSide};
@@ -21,9 +23,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::create_dir_all(folder)?;
     }
     println!("{}: {clips} clips of seed {seed}", retriever.id());
-    println!("| queries | | relevant | precision at 10 | changed: clips | changed: queries | place | seconds |");
+    println!(
+        "| queries | | relevant | precision at 10 | changed: clips | changed: queries | place | seconds |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for score in [ClipScore::Windows, ClipScore::Codes, ClipScore::Both] {
+    for score in [ClipScore::Windows, ClipScore::WholeCodes, ClipScore::Codes] {
         setup.score = score;
         let reports = retrieval_report(&vision, &retriever, &setup, |done| {
             if done % 128 == 0 {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use vqtoken_model::{OneVision, TokenRetrieverModules};
 use vqtoken_model::checkpoint::{FieldPath, for_each_parameter, map_parameters};
+use vqtoken_model::{OneVision, TokenRetrieverModules};
 
 use crate::config::LearningRates;
 use crate::error::CheckpointError;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vqtoken_core::{Budget, VideoTokens, quantize};
-use vqtoken_model::{TokenRetriever, VisionSide, window_seconds};
+use vqtoken_model::{EmbeddedCodes, TokenRetriever, VisionSide, window_seconds};
 use vqtoken_shapes::{Query, QueryKind, Scene, Script, Settings, queries_of};
 use vqtoken_video::{Frame, Sampling};
 
@@ -27,12 +27,12 @@ const ON_OBJECT: f64 = 0.5;
 /// What makes the score of a clip for a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClipScore {
-    /// The logit of its best window.
+    /// The logit of its best window, all codes of which are pooled to one vector.
     Windows,
-    /// The logit of its best code.
+    /// The logit of the best code of the whole clip.
+    WholeCodes,
+    /// The logit of the best code of any window.
     Codes,
-    /// The sum of both.
-    Both,
 }
 
 /// What is measured on.
@@ -56,7 +56,7 @@ pub struct RetrievalSetup {
 impl RetrievalSetup {
     /// 8 frames and 24 codes of each clip, 200 queries of each kind, nothing kept.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, frames: 8, codes: 24, queries: 200, score: ClipScore::Both, cache: None }
+        Self { settings, frames: 8, codes: 24, queries: 200, score: ClipScore::Codes, cache: None }
     }
 }
 
@@ -111,8 +111,8 @@ struct Candidate {
     windows: Vec<Range<usize>>,
     /// `[windows, E]`
     vectors: Vec<f32>,
-    /// The vectors of the codes of the whole clip, and which they are.
-    codes: (Vec<usize>, Vec<f32>),
+    /// The codes of each window, `[windows]`.
+    codes: Vec<EmbeddedCodes>,
 }
 
 /// Measures how well a retriever finds clips, by [`QueryKind::ALL`]. `observe` is told how many clips have been read.
@@ -171,8 +171,7 @@ fn read(
     };
     let windows = windows(tokens.index_map.shape().frames);
     let vectors = retriever.embed_windows(&tokens, &windows)?;
-    let codes = retriever.embed_codes(&tokens, &windows[..1])?.pop();
-    let codes = codes.map(|codes| (codes.codes, codes.vectors)).unwrap_or_default();
+    let codes = retriever.embed_codes(&tokens, &windows)?;
     Ok(Candidate { script: Script::of(&scene), scene, tokens, windows, vectors, codes })
 }
 
@@ -204,7 +203,7 @@ fn encode(scene: &Scene, vision: &VisionSide, setup: &RetrievalSetup) -> Result<
 
 /// The whole clip first, then sliding windows of a half, a quarter and an eighth of its frames.
 fn windows(frames: usize) -> Vec<Range<usize>> {
-    let mut windows = vec![0..frames];
+    let mut windows: Vec<Range<usize>> = std::iter::once(0..frames).collect();
     for part in [2, 4, 8] {
         let length = (frames / part).max(1);
         let step = (length / 4).max(1);
@@ -221,14 +220,16 @@ fn best_row(vectors: &[f32], retriever: &TokenRetriever, text: &[f32]) -> (f32, 
     best.map_or((f32::NEG_INFINITY, 0), |(index, logit)| (logit, index))
 }
 
-/// A clip's score for a text.
-fn score(candidate: &Candidate, retriever: &TokenRetriever, text: &[f32], score: ClipScore) -> f32 {
-    let windows = || best_row(&candidate.vectors, retriever, text).0;
-    let codes = || best_row(&candidate.codes.1, retriever, text).0;
+/// A clip's score for a text, and the window that it comes from.
+fn score(candidate: &Candidate, retriever: &TokenRetriever, text: &[f32], score: ClipScore) -> (f32, usize) {
+    let codes = |window: usize| best_row(&candidate.codes[window].vectors, retriever, text).0;
     match score {
-        ClipScore::Windows => windows(),
-        ClipScore::Codes => codes(),
-        ClipScore::Both => windows() + codes(),
+        ClipScore::Windows => best_row(&candidate.vectors, retriever, text),
+        ClipScore::WholeCodes => (codes(0), best_row(&candidate.vectors, retriever, text).1),
+        ClipScore::Codes => {
+            let windows = (0..candidate.windows.len()).map(|window| (codes(window), window));
+            windows.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap_or((f32::NEG_INFINITY, 0))
+        }
     }
 }
 
@@ -243,7 +244,7 @@ fn judge(
 ) -> Result<(), TrainError> {
     let text = retriever.embed_texts(&[&query.text()])?.vectors;
     let scores: Vec<f32> =
-        candidates.par_iter().map(|candidate| score(candidate, retriever, &text, by)).collect();
+        candidates.par_iter().map(|candidate| score(candidate, retriever, &text, by).0).collect();
     let is_true: Vec<bool> =
         candidates.par_iter().map(|one| !query.intervals_by(&one.script).is_empty()).collect();
     let relevant = is_true.iter().filter(|relevant| **relevant).count();
@@ -257,18 +258,19 @@ fn judge(
     let false_of_it = query.changed(own as u64).into_iter();
     if let Some(changed) = false_of_it.clone().find(|changed| changed.intervals_by(&clip.script).is_empty()) {
         let other = retriever.embed_texts(&[&changed.text()])?.vectors;
-        report.changed_query.count(scores[own] > score(clip, retriever, &other, by));
+        report.changed_query.count(scores[own] > score(clip, retriever, &other, by).0);
     }
     for changed in false_of_it.take(2) {
-        let only_changed = candidates.iter().enumerate().filter(|(index, one)| {
-            !is_true[*index] && !changed.intervals_by(&one.script).is_empty()
-        });
+        let only_changed = candidates
+            .iter()
+            .enumerate()
+            .filter(|(index, one)| !is_true[*index] && !changed.intervals_by(&one.script).is_empty());
         for (wrong, _) in only_changed.take(WRONG_CLIPS) {
             report.changed_clip.count(scores[own] > scores[wrong]);
         }
     }
     place(query, clip, retriever, &text, report)?;
-    let (_, best) = best_row(&clip.vectors, retriever, &text);
+    let (_, best) = score(clip, retriever, &text, by);
     let (from, to) = window_seconds(&clip.tokens, &clip.windows[best]);
     let overlaps = query.intervals_by(&clip.script).into_iter().any(|(start, end)| {
         let (start, end) = (f64::from(start), f64::from(end));
@@ -299,9 +301,9 @@ fn place(
         }
         on as f64 / f64::from(all.max(1))
     };
-    let (codes, vectors) = &clip.codes;
-    let (_, best) = best_row(vectors, retriever, text);
-    if let Some(&code) = codes.get(best) {
+    let Some(whole) = clip.codes.first() else { return Ok(()) };
+    let (_, best) = best_row(&whole.vectors, retriever, text);
+    if let Some(&code) = whole.codes.get(best) {
         report.place.count(share_on(code) >= ON_OBJECT);
     }
     Ok(())

@@ -117,9 +117,11 @@ fn run_stages(
                 ObjectiveConfig::Answers(answers) => run.answers(answers)?,
             };
             let Some(learner) = learner else { return Ok(None) };
-            if let (ObjectiveConfig::Retrieval(retrieval), Some(modules)) = (&stage.objective, &learner.retrieval)
+            if let (ObjectiveConfig::Retrieval(retrieval), Some(modules)) =
+                (&stage.objective, &learner.retrieval)
             {
-                model.save_retrieval(&folder.join(RETRIEVAL), retrieval, modules)?;
+                let shape = model.retrieval_shape(retrieval, &config.model.name())?;
+                TrainedModel::save_retrieval(&folder.join(RETRIEVAL), &shape, modules)?;
             }
             model.model = learner.model;
             if let ObjectiveConfig::Answers(answers) = &stage.objective {
@@ -215,7 +217,7 @@ impl StageRun<'_, '_> {
         };
         let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
         let device = training_device();
-        let shape = self.model.retrieval_shape(config)?;
+        let shape = self.model.retrieval_shape(config, &self.config.model.name())?;
         let new = init::seeded(self.config.seed, &device, || TokenRetrieverModules::new(&shape, &device));
         let objective = Retrieval {
             config,
@@ -228,7 +230,10 @@ impl StageRun<'_, '_> {
             scripts: (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect(),
         };
         let retrieval = init::with_words(new, &self.model.model);
-        self.train(Learner { retrieval: Some(retrieval), ..Learner::new(self.model.model.clone()) }, &objective)
+        self.train(
+            Learner { retrieval: Some(retrieval), ..Learner::new(self.model.model.clone()) },
+            &objective,
+        )
     }
 
     fn answers(&mut self, config: &AnswersConfig) -> Result<Option<Learner>, TrainError> {

@@ -10,9 +10,7 @@ use vqtoken_model::{
 };
 use vqtoken_video::PixelSpec;
 
-use crate::config::{
-    DataConfig, InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig,
-};
+use crate::config::{DataConfig, InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig};
 use crate::error::TrainError;
 use crate::init;
 use crate::tensors::training_device;
@@ -108,12 +106,16 @@ impl TrainedModel {
     ///
     /// # Errors
     ///
-    /// If the model cannot be written for a moment, which is how its id is found.
-    pub(crate) fn retrieval_shape(&self, config: &RetrievalConfig) -> Result<TokenRetrieverConfig, TrainError> {
+    /// If the model cannot be written for a moment, which is how its id is found; `name` is what the model is called in it.
+    pub(crate) fn retrieval_shape(
+        &self,
+        config: &RetrievalConfig,
+        name: &str,
+    ) -> Result<TokenRetrieverConfig, TrainError> {
         let folder = std::env::temp_dir();
         let folder = tempfile::TempDir::new_in(&folder)
             .map_err(|source| TrainError::Unwritable { path: folder, source })?;
-        let directory = folder.path().join("model");
+        let directory = folder.path().join(name);
         self.save(&directory)?;
         Ok(TokenRetrieverConfig {
             model: Checkpoint::open(&directory)?.id().to_owned(),
@@ -149,15 +151,14 @@ impl TrainedModel {
     ///
     /// If it cannot be written.
     pub(crate) fn save_retrieval(
-        &self,
         folder: &Path,
-        config: &RetrievalConfig,
+        shape: &TokenRetrieverConfig,
         modules: &TokenRetrieverModules,
     ) -> Result<(), TrainError> {
         if folder.exists() {
             return Ok(());
         }
-        Ok(TokenRetrieverFiles::save(folder, &self.retrieval_shape(config)?, modules)?)
+        Ok(TokenRetrieverFiles::save(folder, shape, modules)?)
     }
 
     /// How conversations become ids.

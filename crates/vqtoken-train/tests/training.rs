@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Trial, values};
-use vqtoken_model::VideoLlm;
+use vqtoken_model::{TokenRetriever, VideoLlm};
 use vqtoken_train::{EarlierRun, Event, TrainError, run};
 
 /// Ten clips of which eight are learnt from.
@@ -191,6 +191,63 @@ fn the_vq_attention_learns_object_labels_and_features_are_computed_once() {
     };
     assert!(!computed(&answers("vqtoken", 2, RATES), "same"), "cached features were computed again");
     assert!(computed(&answers("vqtoken", 2, RATES).replace("[6, 8]", "[5]"), "other"));
+}
+
+const RETRIEVAL: &str = r#"
+    seed = 3
+    [model]
+    config = "config.json"
+    [data.shapes]
+    clips = 10
+    seed = 0
+    size = 112
+    validation = 0.2
+    test = 0.0
+    [[stage]]
+    name = "search"
+    steps = 24
+    batch = 4
+    micro_batches = 2
+    warm_up = 4
+    validate_every = 12
+    checkpoint_every = 7
+    learning_rates = { retrieval = 4e-3 }
+    [stage.retrieval]
+    frames = 8
+    budgets = [6, 8]
+    queries = 1
+    validation_clips = 2
+    features = 32
+    code_layers = 1
+    text_features = 48
+    text_layers = 1
+    text_tokens = 24
+"#;
+
+#[test]
+fn texts_are_learnt_for_codes_and_a_stopped_run_goes_on_to_the_same_bits() {
+    let trial = Trial::new();
+    let model = trial.run(RETRIEVAL, "whole").unwrap();
+    let losses = values(&trial.steps("whole", "search"), "loss");
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[18..]) < 0.8 * mean(&losses[..4]), "{losses:?}");
+    run(&trial.config(RETRIEVAL).unwrap(), &trial.folders("stopped"), EarlierRun::Refuse, &mut |event| {
+        match event {
+            Event::Step { step: 10, .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    })
+    .unwrap();
+    trial.run(RETRIEVAL, "stopped").unwrap();
+    let weights = |out: &str| {
+        let folder = trial.folder.path().join(out).join("search").join("retrieval");
+        std::fs::read(folder.join("model.safetensors")).unwrap()
+    };
+    assert!(weights("whole") == weights("stopped"), "the same weights");
+    let retrieval = trial.folder.path().join("whole/search/retrieval");
+    let retriever = TokenRetriever::load_from(model, retrieval).unwrap();
+    let texts = retriever.embed_texts(&["a red circle", "a blue square moves left"]).unwrap();
+    assert_eq!(texts.vectors.len(), 2 * 32);
 }
 
 #[test]

@@ -90,7 +90,9 @@ pub enum RetrievalError {
         expected: &'static str,
     },
     /// The token retriever was trained on another model's video tokens.
-    #[error("{retrieval} was trained on video tokens of {expected}, the model beside it is {found}: give the model that it belongs to")]
+    #[error(
+        "{retrieval} was trained on video tokens of {expected}, the model beside it is {found}: give the model that it belongs to"
+    )]
     OtherModel {
         /// The token retriever's files.
         retrieval: String,
@@ -100,13 +102,17 @@ pub enum RetrievalError {
         expected: String,
     },
     /// The model has no VQ-attention, which tells codes where they are and how they move.
-    #[error("{model} has no VQ-attention, without which codes do not say how anything moves: give a model that was trained with one")]
+    #[error(
+        "{model} has no VQ-attention, without which codes do not say how anything moves: give a model that was trained with one"
+    )]
     NoVqAttention {
         /// The model.
         model: String,
     },
     /// A window is not a range of the video's sampled frames.
-    #[error("the window of frames {start}..{end} is empty or goes beyond the video's {frames} sampled frames")]
+    #[error(
+        "the window of frames {start}..{end} is empty or goes beyond the video's {frames} sampled frames"
+    )]
     Window {
         /// Its first frame.
         start: usize,

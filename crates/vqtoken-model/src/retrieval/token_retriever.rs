@@ -263,6 +263,14 @@ impl TokenRetriever {
         Ok(all)
     }
 
+    /// The code of a window that a text `[E]` is closest to, as an index into the whole codebook, and its logit; `None` of no codes. It is
+    /// the best score of a window: a code stands for an object or a part of one, so who does what is not mixed up, while the vector of a
+    /// whole window holds all that there is in few numbers.
+    pub fn best_code(&self, text: &[f32], codes: &EmbeddedCodes) -> Option<(usize, f32)> {
+        let logits = codes.vectors.chunks_exact(self.features()).map(|code| self.logit(text, code));
+        codes.codes.iter().copied().zip(logits).max_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
     /// Hands on windows of as many frames and codes together, with their vectors.
     fn for_each_group(
         &self,
@@ -324,4 +332,111 @@ fn checksum(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<u32,
         checksum.update(bytemuck::cast_slice(&values));
     }
     Ok(checksum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use vqtoken_core::{Budget, Codebook, GridShape, IndexMap};
+
+    use super::*;
+
+    /// Six frames in which codes 0 and 1 move and code 3 comes late, of the model that the retriever belongs to.
+    fn tokens(retriever: &TokenRetriever, order: [u32; 4]) -> VideoTokens {
+        let shape = GridShape { frames: 6, height: 5, width: 5 };
+        let label = |cell: usize| {
+            let (frame, row, column) = (cell / 25, cell / 5 % 5, cell % 5);
+            let code = match (row, column) {
+                (1, column) if column == frame % 5 => 0,
+                (3, column) if column + frame % 5 == 4 => 1,
+                (4, 4) if frame >= 4 => 3,
+                _ => 2,
+            };
+            order[code]
+        };
+        let labels = (0..150).map(label).collect();
+        let mut rows = vec![0.0; 4 * 128];
+        for (code, &at) in order.iter().enumerate() {
+            let row = &mut rows[at as usize * 128..][..128];
+            let length = row.len();
+            row.iter_mut()
+                .enumerate()
+                .for_each(|(i, x)| *x = ((i * (code + 2)) as f32).sin() / (length as f32).sqrt());
+        }
+        VideoTokens {
+            codebook: Codebook::new(4, 128, rows).unwrap(),
+            index_map: IndexMap::new(shape, 4, labels).unwrap(),
+            timestamps: (0..6).map(f64::from).collect(),
+            model: retriever.model().to_owned(),
+            source: None,
+            budget: Budget::Fixed(4),
+            windows: None,
+            quality: Default::default(),
+        }
+    }
+
+    fn distance(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn vectors_do_not_depend_on_numbers_of_codes_or_on_company() {
+        let retriever = TokenRetriever::embedded().unwrap();
+        let windows = [0..6, 0..3, 2..5, 1..4, 5..6];
+        let usual = tokens(&retriever, [0, 1, 2, 3]);
+        let vectors = retriever.embed_windows(&usual, &windows).unwrap();
+        let renumbered = retriever.embed_windows(&tokens(&retriever, [2, 0, 3, 1]), &windows).unwrap();
+        // Sums in another order.
+        assert!(distance(&vectors, &renumbered) < 1e-4);
+        for (index, window) in windows.iter().enumerate() {
+            let alone = retriever.embed_windows(&usual, std::slice::from_ref(window)).unwrap();
+            let row = &vectors[index * retriever.features()..][..retriever.features()];
+            assert!(distance(row, &alone) < 1e-5);
+            assert!((cosine(row, row) - 1.0).abs() < 1e-5);
+        }
+        assert!(distance(&vectors[..256], &vectors[256..512]) > 1e-3, "windows differ");
+    }
+
+    #[test]
+    fn a_window_has_the_vectors_of_its_codes() {
+        let retriever = TokenRetriever::embedded().unwrap();
+        let usual = tokens(&retriever, [0, 1, 2, 3]);
+        let found = retriever.embed_codes(&usual, &[0..4, 0..6]).unwrap();
+        assert_eq!(
+            (found[0].codes.as_slice(), found[1].codes.as_slice()),
+            (&[0, 1, 2][..], &[0, 1, 2, 3][..])
+        );
+        assert_eq!(found[0].vectors.len(), 3 * retriever.features());
+        let text = retriever.embed_texts(&["a red circle moves right"]).unwrap();
+        let (code, logit) = retriever.best_code(&text.vectors, &found[1]).unwrap();
+        let row = &found[1].vectors[code * retriever.features()..][..retriever.features()];
+        assert_eq!(logit, retriever.logit(&text.vectors, row));
+        let score = retriever.score(&text.vectors, row);
+        assert!((score - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn texts_are_read_in_lower_case_and_cuts_are_told() {
+        let retriever = TokenRetriever::embedded().unwrap();
+        let long = "a red circle moves left ".repeat(20);
+        let texts = retriever.embed_texts(&["A red Circle", " a red circle", &long, ""]).unwrap();
+        let row = |index: usize| &texts.vectors[index * retriever.features()..][..retriever.features()];
+        assert_eq!(row(0), row(1));
+        assert_eq!(&texts.tokens_cut[..2], [0, 0]);
+        assert!(texts.tokens_cut[2] > 50 && texts.tokens_cut[3] == 0);
+    }
+
+    #[test]
+    fn tokens_of_another_model_and_windows_outside_are_refused() {
+        let retriever = TokenRetriever::embedded().unwrap();
+        let usual = tokens(&retriever, [0, 1, 2, 3]);
+        let other = VideoTokens { model: "mini@00000000".to_owned(), ..usual.clone() };
+        let error = retriever.embed_windows(&other, std::slice::from_ref(&(0..6))).unwrap_err();
+        assert!(matches!(error, ModelError::OtherModel { .. }), "{error}");
+        for window in [0..7, 3..3] {
+            let error = retriever.embed_windows(&usual, &[window]).unwrap_err();
+            assert!(matches!(error, ModelError::Retrieval(RetrievalError::Window { .. })), "{error}");
+        }
+        assert!(retriever.id().starts_with("mini-retrieval@"), "{}", retriever.id());
+    }
 }

@@ -30,14 +30,11 @@ fn another<T: Copy + PartialEq>(all: &[T], than: T, random: &mut Random) -> T {
 }
 
 fn objects(object: Description, random: &mut Random) -> Vec<Description> {
-    let colour = object.colour.map(|colour| Description {
-        colour: Some(another(&Colour::ALL, colour, random)),
-        ..object
-    });
-    let shape = object.shape.map(|shape| Description {
-        shape: Some(another(&Shape::ALL, shape, random)),
-        ..object
-    });
+    let colour = object
+        .colour
+        .map(|colour| Description { colour: Some(another(&Colour::ALL, colour, random)), ..object });
+    let shape =
+        object.shape.map(|shape| Description { shape: Some(another(&Shape::ALL, shape, random)), ..object });
     colour.into_iter().chain(shape).collect()
 }
 
@@ -57,14 +54,10 @@ fn actions(action: Action, random: &mut Random) -> Vec<Action> {
     let side = |side: Option<Side>, random: &mut Random| side.map(|side| another(&Side::ALL, side, random));
     match action {
         Action::Moves { direction, speed } => {
-            let to = direction.map(|to| Action::Moves {
-                direction: Some(another(&Direction::ALL, to, random)),
-                speed,
-            });
-            let at = speed.map(|speed| Action::Moves {
-                direction,
-                speed: Some(another(&Speed::ALL, speed, random)),
-            });
+            let to = direction
+                .map(|to| Action::Moves { direction: Some(another(&Direction::ALL, to, random)), speed });
+            let at = speed
+                .map(|speed| Action::Moves { direction, speed: Some(another(&Speed::ALL, speed, random)) });
             to.into_iter().chain(at).collect()
         }
         Action::ComesIn { side: at } => {

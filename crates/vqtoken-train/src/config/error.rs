@@ -59,7 +59,9 @@ pub enum StageError {
     #[error("another stage has this name")]
     DuplicateName,
     /// No objective, or several.
-    #[error("it needs one of patch_labels, object_labels, retrieval and answers as its objective; it has {0}")]
+    #[error(
+        "it needs one of patch_labels, object_labels, retrieval and answers as its objective; it has {0}"
+    )]
     Objectives(usize),
     /// No part learns.
     #[error("learning_rates has no part, so nothing would be trained")]
@@ -103,7 +105,9 @@ pub enum StageError {
     )]
     GridNotFrozen,
     /// A stage of retrieval that would train something else.
-    #[error("a stage of retrieval needs a learning rate for retrieval, and none for the parts of the model, which stay as they are")]
+    #[error(
+        "a stage of retrieval needs a learning rate for retrieval, and none for the parts of the model, which stay as they are"
+    )]
     OnlyRetrieval,
     /// A learning rate without what learns.
     #[error("learning_rates.retrieval goes with a stage of retrieval")]

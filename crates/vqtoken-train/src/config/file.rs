@@ -253,8 +253,7 @@ impl TryFrom<StageFile> for StageConfig {
             (None, None, Some(retrieval), None) => ObjectiveConfig::Retrieval(retrieval),
             (None, None, None, Some(answers)) => ObjectiveConfig::Answers(answers.try_into()?),
             (patches, objects, retrieval, answers) => {
-                let given =
-                    [patches.is_some(), objects.is_some(), retrieval.is_some(), answers.is_some()];
+                let given = [patches.is_some(), objects.is_some(), retrieval.is_some(), answers.is_some()];
                 return Err(StageError::Objectives(given.into_iter().filter(|given| *given).count()));
             }
         };

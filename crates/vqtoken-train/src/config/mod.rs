@@ -48,6 +48,17 @@ pub enum InitialModel {
     Loaded(LoadedModel),
 }
 
+impl InitialModel {
+    /// What the model is called: as its directory, if it has one.
+    pub(crate) fn name(&self) -> String {
+        let name = match self {
+            Self::Loaded(loaded) => loaded.directory.file_name(),
+            Self::New(_) => None,
+        };
+        name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
 /// A model with new parameters.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

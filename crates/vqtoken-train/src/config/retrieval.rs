@@ -111,7 +111,8 @@ impl RetrievalConfig {
             return Err(StageError::NeedsShapes { key: "retrieval" });
         }
         let LearningRates { vision_tower, projector, vq_attention, language_model, retrieval } = *rates;
-        if retrieval.is_none() || [vision_tower, projector, vq_attention, language_model].iter().any(Option::is_some)
+        if retrieval.is_none()
+            || [vision_tower, projector, vq_attention, language_model].iter().any(Option::is_some)
         {
             return Err(StageError::OnlyRetrieval);
         }

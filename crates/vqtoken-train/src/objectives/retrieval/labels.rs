@@ -91,12 +91,13 @@ pub(super) fn owners(scene: &Scene, map: &IndexMap, shown: &[Option<usize>]) -> 
     cells_of_codes(scene, map, shown).into_iter().map(owner).collect()
 }
 
-/// The target of a text and a code of a whole clip, given the objects that the text is about in this clip.
-pub(super) fn code_target(owner: Owner, objects: &[usize]) -> Option<f32> {
+/// The target of a text and a code of a window, given the objects that the text is about in the clip and the window's own target: the
+/// same for codes of these objects, and 0 for others.
+pub(super) fn code_target(owner: Owner, objects: &[usize], window: Option<f32>) -> Option<f32> {
     match owner {
-        Owner::Object(object) => Some(if objects.contains(&object) { 1.0 } else { 0.0 }),
-        Owner::Nothing => Some(0.0),
-        Owner::Unclear if objects.is_empty() => Some(0.0),
+        Owner::Object(object) if objects.contains(&object) => window,
+        Owner::Object(_) | Owner::Nothing => Some(0.0),
+        Owner::Unclear if objects.is_empty() || window == Some(0.0) => Some(0.0),
         Owner::Unclear => None,
     }
 }

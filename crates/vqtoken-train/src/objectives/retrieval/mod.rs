@@ -54,8 +54,10 @@ struct Window {
     span: (f32, f32),
     frames: usize,
     codes: CodeWindow,
-    /// Of a whole clip: whose codes these are.
-    owners: Option<Vec<Owner>>,
+    /// Whether it is the whole clip.
+    is_whole: bool,
+    /// Whose codes these are.
+    owners: Vec<Owner>,
 }
 
 /// A text and, if it is a changed one, the index of the text that was changed.
@@ -72,10 +74,8 @@ struct Batch {
     texts: Vec<Text>,
     /// `[windows, texts]`
     logits: Tensor<2>,
-    /// `[codes of whole clips, texts]`
+    /// `[codes of all windows, texts]`
     code_logits: Tensor<2>,
-    /// The clip and the owner of each of these codes.
-    code_owners: Vec<(usize, Owner)>,
 }
 
 impl Retrieval<'_> {
@@ -91,7 +91,7 @@ impl Retrieval<'_> {
     /// Frames of the windows of a clip: all, and some drawn ones.
     fn windows(&self, rng: &mut Rng) -> Vec<Range<usize>> {
         let frames = self.config.frames;
-        let mut windows = vec![0..frames];
+        let mut windows: Vec<Range<usize>> = std::iter::once(0..frames).collect();
         for _ in 0..self.config.windows {
             // Half of them as search has them, half of any length.
             let length = match rng.below(6) {
@@ -133,6 +133,8 @@ impl Retrieval<'_> {
         for (clip, (&index, codes)) in indices.iter().zip(&codes).enumerate() {
             let scene = self.scene(index);
             let sampled = sampled_frames(scene, codes.index_map.shape())?;
+            let shown = shown_objects(scene, codes.index_map.shape())?;
+            let plane = shown.len() / sampled.len();
             let at = |frame: usize| sampled[frame.min(sampled.len() - 1)] as f32 / scene.fps;
             let between = |frame: usize| 0.5 * (at(frame.saturating_sub(1)) + at(frame));
             for frames in self.windows(rng) {
@@ -140,15 +142,10 @@ impl Retrieval<'_> {
                 let start = if frames.start == 0 { at(0) } else { between(frames.start) };
                 let end = if frames.end == sampled.len() { at(sampled.len()) } else { between(frames.end) };
                 let (count, span) = (frames.len(), (start, end));
+                let cells = frames.start * plane..frames.end * plane;
                 let cut = CodeWindow::cut(&codes.codebook, &codes.index_map, frames)?;
-                let owners = match is_whole {
-                    true => {
-                        let shown = shown_objects(scene, cut.index_map.shape())?;
-                        Some(owners(scene, &cut.index_map, &shown))
-                    }
-                    false => None,
-                };
-                windows.push(Window { clip, span, frames: count, codes: cut, owners });
+                let owners = owners(scene, &cut.index_map, &shown[cells]);
+                windows.push(Window { clip, span, frames: count, codes: cut, is_whole, owners });
             }
             self.texts(clip, index, rng, &mut texts);
         }
@@ -174,7 +171,7 @@ impl Retrieval<'_> {
         for window in windows {
             groups.entry([window.frames, window.codes.codes.len()]).or_default().push(window);
         }
-        let (mut pooled, mut alone, mut code_owners) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pooled, mut alone) = (Vec::new(), Vec::new());
         let mut ordered = Vec::new();
         for ([_, count], group) in groups {
             let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
@@ -185,13 +182,8 @@ impl Retrieval<'_> {
             let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [windows, K, D]
             let found = modules.embed_codes(codes);
             pooled.push(found.windows); // [windows, E]
-            for (index, window) in group.iter().enumerate() {
-                let Some(owners) = &window.owners else { continue };
-                code_owners.extend(owners.iter().map(|&owner| (window.clip, owner)));
-                let [_, k, features] = found.codes.dims();
-                let own = found.codes.clone().slice([index..index + 1, 0..k, 0..features]);
-                alone.push(own.reshape([k, features])); // [K, E]
-            }
+            let [windows, k, features] = found.codes.dims();
+            alone.push(found.codes.reshape([windows * k, features])); // [windows * K, E]
             ordered.extend(group);
         }
         let transposed = vectors.transpose(); // [E, texts]
@@ -202,7 +194,6 @@ impl Retrieval<'_> {
             texts,
             logits: modules.logits(logits),
             code_logits: modules.logits(code_logits),
-            code_owners,
         })
     }
 
@@ -214,37 +205,44 @@ impl Retrieval<'_> {
             .par_iter()
             .map(|script| batch.texts.iter().map(|text| text.query.truth_by(script)).collect())
             .collect();
-        let mut pairs = Pairs::default();
+        let (mut pairs, mut places) = (Pairs::default(), Pairs::default());
         for window in &batch.windows {
-            for (text, (intervals, _)) in batch.texts.iter().zip(&truth[window.clip]) {
-                let target = target(&text.query, intervals, window.span, window.frames);
-                pairs.push(target, self.config.balance);
-            }
-        }
-        let mut places = Pairs::default();
-        for &(clip, owner) in &batch.code_owners {
-            for (_, objects) in &truth[clip] {
-                places.push(code_target(owner, objects), self.config.balance);
+            let truth = &truth[window.clip];
+            let of = |(text, (intervals, _)): (&Text, &(Vec<(f32, f32)>, _))| {
+                target(&text.query, intervals, window.span, window.frames)
+            };
+            let targets: Vec<Option<f32>> = batch.texts.iter().zip(truth).map(of).collect();
+            targets.iter().for_each(|&target| pairs.push(target, self.config.balance));
+            for &owner in &window.owners {
+                for (&target, (_, objects)) in targets.iter().zip(truth) {
+                    places.push(code_target(owner, objects, target), self.config.balance);
+                }
             }
         }
         let measures = Measures::default().with("true_share", pairs.true_share());
         let windows = pairs.loss(batch.logits.clone());
         let codes = places.loss(batch.code_logits.clone());
-        let measures =
-            measures.with("window_loss", scalar(&windows)).with("place_loss", scalar(&codes));
+        let measures = measures.with("window_loss", scalar(&windows)).with("place_loss", scalar(&codes));
         (windows + codes * self.config.place_weight, measures)
     }
 
     /// For each kind, changed texts that are not true of the clip of the text they were made from: how many, and for how many of them
     /// that clip is closer to the true text.
     fn changed_right(&self, batch: &Batch, indices: &[usize]) -> [[f64; 2]; QueryKind::ALL.len()] {
-        let logits = to_vec(batch.logits.clone());
+        let (logits, texts) = (to_vec(batch.code_logits.clone()), batch.texts.len());
+        let mut first_code = 0;
         let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
-        for (row, window) in batch.windows.iter().enumerate() {
-            if window.owners.is_none() {
+        for window in &batch.windows {
+            let first = first_code;
+            first_code += window.owners.len();
+            if !window.is_whole {
                 continue;
             }
-            let row = &logits[row * batch.texts.len()..][..batch.texts.len()];
+            // A clip is as close to a text as its closest code.
+            let rows = logits[first * texts..first_code * texts].chunks_exact(texts);
+            let row = rows.fold(vec![f32::NEG_INFINITY; texts], |best, row| {
+                best.iter().zip(row).map(|(best, logit)| best.max(*logit)).collect()
+            });
             for (column, text) in batch.texts.iter().enumerate() {
                 let Some(original) = text.changed_from else { continue };
                 let script = self.script(indices[window.clip]);
