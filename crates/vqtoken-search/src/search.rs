@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, VideoRecord};
+use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, VectorKind, VideoRecord};
 use vqtoken_core::VideoTokens;
 use vqtoken_model::cosine;
 use vqtoken_video::Frame;
@@ -123,9 +123,9 @@ pub struct Hit {
     pub facts: Vec<(String, String)>,
     /// From when to when, in seconds: its moment that is nearest to the query.
     pub span: [f32; 2],
-    /// The cosine of that moment with the query.
+    /// The cosine with the query of its best code, for words and a finder that reads codes, else of that moment.
     pub cosine: f32,
-    /// For words the probability that they are true of the moment, else the cosine.
+    /// For words the probability that they are true, else the cosine.
     pub score: f32,
     /// Where in the picture; none if the video has no vectors of codes.
     pub place: Option<Place>,
@@ -165,16 +165,21 @@ pub fn search(
         };
     }
     let allowed = (!options.filter.is_empty()).then(|| allowed(archive, &options.filter)).transpose()?;
-    let mut wanted = options.top.saturating_mul(MOMENTS_PER_VIDEO).min(moments);
+    // One vector of all codes hardly holds who does what: words are compared with each code, and the best one decides.
+    let kind = match (finder, query) {
+        (Finder::Tokens(_), Query::Words(_)) => VectorKind::Codes,
+        _ => VectorKind::Moments,
+    };
+    let mut wanted = options.top.saturating_mul(MOMENTS_PER_VIDEO);
     let mut best: Vec<MomentHit>;
     loop {
-        let near = archive.nearest_moments(&space, &vector, wanted, options.scan, allowed.as_ref())?;
-        let is_all = near.len() < wanted || wanted >= moments;
+        let near = archive.nearest(&space, kind, &vector, wanted, options.scan, allowed.as_ref())?;
+        let is_all = near.len() < wanted;
         best = best_of_each(near);
         if best.len() >= options.top || is_all {
             break;
         }
-        wanted = wanted.saturating_mul(4).min(moments);
+        wanted = wanted.saturating_mul(4);
     }
     best.truncate(options.top);
     let is_words = matches!(query, Query::Words(_));
@@ -186,9 +191,13 @@ pub fn search(
             Err(ArchiveError::NotFound { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
+        let span = match kind {
+            VectorKind::Codes => nearest_span(archive, finder, &hit.id, &vector)?,
+            _ => hit.span,
+        };
         let codes = archive.code_vectors(&space, &hit.id)?;
         let place = match (codes, archive.tokens(&hit.id, &record.budget)) {
-            (Some(codes), Ok(tokens)) => place(&tokens, &codes, &vector, hit.span),
+            (Some(codes), Ok(tokens)) => place(&tokens, &codes, &vector, span),
             (_, Err(error)) => {
                 notes.push(error.to_string());
                 None
@@ -197,7 +206,7 @@ pub fn search(
         };
         let score = if is_words { finder.probability(hit.cosine) } else { hit.cosine };
         let facts = archive.facts(&hit.id)?;
-        hits.push(Hit { record, facts, span: hit.span, cosine: hit.cosine, score, place });
+        hits.push(Hit { record, facts, span, cosine: hit.cosine, score, place });
     }
     Ok(Found { hits, moments, notes })
 }
@@ -259,6 +268,20 @@ fn stored_vector(
     }
     // A zero vector is like nothing.
     Ok((cosine(&sum, &sum) > 0.0).then_some(sum))
+}
+
+/// From when to when a video's moment that is nearest to a vector lasts, in seconds.
+fn nearest_span(
+    archive: &Archive,
+    finder: &Finder,
+    id: &str,
+    vector: &[f32],
+) -> Result<[f32; 2], SearchError> {
+    let space = finder.space();
+    let Some((spans, moments)) = archive.moment_vectors(&space, id)? else { return Ok([0.0; 2]) };
+    let cosines = moments.chunks_exact(space.features).map(|moment| cosine(moment, vector));
+    let best = spans.iter().zip(cosines).max_by(|a, b| a.1.total_cmp(&b.1));
+    Ok(best.map_or([0.0; 2], |(span, _)| *span))
 }
 
 /// The nearest moment of each video, the nearest first.

@@ -125,11 +125,27 @@ impl Archive {
         scan: Scan,
         allowed: Option<&BTreeSet<String>>,
     ) -> Result<Vec<MomentHit>, ArchiveError> {
+        self.nearest(space, VectorKind::Moments, query, wanted, scan, allowed)
+    }
+
+    /// The same among vectors of a kind. Of codes [`MomentHit::moment`] is the code, and the span is empty.
+    ///
+    /// # Errors
+    /// As [`Archive::nearest_moments`].
+    pub fn nearest(
+        &self,
+        space: &Space,
+        kind: VectorKind,
+        query: &[f32],
+        wanted: usize,
+        scan: Scan,
+        allowed: Option<&BTreeSet<String>>,
+    ) -> Result<Vec<MomentHit>, ArchiveError> {
         if query.len() != space.features || !query.iter().all(|x| x.is_finite()) {
             let reason = "the query has another number of features, or a value that is not finite";
             return Err(ArchiveError::Vectors { space: space.id.clone(), reason });
         }
-        let Some(index) = self.index(space, VectorKind::Moments)? else { return Ok(Vec::new()) };
+        let Some(index) = self.index(space, kind)? else { return Ok(Vec::new()) };
         let numbers = allowed.map(|ids| self.catalogue().numbers(ids)).transpose()?;
         let is_allowed = numbers.as_ref().map(|numbers| move |number: u64| numbers.contains(&number));
         let allowed = is_allowed.as_ref().map(|is| is as &(dyn Fn(u64) -> bool + Sync));
