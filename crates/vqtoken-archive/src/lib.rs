@@ -21,4 +21,6 @@ pub use error::ArchiveError;
 pub use key::VideoKey;
 pub use record::{FINE, NewVideo, Page, TokenSet, VideoRecord};
 pub use recovery::{Loss, Recovery};
-pub use vectors::{Compacted, DamagedPart, MomentHit, NewVectors, Scan, Space, SpaceTotals, VectorKind};
+pub use vectors::{
+    Compacted, DamagedPart, MomentHit, NewVectors, Scan, Space, SpaceTotals, StoredVectors, VectorKind,
+};

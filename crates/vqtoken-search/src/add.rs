@@ -131,18 +131,17 @@ impl<'a> Adder<'a> {
         let facts = file_facts(path, video.info());
         let mut watcher = self.finder.watcher()?;
         let mut failed = None;
-        let encoded =
-            self.vision.encode_video(&video, self.sampling, self.options.clone(), &mut |event| {
-                if let (Some(frames), None) = (&mut watcher, &failed) {
-                    let taken = match event {
-                        EncodingEvent::Frame(frame, time) => frames.push(frame, time),
-                        EncodingEvent::Restart => self.finder.watcher().map(|again| watcher = again),
-                        _ => Ok(()),
-                    };
-                    failed = taken.err();
-                }
-                observe(&event);
-            })?;
+        let encoded = self.vision.encode_video(&video, self.sampling, self.options, &mut |event| {
+            if let (Some(frames), None) = (&mut watcher, &failed) {
+                let taken = match event {
+                    EncodingEvent::Frame(frame, time) => frames.push(frame, time),
+                    EncodingEvent::Restart => self.finder.watcher().map(|again| watcher = again),
+                    _ => Ok(()),
+                };
+                failed = taken.err();
+            }
+            observe(&event);
+        })?;
         if let Some(error) = failed {
             return Err(error);
         }

@@ -11,7 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use vqtoken_archive::{Archive, Space, VideoRecord};
+use vqtoken_archive::{Archive, Space, StoredVectors, VideoRecord};
 use vqtoken_files::{NewFile, quoted};
 
 use crate::error::SearchError;
@@ -55,7 +55,9 @@ pub fn export_parquet(archive: &Archive, space: &Space, path: &Path) -> Result<u
     let mut writer = SerializedFileWriter::new(file, schema, properties).map_err(of_parquet)?;
     let (mut rows, mut count) = (Rows::default(), 0);
     for record in archive.all()? {
-        let Some((spans, vectors)) = archive.moment_vectors(space, &record.id)? else { continue };
+        let Some(StoredVectors { spans, vectors, .. }) = archive.moment_vectors(space, &record.id)? else {
+            continue;
+        };
         let facts = archive.facts(&record.id)?;
         let place = facts.iter().find(|(name, _)| name == "path").map_or("", |(_, path)| path.as_str());
         for (moment, (span, vector)) in spans.iter().zip(vectors.chunks_exact(space.features)).enumerate() {

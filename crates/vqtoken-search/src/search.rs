@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, VectorKind, VideoRecord};
+use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, StoredVectors, VectorKind, VideoRecord};
 use vqtoken_core::VideoTokens;
 use vqtoken_model::cosine;
 use vqtoken_video::Frame;
@@ -258,7 +258,9 @@ fn stored_vector(
     [from, to]: [f32; 2],
 ) -> Result<Option<Vec<f32>>, SearchError> {
     let space = finder.space();
-    let Some((spans, vectors)) = archive.moment_vectors(&space, id)? else { return Ok(None) };
+    let Some(StoredVectors { spans, vectors, .. }) = archive.moment_vectors(&space, id)? else {
+        return Ok(None);
+    };
     let mut sum = vec![0.0; space.features];
     for (span, vector) in spans.iter().zip(vectors.chunks_exact(space.features)) {
         let common = span[1].min(to) - span[0].max(from);
@@ -278,9 +280,9 @@ fn nearest_span(
     vector: &[f32],
 ) -> Result<[f32; 2], SearchError> {
     let space = finder.space();
-    let Some((spans, moments)) = archive.moment_vectors(&space, id)? else { return Ok([0.0; 2]) };
-    let cosines = moments.chunks_exact(space.features).map(|moment| cosine(moment, vector));
-    let best = spans.iter().zip(cosines).max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some(stored) = archive.moment_vectors(&space, id)? else { return Ok([0.0; 2]) };
+    let cosines = stored.vectors.chunks_exact(space.features).map(|moment| cosine(moment, vector));
+    let best = stored.spans.iter().zip(cosines).max_by(|a, b| a.1.total_cmp(&b.1));
     Ok(best.map_or([0.0; 2], |(span, _)| *span))
 }
 

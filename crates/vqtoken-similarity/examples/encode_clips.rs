@@ -144,7 +144,7 @@ fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame
             let shift = -30.0 + 60.0 * random.unit();
             each(&mut |frame| map_values(frame, |value| (value - 128.0) * contrast + 128.0 + shift))
         }
-        "bars_or_noise" if index % 2 == 0 => each(&mut |frame| {
+        "bars_or_noise" if index.is_multiple_of(2) => each(&mut |frame| {
             let height = (0.8 * SIDE as f64) as usize;
             let (top, small) = ((SIDE - height) / 2, resize_bicubic(frame, SIDE, height));
             let mut rgb = vec![0; SIDE * SIDE * 3];

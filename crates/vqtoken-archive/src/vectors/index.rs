@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use vqtoken_kernels::Kernels;
 
+use super::kinds::StoredVectors;
 use super::rotation::Rotation;
 use super::rounding::{SketchQuery, words};
 use super::segment::Segment;
@@ -117,7 +118,7 @@ impl Index {
     }
 
     /// All rows of a video `[rows, E]`, and their spans in seconds.
-    pub(crate) fn rows_of(&self, sequence: u64) -> Option<(Vec<[f32; 2]>, Vec<f32>)> {
+    pub(crate) fn rows_of(&self, sequence: u64) -> Option<StoredVectors> {
         for (segment, alive) in self.segments.iter().zip(&self.alive).rev() {
             let mut videos = segment.videos().iter().zip(alive.iter());
             let Some((video, _)) = videos.find(|(video, alive)| **alive && video.sequence == sequence) else {
@@ -129,7 +130,8 @@ impl Index {
                 values.iter().map(|value| f32::from(value.cast_signed()) * row.scale)
             });
             let vectors = scaled.collect();
-            return Some((rows.iter().map(|row| [row.start, row.end]).collect(), vectors));
+            let spans = rows.iter().map(|row| [row.start, row.end]).collect();
+            return Some(StoredVectors { spans, vectors });
         }
         None
     }
@@ -351,10 +353,10 @@ mod tests {
                 assert_eq!(pool.install(|| index.nearest(kernels, &query, 10, scan, None)), exact);
             }
         }
-        let even = |sequence: u64| sequence % 2 == 0;
+        let even = |sequence: u64| sequence.is_multiple_of(2);
         let some = index.nearest(kernels, &query, 10, Scan::Sketches, Some(&even));
         assert!(some.len() == 10 && some.iter().all(|near| near.sequence % 2 == 0));
-        let (spans, vectors) = index.rows_of(exact[0].sequence).unwrap();
+        let StoredVectors { spans, vectors } = index.rows_of(exact[0].sequence).unwrap();
         assert_eq!((spans.len(), vectors.len()), (10, 960));
         assert_eq!(spans[exact[0].row], exact[0].span);
         assert!(index.rows_of(3).is_none());

@@ -92,6 +92,16 @@ impl NewVectors {
     }
 }
 
+/// The stored vectors of a video.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StoredVectors {
+    /// From and to, in seconds, `[n, 2]`; of codes zeros.
+    pub spans: Vec<[f32; 2]>,
+    /// `[n, E]`
+    pub vectors: Vec<f32>,
+}
+
 /// A moment that is near a query.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

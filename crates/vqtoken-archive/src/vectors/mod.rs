@@ -8,7 +8,7 @@ mod segment;
 mod store;
 
 pub use index::Scan;
-pub use kinds::{MomentHit, NewVectors, Space, SpaceTotals, VectorKind};
+pub use kinds::{MomentHit, NewVectors, Space, SpaceTotals, StoredVectors, VectorKind};
 pub(crate) use segment::MOST_FEATURES;
 pub use store::{Compacted, DamagedPart};
 pub(crate) use store::{Indices, remove_unknown_segments};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vqtoken_kernels::Kernels;
 
 use super::index::{Index, Scan};
-use super::kinds::{MomentHit, NewVectors, Space, SpaceTotals, VectorKind};
+use super::kinds::{MomentHit, NewVectors, Space, SpaceTotals, StoredVectors, VectorKind};
 use super::segment::{Segment, SegmentWriter};
 use crate::archive::Archive;
 use crate::catalogue::Writing;
@@ -173,18 +173,14 @@ impl Archive {
     /// If the catalogue cannot be read.
     pub fn code_vectors(&self, space: &Space, id: &str) -> Result<Option<Vec<f32>>, ArchiveError> {
         let rows = self.rows_of(space, VectorKind::Codes, id)?;
-        Ok(rows.map(|(_, vectors)| vectors))
+        Ok(rows.map(|rows| rows.vectors))
     }
 
     /// The spans in seconds and vectors `[n, E]` of a video's moments, if it has any in the space.
     ///
     /// # Errors
     /// If the catalogue cannot be read.
-    pub fn moment_vectors(
-        &self,
-        space: &Space,
-        id: &str,
-    ) -> Result<Option<(Vec<[f32; 2]>, Vec<f32>)>, ArchiveError> {
+    pub fn moment_vectors(&self, space: &Space, id: &str) -> Result<Option<StoredVectors>, ArchiveError> {
         self.rows_of(space, VectorKind::Moments, id)
     }
 
@@ -193,7 +189,7 @@ impl Archive {
         space: &Space,
         kind: VectorKind,
         id: &str,
-    ) -> Result<Option<(Vec<[f32; 2]>, Vec<f32>)>, ArchiveError> {
+    ) -> Result<Option<StoredVectors>, ArchiveError> {
         let Some(index) = self.index(space, kind)? else { return Ok(None) };
         let number = self.catalogue().number(id)?;
         Ok(number.and_then(|number| index.rows_of(number)))

@@ -1,5 +1,7 @@
 //! What `encode_clips.rs` makes and `measure.rs` expects: the transformations, and where a transformed clip is in its original.
 
+#![allow(dead_code, reason = "each example uses a part")]
+
 use vqtoken_random::SplitMix64;
 
 /// A clip's seconds.
