@@ -210,10 +210,13 @@ impl Archive {
     pub fn without_vectors(&self, space: &Space) -> Result<Vec<VideoRecord>, ArchiveError> {
         let index = self.index(space, VectorKind::Moments)?;
         let present = index.map(|index| index.videos()).unwrap_or_default();
+        // Vectors of codes may be lost where those of moments are not.
+        let damaged: BTreeSet<String> =
+            self.damaged_parts()?.into_iter().flat_map(|part| part.videos).collect();
         let mut missing = Vec::new();
         for record in self.catalogue().all()? {
             let number = self.catalogue().number(&record.id)?;
-            if !number.is_some_and(|number| present.contains(&number)) {
+            if damaged.contains(&record.id) || !number.is_some_and(|number| present.contains(&number)) {
                 missing.push(record);
             }
         }
