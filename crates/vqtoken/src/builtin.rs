@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights};
-use vqtoken_model::{ChatTemplate, ModelError, Precision, TokenRetriever, TokenRetrieverFiles, VideoLlm};
+use vqtoken_model::mini::{CONFIG, TOKENIZER, WEIGHTS};
+use vqtoken_model::{ChatTemplate, ModelError, Precision, VideoLlm};
 
 /// Its name.
 pub const NAME: &str = "mini";
@@ -11,13 +12,6 @@ pub const NAME: &str = "mini";
 /// What is said to whoever asks it.
 pub(crate) const NOTE: &str = "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
      --model.";
-
-const CONFIG: &str = include_str!("../../../models/mini/config.json");
-const TOKENIZER: &[u8] = include_bytes!("../../../models/mini/tokenizer.json");
-const WEIGHTS: &[u8] = include_bytes!("../../../models/mini/model.safetensors");
-
-const RETRIEVAL_CONFIG: &str = include_str!("../../../models/mini/retrieval/config.json");
-const RETRIEVAL_WEIGHTS: &[u8] = include_bytes!("../../../models/mini/retrieval/model.safetensors");
 
 /// Its text files.
 pub fn files() -> ModelFiles {
@@ -57,19 +51,4 @@ pub fn checkpoint() -> Result<Checkpoint, ModelError> {
 /// None if the program was built from a sound checkout.
 pub fn load(precision: Precision) -> Result<VideoLlm, ModelError> {
     VideoLlm::from_checkpoint(checkpoint()?, precision)
-}
-
-/// The part of it that compares texts with codes.
-///
-/// # Errors
-///
-/// None if the program was built from a sound checkout.
-pub fn token_retriever() -> Result<TokenRetriever, ModelError> {
-    let place = "the built-in retriever";
-    let files = TokenRetrieverFiles {
-        place: place.to_owned(),
-        config: RETRIEVAL_CONFIG.to_owned(),
-        weights: Weights::from_bytes(place, RETRIEVAL_WEIGHTS)?,
-    };
-    TokenRetriever::from_files(&checkpoint()?, &files)
 }

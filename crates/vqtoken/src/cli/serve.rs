@@ -145,10 +145,7 @@ pub(crate) fn run(arguments: &ServeArguments, global: &GlobalArguments) -> anyho
     let engine_options = engine_options(&settings);
     let model = load(&settings)?;
     if settings.model.is_none() {
-        output::note(
-            "note: the built-in model is a demonstration: it knows clips of moving shapes alone. Name another model with \
-             --model.",
-        );
+        output::note(builtin::NOTE);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
@@ -274,7 +271,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
 /// The part of the model that finds stored videos by words, if it has one.
 fn finder(model: Option<&Path>) -> anyhow::Result<Option<Finder>> {
     let retriever = match model {
-        None => Some(builtin::token_retriever()?),
+        None => Some(TokenRetriever::embedded()?),
         Some(model) if model.join("retrieval").is_dir() => Some(TokenRetriever::load(model)?),
         Some(_) => None,
     };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Retriever, TokenRetriever, builtin};
+use crate::{Retriever, TokenRetriever};
 use clap::Args;
 use vqtoken_archive::{Archive, ArchiveOptions};
 use vqtoken_search::Finder;
@@ -24,7 +24,7 @@ pub(crate) fn finder(arguments: &FinderArguments, model: &ModelArguments) -> any
     let finder = match (&arguments.retriever, &model.model) {
         (Some(retriever), _) => Finder::Pictures(Box::new(Retriever::load_as(retriever, model.precision)?)),
         (None, Some(model)) => Finder::Tokens(Box::new(TokenRetriever::load(model)?)),
-        (None, None) => Finder::Tokens(Box::new(builtin::token_retriever()?)),
+        (None, None) => Finder::Tokens(Box::new(TokenRetriever::embedded()?)),
     };
     spinner.finish_and_clear();
     Ok(finder)

@@ -29,13 +29,7 @@ pub(crate) struct SearchArguments {
     archive: PathBuf,
 
     #[command(flatten)]
-    query: QueryArguments,
-
-    #[command(flatten)]
-    model: ModelArguments,
-
-    #[command(flatten)]
-    finder: FinderArguments,
+    with: WithArguments,
 }
 
 #[derive(Args, Debug)]
@@ -44,6 +38,13 @@ pub(crate) struct FolderSearchArguments {
     #[arg(value_name = "ARCHIVE|FOLDER")]
     folder: PathBuf,
 
+    #[command(flatten)]
+    with: WithArguments,
+}
+
+/// What both searches take.
+#[derive(Args, Debug)]
+struct WithArguments {
     #[command(flatten)]
     query: QueryArguments,
 
@@ -98,18 +99,18 @@ struct QueryArguments {
 }
 
 pub(crate) fn run(arguments: &SearchArguments, global: &GlobalArguments) -> anyhow::Result<()> {
-    check(&arguments.query)?;
-    let archive = open::to_read(&arguments.archive, global)?;
-    let finder = open::finder(&arguments.finder, &arguments.model)?;
-    answer(&archive, &finder, &arguments.query, &arguments.model, global)
+    let SearchArguments { archive, with: WithArguments { query, model, finder } } = arguments;
+    check(query)?;
+    let archive = open::to_read(archive, global)?;
+    answer(&archive, &open::finder(finder, model)?, query, model, global)
 }
 
 pub(crate) fn run_on_folder(
     arguments: &FolderSearchArguments,
     global: &GlobalArguments,
 ) -> anyhow::Result<()> {
-    check(&arguments.query)?;
-    let FolderSearchArguments { folder, query, model, finder } = arguments;
+    let FolderSearchArguments { folder, with: WithArguments { query, model, finder } } = arguments;
+    check(query)?;
     let own = folder.join(OWN_ARCHIVE);
     let is_archive = open::to_read(folder, global).is_ok();
     let archive = match is_archive {
