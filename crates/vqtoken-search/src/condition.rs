@@ -100,13 +100,15 @@ fn split(text: &str) -> Vec<&str> {
     let (mut start, mut quoted) = (0, false);
     for (at, byte) in text.bytes().enumerate() {
         quoted ^= byte == b'"';
-        let is_and = !quoted && text[..at].ends_with(char::is_whitespace) && {
+        let after_space = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_whitespace);
+        let is_and = !quoted && after_space && {
             let rest = &text.as_bytes()[at..];
-            rest.len() > 3 && rest[..3].eq_ignore_ascii_case(b"and") && rest[3].is_ascii_whitespace()
+            let is_word = rest.get(3).is_none_or(u8::is_ascii_whitespace);
+            is_word && rest.len() >= 3 && rest[..3].eq_ignore_ascii_case(b"and")
         };
         if is_and && at >= start {
             parts.push(&text[start..at]);
-            start = at + 4;
+            start = (at + 4).min(text.len());
         }
     }
     parts.push(&text[start..]);
