@@ -1,12 +1,14 @@
 //! Searches many made-up moments: seconds to add them, milliseconds of a query, recall at 10 against an exact scan of the unrounded vectors, bytes and memory.
 //!
-//!     cargo run --release -p vqtoken-archive --example bench_moments -- [MOMENTS] [FEATURES] [FOLDER]
+//!     cargo run --release -p vqtoken-archive --example bench_moments -- [MOMENTS] [FEATURES] [FOLDER [DATA]]
 //!
-//! Vectors are those of the peers' script: 4,096 random directions, each with noise of 0.8, of length 1; queries with fresh noise. A line of JSON.
+//! Vectors are 4,096 random directions, each with noise of 0.8, of length 1; queries have fresh noise. With DATA they are written there as
+//! `base.f32` and `queries.f32`, so that other engines can be measured on the same ones. A line of JSON; the times of queries are medians over rounds.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -15,7 +17,9 @@ use vqtoken_core::{Budget, Codebook, GridShape, IndexMap, Quality, VideoTokens};
 use vqtoken_kernels::{Fused, Kernels, PackedLinear};
 
 const CENTRES: usize = 4096;
-const QUERIES: usize = 100;
+const QUERIES: usize = 200;
+/// Times that each query is asked.
+const ROUNDS: usize = 5;
 const TOP: usize = 10;
 /// Moments of a video: about seventeen minutes at one a second.
 const PER_VIDEO: usize = 1000;
@@ -60,6 +64,22 @@ fn tokens() -> VideoTokens {
     }
 }
 
+/// Where vectors are written for other engines.
+struct Data(Option<PathBuf>);
+
+impl Data {
+    fn create(&self, name: &str) -> Option<BufWriter<File>> {
+        let folder = self.0.as_ref()?;
+        fs::create_dir_all(folder).unwrap();
+        Some(BufWriter::new(File::create(folder.join(name)).unwrap()))
+    }
+}
+
+fn write(file: &mut Option<BufWriter<File>>, vectors: &[f32]) {
+    let Some(file) = file else { return };
+    vectors.iter().for_each(|x| file.write_all(&x.to_le_bytes()).unwrap());
+}
+
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
@@ -74,11 +94,14 @@ fn main() {
     let given = arguments.next().map(PathBuf::from);
     let temporary = tempfile::tempdir().unwrap();
     let folder = given.unwrap_or_else(|| temporary.path().to_owned());
+    let data = Data(arguments.next().map(PathBuf::from));
 
     let mut normal = Normal(1);
     let centres: Vec<f32> = (0..CENTRES * features).map(|_| normal.next()).collect();
     let mut queries = Vec::new();
     (0..QUERIES).for_each(|_| draw(&centres, features, &mut normal, &mut queries));
+    write(&mut data.create("queries.f32"), &queries);
+    let mut base = data.create("base.f32");
     let layer = PackedLinear::f32(Kernels::global(), &queries, QUERIES, features).unwrap();
 
     let archive = Archive::open(&folder, ArchiveOptions::default().with_most_bytes(u64::MAX >> 1)).unwrap();
@@ -93,6 +116,7 @@ fn main() {
             let count = PER_VIDEO.min(moments - video * PER_VIDEO);
             let mut vectors = Vec::with_capacity(count * features);
             (0..count).for_each(|_| draw(&centres, features, &mut normal, &mut vectors));
+            write(&mut base, &vectors);
             let mut products = vec![0.0; count * QUERIES];
             layer.forward(&vectors, &mut products, Fused::default()).unwrap();
             for (moment, products) in products.chunks_exact(QUERIES).enumerate() {
@@ -114,6 +138,7 @@ fn main() {
         archive.put_vectors(&space, &batch).unwrap();
         seconds += start.elapsed().as_secs_f64();
     }
+    drop(base);
     let start = Instant::now();
     let compacted = archive.compact().unwrap();
     let compact_seconds = start.elapsed().as_secs_f64();
@@ -128,15 +153,18 @@ fn main() {
     let (mut times, mut hits, mut most) = (Vec::new(), 0, 0);
     // Warm: a reader that has just opened a segment reads it from the disk first.
     archive.nearest_moments(&space, &queries[..features], TOP, Scan::Auto, None).unwrap();
-    for (query, truth) in queries.chunks_exact(features).zip(&truth) {
-        let start = Instant::now();
-        let found = archive.nearest_moments(&space, query, TOP, Scan::Auto, None).unwrap();
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-        most = most.max(resident());
-        let is_true = |id: &str, moment: usize| {
-            truth.iter().any(|(_, (video, index))| ids[*video] == id && *index == moment)
-        };
-        hits += found.iter().filter(|hit| is_true(&hit.id, hit.moment)).count();
+    for _ in 0..ROUNDS {
+        hits = 0;
+        for (query, truth) in queries.chunks_exact(features).zip(&truth) {
+            let start = Instant::now();
+            let found = archive.nearest_moments(&space, query, TOP, Scan::Auto, None).unwrap();
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            most = most.max(resident());
+            let is_true = |id: &str, moment: usize| {
+                truth.iter().any(|(_, (video, index))| ids[*video] == id && *index == moment)
+            };
+            hits += found.iter().filter(|hit| is_true(&hit.id, hit.moment)).count();
+        }
     }
     let start = Instant::now();
     for query in queries.chunks_exact(features).take(5) {

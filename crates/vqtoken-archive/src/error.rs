@@ -230,6 +230,19 @@ pub enum ArchiveError {
         /// What gave it away.
         reason: &'static str,
     },
+    /// A file of vectors is in a version of the layout that this program does not read.
+    #[error(
+        "{}: a file of vectors in version {version} of its layout, and version {known} is read: `vqtoken archive add` makes its videos' vectors anew",
+        quoted(path)
+    )]
+    SegmentVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// The version that is read.
+        known: u32,
+    },
     /// Vectors do not fit together.
     #[error("vectors of {space:?} cannot be used: {reason}")]
     Vectors {

@@ -150,6 +150,31 @@ fn a_damaged_segment_is_named_and_the_rest_is_served() {
 }
 
 #[test]
+fn videos_of_a_segment_of_an_earlier_version_get_vectors_anew() {
+    let folder = tempdir().unwrap();
+    let archive = Archive::open(folder.path(), ArchiveOptions::default()).unwrap();
+    stored(&archive, [0, 1]);
+    drop(archive);
+    let mut segments: Vec<_> =
+        fs::read_dir(folder.path().join("segments")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    // Moments of video 0, codes of video 0, moments of video 1, ...
+    let mut bytes = fs::read(&segments[0]).unwrap();
+    bytes[8] = 1;
+    fs::write(&segments[0], bytes).unwrap();
+    let archive = Archive::open(folder.path(), ArchiveOptions::default()).unwrap();
+    for damaged in [archive.damaged_parts().unwrap(), archive.verify().unwrap()] {
+        assert_eq!((damaged.len(), &damaged[0].videos), (1, &vec![key(0).id()]));
+        assert!(damaged[0].message.contains("version 1"), "{}", damaged[0].message);
+    }
+    assert_eq!(nearest(&archive, 1), (key(1).id(), 0));
+    let missing = archive.without_vectors(&space()).unwrap();
+    assert_eq!(missing.iter().map(|video| video.id.clone()).collect::<Vec<_>>(), [key(0).id()]);
+    archive.put_vectors(&space(), &[(key(0).id(), vectors(0))]).unwrap();
+    assert_eq!(nearest(&archive, 0), (key(0).id(), 0));
+}
+
+#[test]
 fn vectors_that_do_not_fit_are_refused_and_nothing_is_stored() {
     let folder = tempdir().unwrap();
     let archive = Archive::open(folder.path(), ArchiveOptions::default()).unwrap();

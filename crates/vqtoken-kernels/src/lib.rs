@@ -62,4 +62,4 @@ pub use matrix::Matrix;
 pub use norm::{Norm, NormGradients, NormKind};
 pub use position_attention::PositionAttention;
 pub use rotary::RotaryDirection;
-pub use vector_scan::SKETCH_PLANES;
+pub use vector_scan::{SKETCH_BLOCK, SKETCH_LEVELS, SketchTables};

@@ -1,17 +1,20 @@
 //! The nearest rows of all open segments to a query: exactly, or from sketches first.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use vqtoken_kernels::Kernels;
 
+use super::best::{Best, Place};
 use super::kinds::StoredVectors;
 use super::rotation::Rotation;
-use super::rounding::{SketchQuery, words};
+use super::rounding::{Query, SketchQuery, lowest_bit, lowest_bytes};
 use super::segment::Segment;
+use crate::error::ArchiveError;
 
-/// Rows of a task; must not depend on the number of threads.
+/// Rows of a task, whole blocks of sketches.
 const ROWS: usize = 8192;
 
 /// Values up to which all rows are compared: some ten milliseconds on two cores.
@@ -19,7 +22,11 @@ const MOST_EXACT_VALUES: usize = 1 << 27;
 
 /// Rows that sketches choose for each one that is wanted, and at least.
 const CANDIDATES_PER_ROW: usize = 100;
-const LEAST_CANDIDATES: usize = 5000;
+const LEAST_CANDIDATES: usize = 2000;
+
+/// Rows that are compared in nine bits for each one that is wanted, and at least: more change nothing that was measured.
+const FINAL_PER_ROW: usize = 4;
+const LEAST_FINAL: usize = 32;
 
 /// How rows are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,9 +53,6 @@ pub(crate) struct Near {
     /// The cosine with the query.
     pub(crate) cosine: f32,
 }
-
-/// A row by its place: segment, row in it.
-type Place = (usize, usize);
 
 /// The open segments of one space.
 #[derive(Clone, Debug)]
@@ -84,6 +88,7 @@ impl Index {
     }
 
     /// The `wanted` rows nearest to `query [E]` among the videos that `allowed` takes (all without it), nearest first; at equal cosines by place.
+    /// Any number of threads gives the same.
     pub(crate) fn nearest(
         &self,
         kernels: Kernels,
@@ -91,7 +96,7 @@ impl Index {
         wanted: usize,
         scan: Scan,
         allowed: Option<&(dyn Fn(u64) -> bool + Sync)>,
-    ) -> Vec<Near> {
+    ) -> Result<Vec<Near>, ArchiveError> {
         let taken = self.taken(allowed);
         let rows: usize = self.segments.iter().map(|segment| segment.rows()).sum();
         let exact = match scan {
@@ -99,15 +104,18 @@ impl Index {
             Scan::Sketches => false,
             Scan::Auto => rows.saturating_mul(self.features) <= MOST_EXACT_VALUES,
         };
+        let query = Query::new(query);
+        let last = wanted.saturating_mul(FINAL_PER_ROW).max(LEAST_FINAL);
         let near = match exact {
-            true => self.exact(kernels, query, wanted, &taken),
+            true => self.exact(kernels, query, last, &taken),
             false => {
                 let candidates = wanted.saturating_mul(CANDIDATES_PER_ROW).max(LEAST_CANDIDATES);
                 let chosen = self.sketched(kernels, query, candidates, &taken);
-                self.compared(kernels, query, wanted, chosen)
+                self.compared(kernels, query, last, chosen)?
             }
         };
-        near.into_iter().map(|(cosine, place)| self.near(cosine, place)).collect()
+        let near = self.with_lowest_bits(query, wanted, near)?;
+        Ok(near.into_iter().map(|(cosine, place)| self.near(cosine, place)).collect())
     }
 
     /// The numbers of the videos that count.
@@ -126,8 +134,12 @@ impl Index {
             };
             let rows: Vec<_> = video.rows.clone().map(|index| segment.row(index)).collect();
             let values = segment.values(video.rows.clone()).chunks_exact(self.features);
-            let scaled = values.zip(&rows).flat_map(|(values, row)| {
-                values.iter().map(|value| f32::from(value.cast_signed()) * row.scale)
+            let lowest = segment.lowest(video.rows.clone()).chunks_exact(lowest_bytes(self.features));
+            let scaled = values.zip(lowest).zip(&rows).flat_map(|((values, lowest), row)| {
+                values.iter().enumerate().map(|(index, value)| {
+                    let half = if lowest_bit(lowest, index) { 0.5 } else { 0.0 };
+                    (f32::from(value.cast_signed()) + half) * row.scale
+                })
             });
             let vectors = scaled.collect();
             let spans = rows.iter().map(|row| [row.start, row.end]).collect();
@@ -156,7 +168,7 @@ impl Index {
     }
 
     /// Tasks: a segment and rows of it.
-    fn tasks(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+    fn tasks(&self) -> Vec<(usize, Range<usize>)> {
         let of_segment = |(index, segment): (usize, &Arc<Segment>)| {
             let rows = segment.rows();
             (0..rows).step_by(ROWS).map(move |start| (index, start..(start + ROWS).min(rows)))
@@ -164,28 +176,29 @@ impl Index {
         self.segments.iter().enumerate().flat_map(of_segment).collect()
     }
 
+    /// The best of all rows, without the lowest bits.
     fn exact(
         &self,
         kernels: Kernels,
-        query: &[f32],
+        query: Query<'_>,
         wanted: usize,
         taken: &[Vec<bool>],
     ) -> Vec<(f32, Place)> {
-        let best = |(index, rows): (usize, std::ops::Range<usize>)| {
+        let add = |mut best: Best, (index, rows): (usize, Range<usize>)| {
             let segment = &self.segments[index];
             let mut products = vec![0.0; rows.len()];
             // The lengths are those of the segment, whose features are the query's.
-            let _ = kernels.int8_row_products(query, segment.values(rows.clone()), &mut products);
-            let mut best = Best::new(wanted);
+            let _ = kernels.int8_row_products(query.features, segment.values(rows.clone()), &mut products);
             for (row, product) in rows.zip(products) {
                 let about = segment.row(row);
                 if taken[index][about.video] {
-                    best.add(product * about.scale, (index, row));
+                    best.add(query.without_lowest(product, about.scale), (index, row));
                 }
             }
             best
         };
-        let found = self.tasks().into_par_iter().map(best).reduce(|| Best::new(wanted), Best::merge);
+        let found = self.tasks().into_par_iter().fold(|| Best::new(wanted), add);
+        let found = found.reduce(|| Best::new(wanted), Best::merge);
         self.segments.iter().for_each(|segment| segment.release_values());
         found.sorted()
     }
@@ -194,114 +207,78 @@ impl Index {
     fn sketched(
         &self,
         kernels: Kernels,
-        query: &[f32],
+        query: Query<'_>,
         candidates: usize,
         taken: &[Vec<bool>],
     ) -> Vec<Place> {
-        let asked = SketchQuery::new(query, &self.rotation);
-        debug_assert_eq!(asked.planes.len() % words(self.features), 0);
-        let best = |(index, rows): (usize, std::ops::Range<usize>)| {
+        let asked = SketchQuery::new(query.features, &self.rotation);
+        let all: Vec<bool> = taken.iter().map(|taken| taken.iter().all(|taken| *taken)).collect();
+        let add = |mut best: Best, (index, rows): (usize, Range<usize>)| {
             let segment = &self.segments[index];
-            let all = taken[index].iter().all(|taken| *taken);
             let mut sums = vec![0; rows.len()];
             // As above.
-            let _ = kernels.sketch_products(&asked.planes, segment.sketches(rows.clone()), &mut sums);
-            let mut best = Best::new(candidates);
-            for (row, sum) in rows.zip(sums) {
-                let (correction, bits) = segment.sketch_row(row);
+            let _ = kernels.sketch_sums(&asked.tables, segment.sketch_blocks(rows.clone()), &mut sums);
+            for ((row, sum), (correction, bits)) in rows.clone().zip(sums).zip(segment.sketch_rows(rows)) {
                 let cosine = asked.estimate(sum, bits, correction);
-                if best.would_take(cosine) && (all || taken[index][segment.row(row).video]) {
+                if best.would_take(cosine) && (all[index] || taken[index][segment.row(row).video]) {
                     best.add(cosine, (index, row));
                 }
             }
             best
         };
-        let found = self.tasks().into_par_iter().map(best).reduce(|| Best::new(candidates), Best::merge);
-        found.sorted().into_iter().map(|(_, place)| place).collect()
+        // A thread goes on with the best of its earlier tasks, so that most rows fail the first comparison.
+        let found = self.tasks().into_par_iter().fold(|| Best::new(candidates), add);
+        let found = found.reduce(|| Best::new(candidates), Best::merge);
+        found.unsorted().map(|(_, place)| place).collect()
     }
 
+    /// The best of the chosen rows, without the lowest bits.
     fn compared(
         &self,
         kernels: Kernels,
-        query: &[f32],
+        query: Query<'_>,
         wanted: usize,
         mut chosen: Vec<Place>,
-    ) -> Vec<(f32, Place)> {
+    ) -> Result<Vec<(f32, Place)>, ArchiveError> {
         // In the order of the file.
         chosen.sort_unstable();
-        let compare = |&(segment, row): &Place| {
-            let about = self.segments[segment].row(row);
+        let compare = |values: &mut Vec<u8>, &(segment, row): &Place| {
+            let of = &self.segments[segment];
+            of.read_values(row, values)?;
             let mut product = [0.0];
-            let _ =
-                kernels.int8_row_products(query, self.segments[segment].values(row..row + 1), &mut product);
-            (product[0] * about.scale, (segment, row))
+            // As above.
+            let _ = kernels.int8_row_products(query.features, values, &mut product);
+            Ok((query.without_lowest(product[0], of.row(row).scale), (segment, row)))
         };
+        let rows = chosen.par_iter().with_min_len(64);
+        let cosines: Vec<_> =
+            rows.map_init(|| vec![0; self.features], compare).collect::<Result<_, ArchiveError>>()?;
         let mut best = Best::new(wanted);
-        let cosines: Vec<_> = chosen.par_iter().with_min_len(64).map(compare).collect();
         cosines.into_iter().for_each(|(cosine, place)| best.add(cosine, place));
-        self.segments.iter().for_each(|segment| segment.release_values());
-        best.sorted()
-    }
-}
-
-/// The best of what was added, by cosine and then by place, so that the order of adding does not show.
-#[derive(Debug)]
-struct Best {
-    wanted: usize,
-    /// Up to twice as many as wanted, so that sorting is rare.
-    found: Vec<(f32, Place)>,
-    /// The cosine below which nothing counts any more.
-    least: f32,
-}
-
-impl Best {
-    fn new(wanted: usize) -> Self {
-        Self { wanted, found: Vec::new(), least: f32::NEG_INFINITY }
+        Ok(best.sorted())
     }
 
-    fn would_take(&self, cosine: f32) -> bool {
-        cosine >= self.least
-    }
-
-    fn add(&mut self, cosine: f32, place: Place) {
-        if self.wanted == 0 || cosine.is_nan() || cosine < self.least {
-            return;
+    /// The best of a few rows, whose cosines are given without the lowest bits.
+    fn with_lowest_bits(
+        &self,
+        query: Query<'_>,
+        wanted: usize,
+        rows: Vec<(f32, Place)>,
+    ) -> Result<Vec<(f32, Place)>, ArchiveError> {
+        let mut lowest = vec![0; lowest_bytes(self.features)];
+        let mut best = Best::new(wanted);
+        for (cosine, (segment, row)) in rows {
+            let of = &self.segments[segment];
+            of.read_lowest(row, &mut lowest)?;
+            best.add(query.with_lowest(cosine, &lowest, of.row(row).scale), (segment, row));
         }
-        self.found.push((cosine, place));
-        if self.found.len() >= 2 * self.wanted {
-            self.cut();
-        }
+        Ok(best.sorted())
     }
-
-    fn cut(&mut self) {
-        if self.found.len() > self.wanted {
-            self.found.select_nth_unstable_by(self.wanted - 1, better);
-            self.found.truncate(self.wanted);
-            self.least = self.found[self.wanted - 1].0;
-        }
-    }
-
-    fn merge(mut self, other: Self) -> Self {
-        self.found.extend(other.found);
-        self.least = self.least.max(other.least);
-        self.cut();
-        self
-    }
-
-    fn sorted(mut self) -> Vec<(f32, Place)> {
-        self.cut();
-        self.found.sort_unstable_by(better);
-        self.found
-    }
-}
-
-fn better(a: &(f32, Place), b: &(f32, Place)) -> std::cmp::Ordering {
-    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::segment::SegmentWriter;
+    use super::super::segment_writer::SegmentWriter;
     use super::*;
 
     /// Two segments of `rows` rows each around a few directions; every third video does not count.
@@ -341,20 +318,20 @@ mod tests {
         let mut query = vec![0.0; 96];
         (query[5], query[40]) = (0.8, 0.6);
         let kernels = Kernels::best();
-        let exact = index.nearest(kernels, &query, 10, Scan::Exact, None);
+        let exact = index.nearest(kernels, &query, 10, Scan::Exact, None).unwrap();
         assert_eq!(exact.len(), 10);
         assert!(exact.windows(2).all(|pair| pair[0].cosine >= pair[1].cosine));
         assert!(exact.iter().all(|near| near.sequence % 3 != 0 && near.row < 10));
-        let sketched = index.nearest(kernels, &query, 10, Scan::Sketches, None);
+        let sketched = index.nearest(kernels, &query, 10, Scan::Sketches, None).unwrap();
         assert_eq!(sketched, exact);
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             for scan in [Scan::Exact, Scan::Sketches] {
-                assert_eq!(pool.install(|| index.nearest(kernels, &query, 10, scan, None)), exact);
+                assert_eq!(pool.install(|| index.nearest(kernels, &query, 10, scan, None).unwrap()), exact);
             }
         }
         let even = |sequence: u64| sequence.is_multiple_of(2);
-        let some = index.nearest(kernels, &query, 10, Scan::Sketches, Some(&even));
+        let some = index.nearest(kernels, &query, 10, Scan::Sketches, Some(&even)).unwrap();
         assert!(some.len() == 10 && some.iter().all(|near| near.sequence % 2 == 0));
         let StoredVectors { spans, vectors } = index.rows_of(exact[0].sequence).unwrap();
         assert_eq!((spans.len(), vectors.len()), (10, 960));
@@ -366,6 +343,6 @@ mod tests {
     fn nothing_is_near_where_nothing_is() {
         let index = Index::new(4, Vec::new());
         assert_eq!(index.rows(), 0);
-        assert!(index.nearest(Kernels::best(), &[1.0; 4], 10, Scan::Auto, None).is_empty());
+        assert!(index.nearest(Kernels::best(), &[1.0; 4], 10, Scan::Auto, None).unwrap().is_empty());
     }
 }

@@ -1,244 +1,25 @@
-//! A segment: the vectors of some videos in one file that never changes.
-//!
-//! | bytes | what |
-//! | --- | --- |
-//! | 8, 4, 4 | `VQVECTOR`, version (1), features (E) |
-//! | 8, 8, 8 | rows (n), videos (v), length of the file |
-//! | 4, 4 | CRC-32 of the tables, CRC-32 of the 44 bytes before this one |
-//! | 16 | zeros |
-//! | v x 24 | videos: number in the catalogue, first row, rows |
-//! | n x 16 | rows: index of the video, start and end in seconds, scale of the values |
-//! | n x 8 | rows: correction of the sketch, bits set in it |
-//! | n/1024 x 4 | CRC-32 of the sketches and values of each 1,024 rows |
-//! | n x W x 8 | sketches, from a multiple of 64 |
-//! | n x E | values, from a multiple of 64 |
-//!
-//! All numbers are little-endian. The tables are checked when a segment is opened; sketches and values as the reader asks.
+//! A segment that is open. [`super::segment_layout`] says what is where in its file.
 
-use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-use vqtoken_files::{WriteError, write_with};
-use vqtoken_kernels::MappedFile;
+use vqtoken_kernels::{MappedFile, SKETCH_BLOCK};
 
-use super::rotation::Rotation;
-use super::rounding::{Rounded, round, words};
+use super::rounding::{lowest_bytes, sketch_bytes};
+use super::segment_layout::{
+    BLOCK, CHECKED, Contents, HEADER, MAGIC, MOST_FEATURES, Parts, ROW, Row, SKETCH_ROW, VERSION, VIDEO,
+    VideoRows, scaled, sketch_byte,
+};
 use crate::error::ArchiveError;
-
-const MAGIC: [u8; 8] = *b"VQVECTOR";
-const VERSION: u32 = 1;
-const HEADER: usize = 64;
-/// Bytes of the header that its own checksum covers.
-const CHECKED: usize = 44;
-const VIDEO: usize = 24;
-const ROW: usize = 16;
-const SKETCH_ROW: usize = 8;
-/// Rows of a checksum.
-const BLOCK: usize = 1024;
-const ALIGNMENT: usize = 64;
-/// The most features of a vector.
-pub(crate) const MOST_FEATURES: usize = 1 << 16;
-
-/// A row: a moment of a video, or one of its codes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Row {
-    /// Index into the segment's videos.
-    pub(crate) video: usize,
-    /// Seconds.
-    pub(crate) start: f32,
-    /// Seconds.
-    pub(crate) end: f32,
-    /// What the values are multiplied with.
-    pub(crate) scale: f32,
-}
-
-/// The rows of one video.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VideoRows {
-    /// Its number in the catalogue.
-    pub(crate) sequence: u64,
-    /// Its rows.
-    pub(crate) rows: Range<usize>,
-}
-
-/// Where the parts of a file are.
-#[derive(Clone, Copy, Debug)]
-struct Parts {
-    features: usize,
-    rows: usize,
-    videos: usize,
-}
-
-impl Parts {
-    fn tables(self) -> usize {
-        self.videos * VIDEO + self.rows * (ROW + SKETCH_ROW) + self.rows.div_ceil(BLOCK) * 4
-    }
-
-    fn rows_at(self) -> usize {
-        HEADER + self.videos * VIDEO
-    }
-
-    fn sketch_rows_at(self) -> usize {
-        self.rows_at() + self.rows * ROW
-    }
-
-    fn checksums_at(self) -> usize {
-        self.sketch_rows_at() + self.rows * SKETCH_ROW
-    }
-
-    fn sketches_at(self) -> usize {
-        (HEADER + self.tables()).next_multiple_of(ALIGNMENT)
-    }
-
-    fn values_at(self) -> usize {
-        (self.sketches_at() + self.rows * words(self.features) * 8).next_multiple_of(ALIGNMENT)
-    }
-
-    fn length(self) -> usize {
-        self.values_at() + self.rows * self.features
-    }
-}
-
-/// Collects rows and writes them as a segment.
-#[derive(Debug)]
-pub(crate) struct SegmentWriter {
-    features: usize,
-    rotation: Rotation,
-    videos: Vec<VideoRows>,
-    rows: Vec<Row>,
-    sketch_rows: Vec<(f32, u32)>,
-    sketches: Vec<u8>,
-    values: Vec<u8>,
-}
-
-impl SegmentWriter {
-    /// A segment of vectors of so many features.
-    pub(crate) fn new(features: usize) -> Self {
-        Self {
-            features,
-            rotation: Rotation::new(features),
-            videos: Vec::new(),
-            rows: Vec::new(),
-            sketch_rows: Vec::new(),
-            sketches: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Begins the rows of a video.
-    pub(crate) fn begin(&mut self, sequence: u64) {
-        self.videos.push(VideoRows { sequence, rows: self.rows.len()..self.rows.len() });
-    }
-
-    /// Adds vectors `[E]` of the video that was begun last, with their spans in seconds. They are rounded in parallel.
-    pub(crate) fn push_all(&mut self, rows: &[([f32; 2], &[f32])]) {
-        let rounded: Vec<Rounded> =
-            rows.par_iter().with_min_len(16).map(|(_, vector)| round(vector, &self.rotation)).collect();
-        for ((span, _), Rounded { scale, values, sketch, correction }) in rows.iter().zip(rounded) {
-            let bits = sketch.iter().map(|word| word.count_ones()).sum();
-            self.values.extend(values.iter().map(|value| value.cast_unsigned()));
-            self.sketches.extend(sketch.iter().flat_map(|word| word.to_le_bytes()));
-            self.add_row(*span, scale, (correction, bits));
-        }
-    }
-
-    /// Adds row `index` of another segment of as many features to the video that was begun last.
-    pub(crate) fn copy(&mut self, from: &Segment, index: usize) {
-        let Row { start, end, scale, .. } = from.row(index);
-        self.sketches.extend_from_slice(from.sketches(index..index + 1));
-        self.values.extend_from_slice(from.values(index..index + 1));
-        self.add_row([start, end], scale, from.sketch_row(index));
-    }
-
-    fn add_row(&mut self, [start, end]: [f32; 2], scale: f32, sketch_row: (f32, u32)) {
-        let video = self.videos.len().saturating_sub(1);
-        self.rows.push(Row { video, start, end, scale });
-        self.sketch_rows.push(sketch_row);
-        if let Some(video) = self.videos.last_mut() {
-            video.rows.end = self.rows.len();
-        }
-    }
-
-    fn parts(&self) -> Parts {
-        Parts { features: self.features, rows: self.rows.len(), videos: self.videos.len() }
-    }
-
-    /// The size of the file.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.parts().length() as u64
-    }
-
-    /// Writes the file, whole.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), WriteError> {
-        let parts = self.parts();
-        let mut tables = Vec::with_capacity(parts.tables());
-        for VideoRows { sequence, rows } in &self.videos {
-            for number in [*sequence, rows.start as u64, rows.len() as u64] {
-                tables.extend(number.to_le_bytes());
-            }
-        }
-        for Row { video, start, end, scale } in &self.rows {
-            tables.extend((*video as u32).to_le_bytes());
-            [start, end, scale].iter().for_each(|number| tables.extend(number.to_le_bytes()));
-        }
-        for (correction, bits) in &self.sketch_rows {
-            tables.extend(correction.to_le_bytes());
-            tables.extend(bits.to_le_bytes());
-        }
-        for block in 0..self.rows.len().div_ceil(BLOCK) {
-            let rows = block * BLOCK..(block * BLOCK + BLOCK).min(self.rows.len());
-            let checksum = checksum(&self.sketches, &self.values, &rows, self.features);
-            tables.extend(checksum.to_le_bytes());
-        }
-        let mut header = Vec::with_capacity(HEADER);
-        header.extend(MAGIC);
-        header.extend(VERSION.to_le_bytes());
-        header.extend((self.features as u32).to_le_bytes());
-        for number in [parts.rows, parts.videos, parts.length()] {
-            header.extend((number as u64).to_le_bytes());
-        }
-        header.extend(crc32fast::hash(&tables).to_le_bytes());
-        header.extend(crc32fast::hash(&header).to_le_bytes());
-        header.resize(HEADER, 0);
-        write_with(path, |file| {
-            file.write_all(&header)?;
-            file.write_all(&tables)?;
-            fill(file, parts.sketches_at() - HEADER - tables.len())?;
-            file.write_all(&self.sketches)?;
-            fill(file, parts.values_at() - parts.sketches_at() - self.sketches.len())?;
-            file.write_all(&self.values)
-        })
-    }
-}
-
-fn fill(file: &mut impl Write, zeros: usize) -> io::Result<()> {
-    file.write_all(&[0; ALIGNMENT][..zeros])
-}
-
-/// Of some rows of all sketches and values.
-fn checksum(sketches: &[u8], values: &[u8], rows: &Range<usize>, features: usize) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&sketches[scaled(rows, words(features) * 8)]);
-    hasher.update(&values[scaled(rows, features)]);
-    hasher.finalize()
-}
-
-fn scaled(rows: &Range<usize>, width: usize) -> Range<usize> {
-    rows.start * width..rows.end * width
-}
 
 /// A segment that is open: its file is mapped.
 #[derive(Debug)]
 pub(crate) struct Segment {
     path: PathBuf,
     file: MappedFile,
+    /// The same file, for single rows.
+    #[cfg(unix)]
+    opened: std::fs::File,
     parts: Parts,
     videos: Vec<VideoRows>,
 }
@@ -249,12 +30,22 @@ impl Segment {
         let read = |source| ArchiveError::Read { path: path.to_owned(), source };
         let damaged = |reason| ArchiveError::DamagedSegment { path: path.to_owned(), reason };
         let file = MappedFile::open(path).map_err(read)?;
+        if let Some(version) = version(&file).filter(|version| *version != VERSION) {
+            return Err(ArchiveError::SegmentVersion { path: path.to_owned(), version, known: VERSION });
+        }
         let parts = header(&file).map_err(damaged)?;
         if parts.features != features {
             return Err(damaged("it has vectors of another width"));
         }
         let videos = videos(&file, parts).map_err(damaged)?;
-        let segment = Self { path: path.to_owned(), file, parts, videos };
+        let segment = Self {
+            path: path.to_owned(),
+            file,
+            #[cfg(unix)]
+            opened: std::fs::File::open(path).map_err(read)?,
+            parts,
+            videos,
+        };
         if whole {
             segment.check()?;
         }
@@ -263,11 +54,14 @@ impl Segment {
 
     /// Checks sketches and values.
     pub(crate) fn check(&self) -> Result<(), ArchiveError> {
-        let (sketches, values) = (self.sketches(0..self.rows()), self.values(0..self.rows()));
+        let contents = Contents {
+            sketches: &self.file[self.parts.sketches_at()..][..self.parts.sketch_length()],
+            values: self.values(0..self.rows()),
+            lowest: self.lowest(0..self.rows()),
+        };
         for block in 0..self.rows().div_ceil(BLOCK) {
-            let rows = block * BLOCK..(block * BLOCK + BLOCK).min(self.rows());
             let written = self.parts.checksums_at() + block * 4;
-            if checksum(sketches, values, &rows, self.parts.features) != u32_at(&self.file, written) {
+            if contents.checksum(block, self.parts) != u32_at(&self.file, written) {
                 let (path, reason) =
                     (self.path.clone(), "sketches or values are not those that were written");
                 return Err(ArchiveError::DamagedSegment { path, reason });
@@ -303,9 +97,24 @@ impl Segment {
         (f32::from_bits(u32_at(&self.file, at)), u32_at(&self.file, at + 4))
     }
 
-    /// Sketches of rows, `[rows, W]` words.
-    pub(crate) fn sketches(&self, rows: Range<usize>) -> &[u8] {
-        self.part(self.parts.sketches_at(), rows, words(self.parts.features) * 8)
+    /// What [`Segment::sketch_row`] reads, of many rows at once.
+    pub(crate) fn sketch_rows(&self, rows: Range<usize>) -> impl Iterator<Item = (f32, u32)> {
+        let (bytes, _) = self.part(self.parts.sketch_rows_at(), rows, SKETCH_ROW).as_chunks::<SKETCH_ROW>();
+        bytes
+            .iter()
+            .map(|[a, b, c, d, bits @ ..]| (f32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes(*bits)))
+    }
+
+    /// Blocks of sketches of rows that begin with a block, `[rows / 32 rounded up, B, 32]`.
+    pub(crate) fn sketch_blocks(&self, rows: Range<usize>) -> &[u8] {
+        let blocks = rows.start / SKETCH_BLOCK..rows.end.div_ceil(SKETCH_BLOCK);
+        self.part(self.parts.sketches_at(), blocks, SKETCH_BLOCK * sketch_bytes(self.parts.features))
+    }
+
+    /// The sketch of a row, `[B]`.
+    pub(crate) fn sketch(&self, row: usize) -> impl Iterator<Item = u8> {
+        let (at, features) = (self.parts.sketches_at(), self.parts.features);
+        (0..sketch_bytes(features)).map(move |byte| self.file[at + sketch_byte(row, byte, features)])
     }
 
     /// Values of rows, `[rows, E]`.
@@ -313,7 +122,34 @@ impl Segment {
         self.part(self.parts.values_at(), rows, self.parts.features)
     }
 
-    /// Tells the system that the values will not be read soon.
+    /// Lowest bits of rows, `[rows, E / 8 rounded up]`.
+    pub(crate) fn lowest(&self, rows: Range<usize>) -> &[u8] {
+        self.part(self.parts.lowest_at(), rows, lowest_bytes(self.parts.features))
+    }
+
+    /// Copies the values of one row to `out [E]`. Through the mapping, each row would make the system map the pages around it.
+    pub(crate) fn read_values(&self, row: usize, out: &mut [u8]) -> Result<(), ArchiveError> {
+        self.read(self.parts.values_at() + row * self.parts.features, out)
+    }
+
+    /// Copies the lowest bits of one row to `out [E / 8 rounded up]`.
+    pub(crate) fn read_lowest(&self, row: usize, out: &mut [u8]) -> Result<(), ArchiveError> {
+        self.read(self.parts.lowest_at() + row * lowest_bytes(self.parts.features), out)
+    }
+
+    #[cfg(unix)]
+    fn read(&self, at: usize, out: &mut [u8]) -> Result<(), ArchiveError> {
+        let read = |source| ArchiveError::Read { path: self.path.clone(), source };
+        std::os::unix::fs::FileExt::read_exact_at(&self.opened, out, at as u64).map_err(read)
+    }
+
+    #[cfg(not(unix))]
+    fn read(&self, at: usize, out: &mut [u8]) -> Result<(), ArchiveError> {
+        out.copy_from_slice(&self.file[at..at + out.len()]);
+        Ok(())
+    }
+
+    /// Tells the system that values and lowest bits will not be read soon.
     pub(crate) fn release_values(&self) {
         self.file.release(self.parts.values_at()..self.file.len());
     }
@@ -324,20 +160,24 @@ impl Segment {
     }
 }
 
+/// The version of the layout, if it is a segment at all.
+fn version(file: &[u8]) -> Option<u32> {
+    (file.len() >= HEADER && file[..8] == MAGIC).then(|| u32_at(file, 8))
+}
+
 fn header(file: &[u8]) -> Result<Parts, &'static str> {
     if file.len() < HEADER || file[..8] != MAGIC {
         return Err("it is no segment, or is cut");
-    }
-    if u32_at(file, 8) != VERSION {
-        return Err("it is of another version: update vqtoken");
     }
     if crc32fast::hash(&file[..CHECKED]) != u32_at(file, CHECKED) {
         return Err("its header is not the one that was written");
     }
     let number = |at| usize::try_from(u64_at(file, at)).unwrap_or(usize::MAX);
     let (features, rows, videos) = (u32_at(file, 12) as usize, number(16), number(24));
-    // Sizes are believed only as far as the file reaches: each row and video takes more than a byte.
-    if features == 0 || features > MOST_FEATURES || rows > file.len() || videos > file.len() {
+    // Sizes are believed only as far as the file reaches.
+    let fits = |count: usize, bytes: usize| count.saturating_mul(bytes) <= file.len();
+    let known = (1..=MOST_FEATURES).contains(&features);
+    if !known || !fits(rows, Parts::row_bytes(features)) || !fits(videos, VIDEO) {
         return Err("its header asks for more than the file has");
     }
     let parts = Parts { features, rows, videos };
@@ -384,6 +224,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 mod tests {
     use std::fs;
 
+    use super::super::segment_writer::SegmentWriter;
     use super::*;
 
     fn written(path: &Path) -> SegmentWriter {
@@ -412,11 +253,20 @@ mod tests {
             assert_eq!(segment.sketch_row(index), writer.sketch_rows[index]);
         }
         assert_eq!(segment.values(0..3), writer.values);
-        assert_eq!(segment.sketches(1..2), &writer.sketches[8..16]);
+        assert_eq!(segment.lowest(0..3), writer.lowest);
+        assert_eq!(segment.sketch_blocks(0..3), writer.sketches);
+        let (mut values, mut lowest) = ([0; 3], [0; 1]);
+        segment.read_values(1, &mut values).unwrap();
+        segment.read_lowest(2, &mut lowest).unwrap();
+        assert_eq!((&values[..], &lowest[..]), (&writer.values[3..6], &writer.lowest[2..]));
         let mut copied = SegmentWriter::new(3);
         copied.begin(9);
         copied.copy(&segment, 2);
         assert_eq!(copied.values, writer.values[6..]);
+        assert!(
+            copied.lowest == writer.lowest[2..]
+                && segment.sketch(2).eq(copied.sketches.into_iter().step_by(32))
+        );
         assert!(Segment::open(&path, 4, false).is_err());
     }
 
@@ -430,7 +280,8 @@ mod tests {
         let gap = |place: usize| {
             (48..HEADER).contains(&place)
                 || (HEADER + parts.tables()..parts.sketches_at()).contains(&place)
-                || (parts.sketches_at() + 24..parts.values_at()).contains(&place)
+                || (parts.sketches_at() + parts.sketch_length()..parts.values_at()).contains(&place)
+                || (parts.values_at() + 9..parts.lowest_at()).contains(&place)
         };
         for place in (0..whole.len()).filter(|place| !gap(*place)) {
             let mut changed = whole.clone();
@@ -442,5 +293,19 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             assert!(Segment::open(&path, 3, false).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_segment_of_another_version_is_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vectors");
+        written(&path);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 1;
+        let checksum = crc32fast::hash(&bytes[..CHECKED]);
+        bytes[CHECKED..CHECKED + 4].copy_from_slice(&checksum.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let error = Segment::open(&path, 3, false).unwrap_err();
+        assert!(matches!(error, ArchiveError::SegmentVersion { version: 1, known: VERSION, .. }), "{error}");
     }
 }

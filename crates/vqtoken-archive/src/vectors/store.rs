@@ -9,7 +9,8 @@ use vqtoken_kernels::Kernels;
 
 use super::index::{Index, Scan};
 use super::kinds::{MomentHit, NewVectors, Space, SpaceTotals, StoredVectors, VectorKind};
-use super::segment::{Segment, SegmentWriter};
+use super::segment::Segment;
+use super::segment_writer::SegmentWriter;
 use crate::archive::Archive;
 use crate::catalogue::Writing;
 use crate::catalogue_vectors::{NewSegment, SegmentRow};
@@ -24,7 +25,7 @@ const MOST_SMALL: usize = 32;
 const SMALL: u64 = 1 << 15;
 
 /// The most rows of a segment that merging writes.
-const MOST_ROWS: usize = 1 << 18;
+const MOST_ROWS: usize = 1 << 17;
 
 /// Segments up to this size are checked whole when they are opened; larger ones by [`Archive::verify`].
 const CHECKED_WHOLE: u64 = 64 << 20;
@@ -115,7 +116,7 @@ impl Archive {
     /// The `wanted` moments whose vectors are nearest to `query [E]`, nearest first, among the videos whose ids `allowed` takes (all without it).
     ///
     /// # Errors
-    /// If the query has another number of features, or the catalogue cannot be read. Segments that are damaged are left out
+    /// If the query has another number of features, or the catalogue or a segment cannot be read. Segments that are damaged are left out
     /// ([`Archive::damaged_parts`]).
     pub fn nearest_moments(
         &self,
@@ -150,7 +151,7 @@ impl Archive {
         let is_allowed = numbers.as_ref().map(|numbers| move |number: u64| numbers.contains(&number));
         let allowed = is_allowed.as_ref().map(|is| is as &(dyn Fn(u64) -> bool + Sync));
         let mut hits = Vec::new();
-        for near in index.nearest(Kernels::global(), query, wanted, scan, allowed) {
+        for near in index.nearest(Kernels::global(), query, wanted, scan, allowed)? {
             // A video that was removed since the index was made is no hit.
             if let Some(id) = self.catalogue().id_of(near.sequence)? {
                 hits.push(MomentHit { id, moment: near.row, span: near.span, cosine: near.cosine });

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::tiles::{strided_tile, tile_rows};
-use super::{Left, Right, Simd, TileRows};
+use super::{LOOKUP_ROWS, Left, LookupTable, Right, Simd, TileRows};
 
 /// AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -110,5 +110,38 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
         strided_tile::<Self, 3, 3>(self, left, right, depth, rows);
+    }
+    #[inline(always)]
+    fn lookup_sums(self, tables: &[LookupTable], bytes: &[[u8; LOOKUP_ROWS]]) -> [u16; LOOKUP_ROWS] {
+        let (tables, bytes) = (tables.as_chunks::<2>().0, bytes.as_chunks::<2>().0);
+        let mut out = [0; LOOKUP_ROWS];
+        // SAFETY: `self` proves the instructions. Each load is of 16 or 32 bytes of an array of 32, the stores are of the halves of `out`.
+        unsafe {
+            let low_bits = _mm256_set1_epi8(15);
+            // Sums of pairs of rows: of the even row, modulo 2^16, with 256 times that of the odd row; and of the odd row.
+            let (mut pairs, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+            for (tables, bytes) in tables.iter().zip(bytes) {
+                // Four numbers of at most 60 fit a byte.
+                let mut sums = _mm256_setzero_si256();
+                for (table, bytes) in tables.iter().zip(bytes) {
+                    let bytes = _mm256_loadu_si256(bytes.as_ptr().cast());
+                    let low = _mm256_and_si256(bytes, low_bits);
+                    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low_bits);
+                    let low_table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+                    let high_table =
+                        _mm256_broadcastsi128_si256(_mm_loadu_si128(table[16..].as_ptr().cast()));
+                    sums = _mm256_add_epi8(sums, _mm256_shuffle_epi8(low_table, low));
+                    sums = _mm256_add_epi8(sums, _mm256_shuffle_epi8(high_table, high));
+                }
+                pairs = _mm256_add_epi16(pairs, sums);
+                odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(sums));
+            }
+            let even = _mm256_sub_epi16(pairs, _mm256_slli_epi16::<8>(odd));
+            let (first, second) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
+            let (low, high) = out.split_at_mut(16);
+            _mm256_storeu_si256(low.as_mut_ptr().cast(), _mm256_permute2x128_si256::<0x20>(first, second));
+            _mm256_storeu_si256(high.as_mut_ptr().cast(), _mm256_permute2x128_si256::<0x31>(first, second));
+        }
+        out
     }
 }

@@ -1,4 +1,4 @@
-//! Vectors of `f32` for each instruction set, and the macro that selects one of them at run time.
+//! Vectors of `f32` and byte look-ups for each instruction set, and the macro that selects one of them at run time.
 //!
 //! A kernel is written once, as an `#[inline(always)]` function over [`Simd`]. [`kernel!`] compiles it for every
 //! instruction set and calls the variant for the given [`crate::Kernels`].
@@ -18,4 +18,4 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use dispatch::kernel;
 pub(crate) use portable::Portable;
-pub(crate) use vector::{Left, Right, SHIFT, Simd, Stored, TileRows};
+pub(crate) use vector::{LOOKUP_ROWS, Left, LookupTable, Right, SHIFT, Simd, Stored, TileRows};

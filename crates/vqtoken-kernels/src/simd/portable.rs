@@ -1,7 +1,7 @@
 //! Eight lanes in plain Rust, which the compiler vectorizes for the target's baseline.
 
 use super::tiles::{strided_tile, tile_rows};
-use super::{Left, Right, Simd, TileRows};
+use super::{LOOKUP_ROWS, Left, LookupTable, Right, Simd, TileRows};
 
 /// Plain Rust, for every CPU.
 #[derive(Clone, Copy)]
@@ -102,5 +102,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>) {
         strided_tile::<Self, 2, 3>(self, left, right, depth, rows);
+    }
+    #[inline(always)]
+    fn lookup_sums(self, tables: &[LookupTable], bytes: &[[u8; LOOKUP_ROWS]]) -> [u16; LOOKUP_ROWS] {
+        let mut sums = [0; LOOKUP_ROWS];
+        for (table, bytes) in tables.iter().zip(bytes) {
+            for (sum, byte) in sums.iter_mut().zip(bytes) {
+                let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
+                *sum += u16::from(table[low]) + u16::from(table[16 + high]);
+            }
+        }
+        sums
     }
 }

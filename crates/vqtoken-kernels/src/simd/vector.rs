@@ -7,6 +7,12 @@ pub(crate) const SHIFT: f32 = 12_583_039.0;
 /// The largest number of lanes of any instruction set.
 pub(crate) const MAX_LANES: usize = 16;
 
+/// Rows whose bytes [`Simd::lookup_sums`] looks up at once.
+pub(crate) const LOOKUP_ROWS: usize = 32;
+
+/// Numbers for the sixteen values of a byte's lower four bits, then for those of its upper four bits; each at most 60.
+pub(crate) type LookupTable = [u8; 32];
+
 /// Vectors of `f32` of one instruction set. A value of the implementing type proves that the CPU supports it.
 pub(crate) trait Simd: Copy {
     /// Lanes of a vector.
@@ -48,6 +54,8 @@ pub(crate) trait Simd: Copy {
     fn strided_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
     /// The same for tiles of `WIDE_MR` rows and three vectors.
     fn wide_tile(self, left: Left<'_>, right: Right<'_>, depth: usize, rows: &mut impl TileRows<Self>);
+    /// For each of 32 rows the sum of the numbers that the tables hold for its bytes, `bytes [B, 32]`. `B` is even, and the sums must fit 16 bits.
+    fn lookup_sums(self, tables: &[LookupTable], bytes: &[[u8; LOOKUP_ROWS]]) -> [u16; LOOKUP_ROWS];
 
     /// The product of `left [K][MR]` and `right [K][NR]` over K, to `out [MR][NR]`.
     #[inline(always)]
