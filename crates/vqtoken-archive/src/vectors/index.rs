@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use vqtoken_kernels::Kernels;
+use vqtoken_kernels::{Kernels, SKETCH_BLOCK};
 
-use super::best::{Best, Place};
+use super::best::{Best, Place, SharedLeast};
 use super::kinds::StoredVectors;
 use super::rotation::Rotation;
 use super::rounding::{Query, SketchQuery, lowest_bit, lowest_bytes};
@@ -111,7 +111,7 @@ impl Index {
             false => {
                 let candidates = wanted.saturating_mul(CANDIDATES_PER_ROW).max(LEAST_CANDIDATES);
                 let chosen = self.sketched(kernels, query, candidates, &taken);
-                self.compared(kernels, query, last, chosen)?
+                self.compared(kernels, query, last, &chosen)?
             }
         };
         let near = self.with_lowest_bits(query, wanted, near)?;
@@ -203,7 +203,7 @@ impl Index {
         found.sorted()
     }
 
-    /// Places of the rows whose sketches are nearest.
+    /// Places of the rows whose sketches are nearest, in the order of the files.
     fn sketched(
         &self,
         kernels: Kernels,
@@ -213,23 +213,33 @@ impl Index {
     ) -> Vec<Place> {
         let asked = SketchQuery::new(query.features, &self.rotation);
         let all: Vec<bool> = taken.iter().map(|taken| taken.iter().all(|taken| *taken)).collect();
+        let least = SharedLeast::new();
         let add = |mut best: Best, (index, rows): (usize, Range<usize>)| {
             let segment = &self.segments[index];
             let mut sums = vec![0; rows.len()];
             // As above.
             let _ = kernels.sketch_sums(&asked.tables, segment.sketch_blocks(rows.clone()), &mut sums);
-            for ((row, sum), (correction, bits)) in rows.clone().zip(sums).zip(segment.sketch_rows(rows)) {
-                let cosine = asked.estimate(sum, bits, correction);
-                if best.would_take(cosine) && (all[index] || taken[index][segment.row(row).video]) {
-                    best.add(cosine, (index, row));
+            least.share(&mut best);
+            let mut cosines = [0.0; SKETCH_BLOCK];
+            let blocks =
+                sums.chunks(SKETCH_BLOCK).zip(segment.sketch_rows(rows.clone()).chunks(SKETCH_BLOCK));
+            for ((sums, sketch_rows), first) in blocks.zip(rows.step_by(SKETCH_BLOCK)) {
+                let cosines = &mut cosines[..sums.len()];
+                asked.estimate(sums, sketch_rows, cosines);
+                if !best.would_take_any(cosines) {
+                    continue;
+                }
+                for (row, cosine) in (first..).zip(cosines) {
+                    if best.would_take(*cosine) && (all[index] || taken[index][segment.row(row).video]) {
+                        best.add(*cosine, (index, row));
+                    }
                 }
             }
             best
         };
         // A thread goes on with the best of its earlier tasks, so that most rows fail the first comparison.
         let found = self.tasks().into_par_iter().fold(|| Best::new(candidates), add);
-        let found = found.reduce(|| Best::new(candidates), Best::merge);
-        found.unsorted().map(|(_, place)| place).collect()
+        found.reduce(|| Best::new(candidates), Best::merge).places()
     }
 
     /// The best of the chosen rows, without the lowest bits.
@@ -238,10 +248,8 @@ impl Index {
         kernels: Kernels,
         query: Query<'_>,
         wanted: usize,
-        mut chosen: Vec<Place>,
+        chosen: &[Place],
     ) -> Result<Vec<(f32, Place)>, ArchiveError> {
-        // In the order of the file.
-        chosen.sort_unstable();
         let compare = |values: &mut Vec<u8>, &(segment, row): &Place| {
             let of = &self.segments[segment];
             of.read_values(row, values)?;

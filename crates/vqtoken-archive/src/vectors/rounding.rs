@@ -3,6 +3,7 @@
 use vqtoken_kernels::{SKETCH_LEVELS, SketchTables};
 
 use super::rotation::Rotation;
+use super::segment_layout::{SKETCH_ROW, sketch_row};
 
 /// The largest level of a rounded feature: levels take nine bits.
 const LARGEST: f32 = 255.0;
@@ -101,11 +102,10 @@ impl<'a> Query<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct SketchQuery {
     pub(crate) tables: SketchTables,
-    lowest: f32,
-    step: f32,
-    sum: f32,
-    /// The inverse of the square root of the number of features.
-    sign: f32,
+    /// The estimated cosine is `(sum over the set bits * of_sum + set bits * of_bits - offset) * correction`.
+    of_sum: f32,
+    of_bits: f32,
+    offset: f32,
 }
 
 impl SketchQuery {
@@ -118,15 +118,21 @@ impl SketchQuery {
         let step = ((highest - lowest) / HIGHEST).max(f32::MIN_POSITIVE);
         let level = |x: &f32| ((x - lowest) / step).round().clamp(0.0, HIGHEST) as u8;
         let levels: Vec<u8> = rotated.iter().map(level).collect();
+        // The signs are +-1/sqrt(E): their product with the query is twice the sum over the set bits less the sum over all.
         let sign = 1.0 / (query.len().max(1) as f32).sqrt();
-        Self { tables: SketchTables::new(&levels), lowest, step, sum: rotated.iter().sum(), sign }
+        let (of_sum, of_bits) = (2.0 * step * sign, 2.0 * lowest * sign);
+        let offset = rotated.iter().sum::<f32>() * sign;
+        Self { tables: SketchTables::new(&levels), of_sum, of_bits, offset }
     }
 
-    /// The estimated cosine with the row of a sketch, from the sum over its set bits, their number and the row's correction.
-    pub(crate) fn estimate(&self, sum: u32, bits: u32, correction: f32) -> f32 {
-        // The signs are +-1/sqrt(E): their product with the query is twice the sum over the set bits less the sum over all.
-        let over_bits = self.step * sum as f32 + self.lowest * bits as f32;
-        (2.0 * over_bits - self.sum) * self.sign * correction
+    /// Estimated cosines with rows, to `out [n]`, from the sums over the set bits of their sketches and what segments store of sketches.
+    pub(crate) fn estimate(&self, sums: &[u32], sketch_rows: &[[u8; SKETCH_ROW]], out: &mut [f32]) {
+        for ((sum, row), out) in sums.iter().zip(sketch_rows).zip(out) {
+            let (correction, bits) = sketch_row(row);
+            // Signed numbers have an instruction for many at once; both are far below the largest.
+            let (sum, bits) = (sum.cast_signed() as f32, bits.cast_signed() as f32);
+            *out = (sum * self.of_sum + bits * self.of_bits - self.offset) * correction;
+        }
     }
 }
 
@@ -157,7 +163,12 @@ mod tests {
             rounded.sketch.iter().enumerate().for_each(|(index, byte)| block[index * SKETCH_BLOCK] = *byte);
             let mut sum = [0];
             Kernels::best().sketch_sums(&asked.tables, &block, &mut sum).unwrap();
-            let estimate = asked.estimate(sum[0], rounded.bits, rounded.correction);
+            let mut sketch_row = [0; SKETCH_ROW];
+            sketch_row[..4].copy_from_slice(&rounded.correction.to_le_bytes());
+            sketch_row[4..].copy_from_slice(&rounded.bits.to_le_bytes());
+            let mut estimate = [0.0];
+            asked.estimate(&sum, &[sketch_row], &mut estimate);
+            let estimate = estimate[0];
             let cosine = dot(&query, &row);
             assert!((estimate - cosine).abs() < 2.5 / (features as f32).sqrt(), "{estimate} {cosine}");
         }

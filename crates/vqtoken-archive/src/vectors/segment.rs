@@ -8,7 +8,7 @@ use vqtoken_kernels::{MappedFile, SKETCH_BLOCK};
 use super::rounding::{lowest_bytes, sketch_bytes};
 use super::segment_layout::{
     BLOCK, CHECKED, Contents, HEADER, MAGIC, MOST_FEATURES, Parts, ROW, Row, SKETCH_ROW, VERSION, VIDEO,
-    VideoRows, scaled, sketch_byte,
+    VideoRows, scaled, sketch_byte, sketch_row,
 };
 use crate::error::ArchiveError;
 
@@ -93,16 +93,12 @@ impl Segment {
 
     /// The correction of a row's sketch, and the bits that are set in it.
     pub(crate) fn sketch_row(&self, index: usize) -> (f32, u32) {
-        let at = self.parts.sketch_rows_at() + index * SKETCH_ROW;
-        (f32::from_bits(u32_at(&self.file, at)), u32_at(&self.file, at + 4))
+        sketch_row(&self.sketch_rows(index..index + 1)[0])
     }
 
-    /// What [`Segment::sketch_row`] reads, of many rows at once.
-    pub(crate) fn sketch_rows(&self, rows: Range<usize>) -> impl Iterator<Item = (f32, u32)> {
-        let (bytes, _) = self.part(self.parts.sketch_rows_at(), rows, SKETCH_ROW).as_chunks::<SKETCH_ROW>();
-        bytes
-            .iter()
-            .map(|[a, b, c, d, bits @ ..]| (f32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes(*bits)))
+    /// What [`Segment::sketch_row`] reads, of many rows at once: [`sketch_row`] of each.
+    pub(crate) fn sketch_rows(&self, rows: Range<usize>) -> &[[u8; SKETCH_ROW]] {
+        self.part(self.parts.sketch_rows_at(), rows, SKETCH_ROW).as_chunks().0
     }
 
     /// Blocks of sketches of rows that begin with a block, `[rows / 32 rounded up, B, 32]`.

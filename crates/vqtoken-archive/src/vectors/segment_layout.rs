@@ -144,3 +144,10 @@ pub(super) fn scaled(rows: &Range<usize>, width: usize) -> Range<usize> {
 pub(super) fn sketch_byte(row: usize, byte: usize, features: usize) -> usize {
     (row / SKETCH_BLOCK * sketch_bytes(features) + byte) * SKETCH_BLOCK + row % SKETCH_BLOCK
 }
+
+/// The correction of a row's sketch, and the bits that are set in it.
+#[inline]
+pub(super) fn sketch_row(bytes: &[u8; SKETCH_ROW]) -> (f32, u32) {
+    let [a, b, c, d, bits @ ..] = *bytes;
+    (f32::from_le_bytes([a, b, c, d]), u32::from_le_bytes(bits))
+}

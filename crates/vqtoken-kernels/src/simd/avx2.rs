@@ -5,6 +5,9 @@ use std::arch::x86_64::*;
 use super::tiles::{strided_tile, tile_rows};
 use super::{LOOKUP_ROWS, Left, LookupTable, Right, Simd, TileRows};
 
+/// How far ahead of the bytes that are looked up memory is asked for: the processor itself stops at the end of a page.
+const LOOKUP_AHEAD: usize = 4096;
+
 /// AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
@@ -121,6 +124,7 @@ impl Simd for Avx2 {
             // Sums of pairs of rows: of the even row, modulo 2^16, with 256 times that of the odd row; and of the odd row.
             let (mut pairs, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for (tables, bytes) in tables.iter().zip(bytes) {
+                _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().cast::<i8>().wrapping_add(LOOKUP_AHEAD));
                 // Four numbers of at most 60 fit a byte.
                 let mut sums = _mm256_setzero_si256();
                 for (table, bytes) in tables.iter().zip(bytes) {
