@@ -10,15 +10,14 @@ use std::ops::Range;
 use half::bf16;
 
 use crate::aligned::Aligned;
-use crate::epilogue::{Epilogue, LeftTile, OutputTile, multiply_and_finish_float_tile};
-use crate::float_product::{
-    add_block, depth_block, float_tile, groups_of_six, store_totals, tile_shape, with_panels,
-};
+use crate::epilogue::Epilogue;
+use crate::float_product::{add_block, depth_block, groups_of_six, store_totals, tile_shape, with_panels};
 use crate::matrix::Matrix;
-use crate::product::{Product, Tiling, multiply};
+use crate::product::multiply;
 use crate::simd::{Simd, kernel};
 use crate::single_row::multiply_few_rows;
 use crate::weight_packing::{pack_groups, unpack_column};
+use crate::widened_product::{Widen, WidenedProduct};
 use crate::{Isa, Kernels};
 
 /// Weights `[outputs, inputs]`, packed into panels.
@@ -77,7 +76,7 @@ impl Bf16Weights {
                 few_rows::multiply_panels(kernels, &x, panels, self.panel_len(kernels), columns.len(), out);
             });
         }
-        let product = WidenedProduct { kernels, left: x, panels: &self.panels };
+        let product = WidenedProduct { kernels, left: x, weights: self };
         multiply(kernels, &product, shape, y, epilogue);
     }
 
@@ -90,54 +89,18 @@ impl Bf16Weights {
     }
 }
 
-/// `f32` times bf16: each block of a panel is widened once for all rows of a task.
-struct WidenedProduct<'a> {
-    kernels: Kernels,
-    left: Matrix<'a>,
-    panels: &'a [u16],
-}
+impl Widen for Bf16Weights {
+    const DEPTH_MULTIPLE: usize = 2;
 
-impl Product for WidenedProduct<'_> {
-    type Left = f32;
-    type Right = f32;
-
-    fn tiling(&self) -> Tiling {
-        let (rows, columns) = tile_shape(self.kernels);
-        let depth = self.left.columns();
-        Tiling { rows, columns, depth, depth_block: depth_block(depth) }
-    }
-
-    fn left_len(&self, depth: usize) -> usize {
-        tile_shape(self.kernels).0 * depth
-    }
-
-    fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
-        self.left.pack_rows(tile_shape(self.kernels).0, rows, depth, out);
-    }
-
-    fn right<'a>(&'a self, panel: usize, depth: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [f32] {
-        let width = tile_shape(self.kernels).1;
-        let padded = self.left.columns().next_multiple_of(2);
+    fn widen(&self, kernels: Kernels, panel: usize, depth: Range<usize>, buffer: &mut Vec<f32>) {
+        let width = tile_shape(kernels).1;
         let length = depth.len().next_multiple_of(2) * width;
         buffer.resize(length, 0.0);
-        widen(self.kernels, &self.panels[(panel * padded + depth.start) * width..][..length], buffer);
-        buffer
-    }
-
-    fn tile(&self, left: &[f32], right: &[f32], out: &mut [f32]) {
-        float_tile(self.kernels, left, right, out);
-    }
-
-    fn multiply_and_finish_tile(
-        &self,
-        kernels: Kernels,
-        (left, right): (&[f32], &[f32]),
-        _: Range<usize>,
-        tile: &mut [f32],
-        output: &OutputTile<'_>,
-        epilogue: &Epilogue<'_>,
-    ) {
-        multiply_and_finish_float_tile(kernels, LeftTile::Packed(left), right, tile, output, epilogue);
+        widen(
+            kernels,
+            &self.panels[panel * self.panel_len(kernels) + depth.start * width..][..length],
+            buffer,
+        );
     }
 }
 

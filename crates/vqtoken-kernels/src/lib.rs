@@ -3,8 +3,8 @@
 //!
 //! [`Kernels`] stands for an instruction set that this CPU supports: the best one, or the one that `VQTOKEN_ISA` forces.
 //! Every operation is a method of it, runs on rayon's current pool, and gives the same bits for any number of threads
-//! (instruction sets round differently). [`PackedLinear`] is a linear layer whose weights, in `f32`, bf16 or int8, are
-//! packed once. There are no tensors, no autodiff and no models here.
+//! (instruction sets round differently). [`PackedLinear`] is a linear layer whose weights, in `f32`, bf16, int8
+//! or int4, are packed once. There are no tensors, no autodiff and no models here.
 //!
 //! ```
 //! use vqtoken_kernels::{Activation, Fused, Kernels, PackedLinear};
@@ -30,9 +30,11 @@ mod bf16;
 mod epilogue;
 mod errors;
 mod float_product;
+mod int4;
 mod int8;
 mod isa;
 mod linear;
+mod magnitude;
 mod mapped_file;
 mod math;
 mod matmul;
@@ -49,6 +51,7 @@ mod single_row;
 mod softmax;
 mod vector_scan;
 mod weight_packing;
+mod widened_product;
 
 pub use activation::Activation;
 pub use attention::{

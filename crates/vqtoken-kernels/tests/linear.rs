@@ -175,6 +175,7 @@ fn independent_rows_do_not_depend_on_each_other() {
                 PackedLinear::f32(kernels, &w, outputs, inputs),
                 PackedLinear::bf16(kernels, &halves, outputs, inputs),
                 PackedLinear::int8(kernels, &w, outputs, inputs),
+                PackedLinear::int4(kernels, &w, outputs, inputs),
             ];
             for (kind, layer) in layers.into_iter().enumerate() {
                 let layer = layer.unwrap().with_bias(&bias).unwrap();
@@ -246,7 +247,45 @@ fn bf16(kernels: Kernels, w: &[f32], outputs: usize, inputs: usize) -> Result<Pa
     PackedLinear::bf16(kernels, &halves, outputs, inputs)
 }
 
-const MAKERS: [Make; 3] = [PackedLinear::f32, bf16, PackedLinear::int8];
+const MAKERS: [Make; 4] = [PackedLinear::f32, bf16, PackedLinear::int8, PackedLinear::int4];
+
+#[test]
+fn int4_multiplies_the_weights_that_it_stores() {
+    for shape @ [rows, inputs, outputs] in shapes() {
+        let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+        let mut single: Option<Vec<u32>> = None;
+        for kernels in all_kernels() {
+            let layer = PackedLinear::int4(kernels, &w, outputs, inputs).unwrap();
+            let stored: Vec<f32> = (0..outputs).flat_map(|output| layer.row(output)).collect();
+            let what = format!("{kernels:?} {shape:?}");
+            let exact = product(&x, &stored, shape);
+            let y = run(&layer, &x, rows, Fused::default());
+            // A single row is rounded to steps of 1/32,767 of its largest value.
+            assert_close(&what, &y, &exact, if rows == 1 { 1e-4 } else { 2e-6 });
+            let mut alone = vec![f32::NAN; rows * outputs];
+            layer.forward_independent(&x, &mut alone, Fused::default()).unwrap();
+            if rows > 0 {
+                assert_close(&what, &alone, &exact, 1e-4);
+            }
+            assert_eq!(single.get_or_insert_with(|| bits(&alone)), &bits(&alone), "{what}");
+        }
+    }
+}
+
+#[test]
+fn int4_is_close_to_f32_and_takes_four_and_a_half_bits() {
+    let (rows, inputs, outputs) = (20, 1152, 64);
+    let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
+    let exact = product(&x, &w, [rows, inputs, outputs]);
+    for kernels in all_kernels() {
+        let layer = PackedLinear::int4(kernels, &w, outputs, inputs).unwrap();
+        assert_eq!(layer.bytes() * 8 * 2, inputs * outputs * 9);
+        let y = common::to_f64(&run(&layer, &x, rows, Fused::default()));
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let cosine = dot(&y, &exact) / (dot(&y, &y) * dot(&exact, &exact)).sqrt();
+        assert!(cosine > 0.995, "{cosine}");
+    }
+}
 
 #[test]
 fn nan_and_infinity_affect_only_their_row() {
@@ -261,7 +300,18 @@ fn nan_and_infinity_affect_only_their_row() {
                     let y = run(&make(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
                     let (good, poisoned) = y.split_at((rows - 1) * outputs);
                     assert!(good.iter().all(|y| y.is_finite()), "{kernels:?} {format} {bad}");
-                    let expected = |y: &f32| if format == 2 || bad.is_nan() { y.is_nan() } else { *y == bad };
+                    let expected = |y: &f32| match format {
+                        2 => y.is_nan(),
+                        // A weight that is rounded to zero makes NaN of infinity.
+                        3 => !y.is_finite(),
+                        _ => {
+                            if bad.is_nan() {
+                                y.is_nan()
+                            } else {
+                                *y == bad
+                            }
+                        }
+                    };
                     assert!(poisoned.iter().all(expected), "{kernels:?} {format} {bad}: {poisoned:?}");
                 }
             }
@@ -342,6 +392,7 @@ fn wrong_lengths_are_errors() {
     assert!(PackedLinear::bf16(kernels, &[0; 5], 2, 3).is_err());
     assert!(PackedLinear::int8(kernels, &[0.0; 5], 2, 3).is_err());
     assert!(PackedLinear::int8(kernels, &[0.0; 70_000], 1, 70_000).is_err());
+    assert!(PackedLinear::int4(kernels, &[0.0; 5], 2, 3).is_err());
     let layer = PackedLinear::f32(kernels, &[0.0; 6], 2, 3).unwrap();
     assert!(layer.forward(&[0.0; 7], &mut [0.0; 4], Fused::default()).is_err());
     assert!(layer.forward(&[0.0; 6], &mut [0.0; 5], Fused::default()).is_err());
@@ -396,9 +447,12 @@ fn rows_are_read_back_from_every_kind_of_weights() {
         for (outputs, inputs) in [(1, 1), (37, 19), (70, 131)] {
             let weights: Vec<f32> =
                 (0..outputs * inputs).map(|i| ((i * 37 % 101) as f32 - 50.0) / 64.0).collect();
-            for (kind, tolerance) in
-                [(WeightKind::F32, 0.0), (WeightKind::Bf16, 0.0), (WeightKind::Int8, 0.004)]
-            {
+            for (kind, tolerance) in [
+                (WeightKind::F32, 0.0),
+                (WeightKind::Bf16, 0.0),
+                (WeightKind::Int8, 0.004),
+                (WeightKind::Int4, 0.1),
+            ] {
                 let packed = PackedLinear::pack(kernels, kind, [outputs, inputs], |rows, out| {
                     out.copy_from_slice(&weights[rows.start * inputs..rows.end * inputs]);
                 })

@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::magnitude::magnitude_bits;
 use crate::aligned::Scratch;
 use crate::float_product::{FloatProduct, tile_shape};
+use crate::magnitude::magnitude_bits;
 use crate::product::multiply;
 use crate::simd::{Simd, kernel};
 use crate::{Kernels, Matrix, epilogue::Epilogue};

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::magnitude::largest_magnitude;
 use crate::Kernels;
+use crate::magnitude::largest_magnitude;
 use crate::simd::{Simd, kernel};
 
 /// Rows quantized to int8.

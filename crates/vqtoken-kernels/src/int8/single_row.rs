@@ -6,9 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::magnitude::largest_magnitude;
 use super::tiles::Int8Path;
 use crate::Kernels;
+use crate::magnitude::largest_magnitude;
 
 /// A row quantized as finely as exact sums in `i32` allow.
 pub(crate) struct FineRow {

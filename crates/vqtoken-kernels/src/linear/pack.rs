@@ -9,6 +9,7 @@ use super::{PackedLinear, WeightKind, Weights};
 use crate::aligned::Aligned;
 use crate::bf16::Bf16Weights;
 use crate::float_product::tile_shape;
+use crate::int4::Int4Weights;
 use crate::int8::Int8Weights;
 use crate::matrix::Matrix;
 use crate::weight_packing::unpack_column;
@@ -46,6 +47,7 @@ impl PackedLinear {
                 out.iter_mut().zip(unpacked).for_each(|(bits, x)| *bits = bf16::from_f32(x).to_bits());
             })),
             WeightKind::Int8 => Weights::Int8(Int8Weights::pack(kernels, [outputs, inputs], rows)?),
+            WeightKind::Int4 => Weights::Int4(Int4Weights::pack(kernels, [outputs, inputs], rows)),
         };
         Ok(Self { kernels, inputs, outputs, weights, bias: None })
     }
@@ -64,6 +66,7 @@ impl PackedLinear {
             }
             Weights::Bf16(weights) => weights.row(self.kernels, output).take(self.inputs).collect(),
             Weights::Int8(weights) => weights.row(output).take(self.inputs).collect(),
+            Weights::Int4(weights) => weights.row(output).take(self.inputs).collect(),
         }
     }
 }

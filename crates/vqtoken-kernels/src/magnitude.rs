@@ -3,7 +3,7 @@
 use crate::simd::{Simd, kernel};
 
 /// The bits of `|x|`. They compare like the magnitudes; infinity, then NaN, above all finite values.
-pub(super) fn magnitude_bits(x: f32) -> u32 {
+pub(crate) fn magnitude_bits(x: f32) -> u32 {
     x.to_bits() & 0x7FFF_FFFF
 }
 
@@ -14,5 +14,5 @@ fn largest_of<S: Simd>(_: S, row: &[f32]) -> f32 {
 
 kernel!(
     /// The largest magnitude; NaN if there is one.
-    pub(super) fn largest_magnitude(row: &[f32]) -> f32 = largest_of
+    pub(crate) fn largest_magnitude(row: &[f32]) -> f32 = largest_of
 );
