@@ -19,6 +19,8 @@ pub enum Precision {
     Bf16,
     /// One byte a weight and one scale an output channel; activations are quantized to int8 with one scale a token.
     Int8,
+    /// Half a byte a weight and one scale for each 32 inputs of an output channel, for the layers of a language model; all others are `Int8`.
+    Int4,
 }
 
 impl Precision {
@@ -42,6 +44,7 @@ impl Precision {
             Self::Auto | Self::F32 => WeightKind::F32,
             Self::Bf16 => WeightKind::Bf16,
             Self::Int8 => WeightKind::Int8,
+            Self::Int4 => WeightKind::Int4,
         }
     }
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Precision {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Int4 => "int4",
         })
     }
 }
@@ -66,6 +70,7 @@ impl FromStr for Precision {
             "f32" => Ok(Self::F32),
             "bf16" => Ok(Self::Bf16),
             "int8" => Ok(Self::Int8),
+            "int4" => Ok(Self::Int4),
             _ => Err(PrecisionError { text: text.to_owned() }),
         }
     }
@@ -73,7 +78,7 @@ impl FromStr for Precision {
 
 /// The text is not the name of a precision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid precision {text:?}: expected auto, f32, bf16 or int8")]
+#[error("invalid precision {text:?}: expected auto, f32, bf16, int8 or int4")]
 #[non_exhaustive]
 pub struct PrecisionError {
     /// The text given.

@@ -42,7 +42,7 @@ struct Subject<'a, 'py> {
 #[pymethods]
 impl VideoLlm {
     /// Loads a model directory, or a model by its hub id, such as `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`; without a name the
-    /// built-in model. `precision` is `"auto"`, `"f32"`, `"bf16"` or `"int8"`; `base` names the base model of a LoRA adapter.
+    /// built-in model. `precision` is `"auto"`, `"f32"`, `"bf16"`, `"int8"` or `"int4"`; `base` names the base model of a LoRA adapter.
     #[staticmethod]
     #[pyo3(signature = (model = None, *, precision = "auto", base = None))]
     fn load(

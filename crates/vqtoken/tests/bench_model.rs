@@ -139,7 +139,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
         assert_eq!(status.code(), Some(code), "{arguments:?}: {message}");
         assert!(stdout.is_empty() && message.contains(needle), "{arguments:?} lacks {needle:?}: {message}");
     };
-    refused(&["bench", "vision", "--precision", "fp8"], None, 2, "expected auto, f32, bf16 or int8");
+    refused(&["bench", "vision", "--precision", "fp8"], None, 2, "expected auto, f32, bf16, int8 or int4");
     refused(&["bench", "vision", "--random", "gpt-2"], None, 2, "onevision-0.5b");
     refused(&["bench", "vision", "--random", "onevision-7b", "--model", "x"], None, 2, "cannot be used with");
     refused(&["bench", "vision", "--model", "nowhere"], None, 1, "nowhere");

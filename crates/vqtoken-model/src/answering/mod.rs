@@ -2,6 +2,7 @@
 
 mod generation;
 mod language_side;
+mod perplexity;
 mod prefill;
 mod prompt;
 mod ranking;

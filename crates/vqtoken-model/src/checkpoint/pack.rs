@@ -18,6 +18,17 @@ pub(crate) fn packed_bytes<M: PackLayers + Clone>(module: &M) -> usize {
     bytes
 }
 
+/// Layers that int4 is for. What reads pictures, and the words' table, lose too much by it.
+const INT4_LAYERS: &str = "language_model.layers.";
+
+/// The precision of one layer, by its path in a checkpoint.
+pub(super) fn layer_precision(path: &str, precision: Precision) -> Precision {
+    match precision {
+        Precision::Int4 if !path.starts_with(INT4_LAYERS) => Precision::Int8,
+        other => other,
+    }
+}
+
 /// Packs weights `[outputs, inputs]` that `rows` puts, some rows at a time, into a buffer.
 pub(super) fn pack_rows(
     precision: Precision,

@@ -159,17 +159,22 @@ impl LanguageModules {
         self.language_model.states(embeddings, positions, cache)
     }
 
-    /// Logits of hidden states.
+    /// Logits of hidden states, each as if it were alone: what int8 gives for one position does not depend on the others.
     ///
     /// # Shapes
     ///
     /// - hidden: `[.., D]`
     /// - output: `[.., vocabulary]`
     pub fn logits<const R: usize>(&self, hidden: Tensor<R>) -> Tensor<R> {
-        match &self.lm_head {
-            Some(output) => output.forward(hidden),
-            None => self.language_model.tied_logits(hidden),
-        }
+        let mut dims = hidden.dims();
+        let d = dims[R - 1];
+        let rows = hidden.reshape([-1, 1, d as i32]); // [n, 1, D]: n texts of one token
+        let logits = match &self.lm_head {
+            Some(output) => output.forward(rows),
+            None => self.language_model.tied_logits(rows),
+        };
+        dims[R - 1] = logits.dims()[2];
+        logits.reshape(dims) // [.., vocabulary]
     }
 }
 

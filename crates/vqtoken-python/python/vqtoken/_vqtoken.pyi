@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Path: TypeAlias = str | PathLike[str]
 Budget: TypeAlias = int | str
 """How many codes: a number, `"adaptive"`, `"adaptive:RULE"` or `"adaptive:RULE:MIN-MAX"`."""
-Precision: TypeAlias = Literal["auto", "f32", "bf16", "int8"]
+Precision: TypeAlias = Literal["auto", "f32", "bf16", "int8", "int4"]
 Quality: TypeAlias = Literal["exact", "bf16", "int8"]
 Progress: TypeAlias = Callable[[int, int | None], object]
 """Called with the frames encoded so far and the frames expected, if that is known."""

@@ -159,8 +159,8 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "DIR|HUB_ID")]
     pub(crate) model: Option<PathBuf>,
 
-    /// How weights are kept and multiplied: f32, bf16, int8, or auto (bf16 where the CPU multiplies it natively or the
-    /// checkpoint is bf16 already, else f32)
+    /// How weights are kept and multiplied: f32, bf16, int8, int4 (the language model's layers; int8 elsewhere), or auto (bf16
+    /// where the CPU multiplies it natively or the checkpoint is bf16 already, else f32)
     #[arg(long, value_name = "PRECISION", default_value_t)]
     pub(crate) precision: Precision,
 }

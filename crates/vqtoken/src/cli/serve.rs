@@ -36,7 +36,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DIR|HUB_ID", help_heading = "Model")]
     base: Option<PathBuf>,
 
-    /// How weights are kept and multiplied: f32, bf16, int8 or auto [default: auto]
+    /// How weights are kept and multiplied: f32, bf16, int8, int4 or auto [default: auto]
     #[arg(long, value_name = "PRECISION", help_heading = "Model")]
     precision: Option<Precision>,
 

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.set_defaults(run=_ask)
     for command in (encode, ask):
         command.add_argument("--model", help="model directory or hub id [the built-in model]")
-        command.add_argument("--precision", default="auto", help="auto, f32, bf16 or int8 [auto]")
+        command.add_argument("--precision", default="auto", help="auto, f32, bf16, int8 or int4 [auto]")
         command.add_argument("--seed", type=int, default=0, help="seed [0]")
         command.add_argument("--engine", default="local", help="local, ray or daft [local]")
         command.add_argument("--workers", type=_workers, help="how many, or LEAST-MOST [as many as there is room for]")

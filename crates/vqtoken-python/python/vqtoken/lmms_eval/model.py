@@ -27,7 +27,7 @@ class VqTokenRs(lmms):
     | `tokens` | codes: a number or `adaptive:elbow:12-32` |
     | `reducer` | `vqtoken`, `pooled`, or a training-free reducer with its budget, such as `tome:32` or `pooled+tome:32` |
     | `frames` or `fps` | how a video is sampled; 32 frames if not given |
-    | `precision` | `auto`, `f32`, `bf16` or `int8` |
+    | `precision` | `auto`, `f32`, `bf16`, `int8` or `int4` |
     | `system` | the system message, where the task has none |
     | `seed` | of sampling |
     """

@@ -8,7 +8,7 @@
 //! | `measure.rs` | one case, measured in this process |
 //! | `quality.rs` | what labels cost, from the labels and the tokens alone |
 //! | `serve/` | a server under load |
-//! | `model/` | the transformers: peak, vision, language, training, a question, drift |
+//! | `model/` | the transformers: peak, vision, language, training, a question, drift, perplexity |
 
 mod case;
 mod made_up;
@@ -51,6 +51,8 @@ enum What {
     Ask(model::ask::AskArguments),
     /// How far a precision moves visual tokens and logits from f32
     Drift(model::drift::DriftArguments),
+    /// How well a precision lets a model expect a text
+    Perplexity(model::perplexity::PerplexityArguments),
     /// A server under load: what it adds, words a second, clients that break off, a live camera
     Serve(serve::ServeArguments),
 }
@@ -64,6 +66,7 @@ pub(crate) fn run(arguments: &BenchArguments, global: &GlobalArguments) -> anyho
         What::Train(arguments) => model::train::run(arguments, global),
         What::Ask(arguments) => model::ask::run(arguments, global),
         What::Drift(arguments) => model::drift::run(arguments, global),
+        What::Perplexity(arguments) => model::perplexity::run(arguments, global),
         What::Serve(arguments) => serve::run(arguments, global),
     }
 }

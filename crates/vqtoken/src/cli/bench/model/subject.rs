@@ -23,7 +23,7 @@ pub(in crate::cli::bench) struct Subject {
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     random: Option<Shape>,
 
-    /// How weights are kept and multiplied: auto, f32, bf16 or int8
+    /// How weights are kept and multiplied: auto, f32, bf16, int8 or int4
     #[arg(long, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 
