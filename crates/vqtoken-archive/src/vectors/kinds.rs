@@ -41,7 +41,7 @@ impl VectorKind {
     }
 }
 
-/// The vectors of a video in one space. All are of length 1 and are stored in eight bits a feature.
+/// The vectors of a video in one space. All are of length 1 and are stored in nine bits a feature.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct NewVectors {
