@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod add;
+mod best_span;
 mod condition;
 mod error;
 mod export;

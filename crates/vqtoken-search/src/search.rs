@@ -7,6 +7,7 @@ use vqtoken_core::VideoTokens;
 use vqtoken_model::cosine;
 use vqtoken_video::Frame;
 
+use crate::best_span::best_span;
 use crate::condition::Condition;
 use crate::error::SearchError;
 use crate::facts::{RECORDED, Time};
@@ -191,12 +192,15 @@ pub fn search(
             Err(ArchiveError::NotFound { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        let span = match kind {
-            VectorKind::Codes => nearest_span(archive, finder, &hit.id, &vector)?,
+        let tokens = archive.tokens(&hit.id, &record.budget);
+        let span = match (finder, kind, &tokens) {
+            (Finder::Tokens(retriever), VectorKind::Codes, Ok(tokens)) => {
+                best_span(archive, &space, retriever, &hit.id, tokens, &vector)?
+            }
             _ => hit.span,
         };
         let codes = archive.code_vectors(&space, &hit.id)?;
-        let place = match (codes, archive.tokens(&hit.id, &record.budget)) {
+        let place = match (codes, tokens) {
             (Some(codes), Ok(tokens)) => place(&tokens, &codes, &vector, span),
             (_, Err(error)) => {
                 notes.push(error.to_string());
@@ -270,20 +274,6 @@ fn stored_vector(
     }
     // A zero vector is like nothing.
     Ok((cosine(&sum, &sum) > 0.0).then_some(sum))
-}
-
-/// From when to when a video's moment that is nearest to a vector lasts, in seconds.
-fn nearest_span(
-    archive: &Archive,
-    finder: &Finder,
-    id: &str,
-    vector: &[f32],
-) -> Result<[f32; 2], SearchError> {
-    let space = finder.space();
-    let Some(stored) = archive.moment_vectors(&space, id)? else { return Ok([0.0; 2]) };
-    let cosines = stored.vectors.chunks_exact(space.features).map(|moment| cosine(moment, vector));
-    let best = stored.spans.iter().zip(cosines).max_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(best.map_or([0.0; 2], |(span, _)| *span))
 }
 
 /// The nearest moment of each video, the nearest first.

@@ -25,6 +25,9 @@ pub struct RetrievalConfig {
     /// Forms of each query with one word changed.
     #[serde(default = "default_changed")]
     pub changed: usize,
+    /// Weight of the loss on the best code of each window, by which search ranks clips.
+    #[serde(default = "default_best_code_weight")]
+    pub best_code_weight: f64,
     /// Weight of the loss on where in the picture the object of a query is.
     #[serde(default = "default_place_weight")]
     pub place_weight: f64,
@@ -67,6 +70,10 @@ const fn default_queries() -> usize {
 
 const fn default_changed() -> usize {
     1
+}
+
+const fn default_best_code_weight() -> f64 {
+    1.0
 }
 
 const fn default_place_weight() -> f64 {
@@ -130,7 +137,11 @@ impl RetrievalConfig {
         ] {
             at_least_one(key, value)?;
         }
-        for (key, value) in [("place_weight", self.place_weight), ("balance", self.balance)] {
+        for (key, value) in [
+            ("best_code_weight", self.best_code_weight),
+            ("place_weight", self.place_weight),
+            ("balance", self.balance),
+        ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(StageError::OutOfRange { key, value, range: "at least 0" });
             }

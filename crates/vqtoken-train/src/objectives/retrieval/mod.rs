@@ -32,7 +32,7 @@ use crate::tensors::{scalar, to_vec};
 /// Clips that are validated together.
 const VALIDATION_BATCH: usize = 16;
 
-/// The sigmoid loss of texts against windows, and of texts against codes.
+/// The sigmoid loss of texts against windows, against the best code of each window, and against all codes.
 pub(crate) struct Retrieval<'a> {
     pub(crate) config: &'a RetrievalConfig,
     pub(crate) clips: &'a ShapesClips,
@@ -74,6 +74,8 @@ struct Batch {
     texts: Vec<Text>,
     /// `[windows, texts]`
     logits: Tensor<2>,
+    /// Of the best code of each window, `[windows, texts]`.
+    best_code_logits: Tensor<2>,
     /// `[codes of all windows, texts]`
     code_logits: Tensor<2>,
 }
@@ -171,8 +173,10 @@ impl Retrieval<'_> {
         for window in windows {
             groups.entry([window.frames, window.codes.codes.len()]).or_default().push(window);
         }
-        let (mut pooled, mut alone) = (Vec::new(), Vec::new());
+        let (mut logits, mut best_code_logits, mut code_logits) = (Vec::new(), Vec::new(), Vec::new());
         let mut ordered = Vec::new();
+        let count_texts = texts.len();
+        let logits_of = |rows: Tensor<2>| modules.logits(unit_rows(rows).matmul(vectors.clone().transpose()));
         for ([_, count], group) in groups {
             let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
             let maps: Vec<_> = group.iter().map(|one| one.codes.index_map.clone()).collect();
@@ -181,19 +185,20 @@ impl Retrieval<'_> {
             let codes = Tensor::<3>::from_data(data, &self.device);
             let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [windows, K, D]
             let found = modules.embed_codes(codes);
-            pooled.push(found.windows); // [windows, E]
+            logits.push(logits_of(found.windows)); // [windows, texts]
             let [windows, k, features] = found.codes.dims();
-            alone.push(found.codes.reshape([windows * k, features])); // [windows * K, E]
+            let codes = logits_of(found.codes.reshape([windows * k, features])); // [windows * K, texts]
+            let best = codes.clone().reshape([windows, k, count_texts]).max_dim(1); // [windows, 1, texts]
+            best_code_logits.push(best.reshape([windows, count_texts])); // [windows, texts]
+            code_logits.push(codes);
             ordered.extend(group);
         }
-        let transposed = vectors.transpose(); // [E, texts]
-        let logits = unit_rows(Tensor::cat(pooled, 0)).matmul(transposed.clone()); // [windows, texts]
-        let code_logits = unit_rows(Tensor::cat(alone, 0)).matmul(transposed); // [codes, texts]
         Ok(Batch {
             windows: ordered,
             texts,
-            logits: modules.logits(logits),
-            code_logits: modules.logits(code_logits),
+            logits: Tensor::cat(logits, 0),
+            best_code_logits: Tensor::cat(best_code_logits, 0),
+            code_logits: Tensor::cat(code_logits, 0),
         })
     }
 
@@ -205,14 +210,17 @@ impl Retrieval<'_> {
             .par_iter()
             .map(|script| batch.texts.iter().map(|text| text.query.truth_by(script)).collect())
             .collect();
-        let (mut pairs, mut places) = (Pairs::default(), Pairs::default());
+        let [mut pairs, mut best, mut places] = [(); 3].map(|()| Pairs::default());
         for window in &batch.windows {
             let truth = &truth[window.clip];
             let of = |(text, (intervals, _)): (&Text, &(Vec<(f32, f32)>, _))| {
                 target(&text.query, intervals, window.span, window.frames)
             };
             let targets: Vec<Option<f32>> = batch.texts.iter().zip(truth).map(of).collect();
-            targets.iter().for_each(|&target| pairs.push(target, self.config.balance));
+            for &target in &targets {
+                pairs.push(target, self.config.balance);
+                best.push(target, self.config.balance);
+            }
             for &owner in &window.owners {
                 for (&target, (_, objects)) in targets.iter().zip(truth) {
                     places.push(code_target(owner, objects, target), self.config.balance);
@@ -222,27 +230,22 @@ impl Retrieval<'_> {
         let measures = Measures::default().with("true_share", pairs.true_share());
         let windows = pairs.loss(batch.logits.clone());
         let codes = places.loss(batch.code_logits.clone());
-        let measures = measures.with("window_loss", scalar(&windows)).with("place_loss", scalar(&codes));
-        (windows + codes * self.config.place_weight, measures)
+        let best = best.loss(batch.best_code_logits.clone());
+        let measures = measures
+            .with("window_loss", scalar(&windows))
+            .with("best_code_loss", scalar(&best))
+            .with("place_loss", scalar(&codes));
+        (windows + best * self.config.best_code_weight + codes * self.config.place_weight, measures)
     }
 
     /// For each kind, changed texts that are not true of the clip of the text they were made from: how many, and for how many of them
     /// that clip is closer to the true text.
     fn changed_right(&self, batch: &Batch, indices: &[usize]) -> [[f64; 2]; QueryKind::ALL.len()] {
-        let (logits, texts) = (to_vec(batch.code_logits.clone()), batch.texts.len());
-        let mut first_code = 0;
+        // A clip is as close to a text as its closest code.
+        let logits = to_vec(batch.best_code_logits.clone());
+        let rows = logits.chunks_exact(batch.texts.len().max(1));
         let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
-        for window in &batch.windows {
-            let first = first_code;
-            first_code += window.owners.len();
-            if !window.is_whole {
-                continue;
-            }
-            // A clip is as close to a text as its closest code.
-            let rows = logits[first * texts..first_code * texts].chunks_exact(texts);
-            let row = rows.fold(vec![f32::NEG_INFINITY; texts], |best, row| {
-                best.iter().zip(row).map(|(best, logit)| best.max(*logit)).collect()
-            });
+        for (window, row) in batch.windows.iter().zip(rows).filter(|(window, _)| window.is_whole) {
             for (column, text) in batch.texts.iter().enumerate() {
                 let Some(original) = text.changed_from else { continue };
                 let script = self.script(indices[window.clip]);
@@ -275,7 +278,7 @@ impl Objective for Retrieval<'_> {
 
     fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
         let indices = self.clips.validation_clips(self.config.validation_clips);
-        let (mut sums, mut clips) = ([0.0; 3], 0);
+        let (mut sums, mut clips) = ([0.0; 4], 0);
         let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
         for &budget in &self.config.budgets {
             let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
@@ -283,7 +286,7 @@ impl Objective for Retrieval<'_> {
                 let batch = self.batch(learner, indices, budget, &mut rng)?;
                 let (loss, measures) = self.loss_of(&batch, indices);
                 let of = |name| measures.get(name).unwrap_or_default();
-                let losses = [scalar(&loss), of("window_loss"), of("place_loss")];
+                let losses = [scalar(&loss), of("window_loss"), of("best_code_loss"), of("place_loss")];
                 Ok((losses, indices.len(), self.changed_right(&batch, indices)))
             });
             for (losses, count, changed) in batches.collect::<Result<Vec<_>, TrainError>>()? {
@@ -297,9 +300,12 @@ impl Objective for Retrieval<'_> {
         if clips == 0 {
             return Ok(Measures::default());
         }
-        let [loss, windows, places] = sums.map(|sum| sum / clips as f64);
-        let mut measures =
-            Measures::default().with("loss", loss).with("window_loss", windows).with("place_loss", places);
+        let [loss, windows, best, places] = sums.map(|sum| sum / clips as f64);
+        let mut measures = Measures::default()
+            .with("loss", loss)
+            .with("window_loss", windows)
+            .with("best_code_loss", best)
+            .with("place_loss", places);
         for (kind, [right, all]) in QueryKind::ALL.into_iter().zip(counts) {
             if all > 0.0 {
                 measures = measures.with(format!("changed_right_{}", kind.name()), right / all);
