@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{Running, clip, folder, options};
+use common::{Running, clip, folder, searching};
 
 /// Whether Node, its module and the browser are there.
 fn is_there() -> bool {
@@ -32,7 +32,7 @@ fn a_browser_drops_plays_points_slides_and_asks() {
     let folder = folder();
     let video = folder.path().join("demo.mp4");
     std::fs::write(&video, clip()).unwrap();
-    let server = Running::start(options(folder.path()));
+    let server = Running::start(searching(folder.path()));
     let screenshots =
         std::env::var_os("VQTOKEN_SCREENSHOTS").map_or_else(|| folder.path().join("screenshots"), Into::into);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/click_through.mjs");

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Running, about, answer, clip, folder, options};
+use common::{Running, about, answer, clip, folder, options, searching};
 use serde_json::{Value, json};
 
 fn multipart(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
@@ -127,4 +127,23 @@ fn a_stored_video_is_asked_again_after_a_restart_without_decoding() {
     assert_eq!(removed, json!({ "id": id, "object": "video.deleted", "deleted": true }));
     server.chat(&about(&url)).assert_error(404, None, "there is no video");
     assert_eq!(server.get("/v1/videos").json()["data"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn stored_videos_are_found_by_words_with_seconds_and_place() {
+    let folder = folder();
+    // Stored before the server could search.
+    let video = Running::start(options(folder.path())).upload();
+    let server = Running::start(searching(folder.path()));
+    let found = server.get("/v1/search?q=a%20red%20circle&top=3").json();
+    let hit = &found["data"][0];
+    assert_eq!((found["object"].clone(), hit["video"]["id"].clone()), (json!("list"), video["id"].clone()));
+    assert!(hit["from"].as_f64() < hit["to"].as_f64() && hit["score"].as_f64().unwrap() > 0.5, "{hit}");
+    assert!(!hit["place"]["cells"].as_array().unwrap().is_empty(), "{hit}");
+    let absent = server.get("/v1/search?q=a%20yellow%20star").json();
+    assert!(absent["data"][0]["score"].as_f64() < hit["score"].as_f64(), "{absent}");
+    server.get("/v1/search?q=%20").assert_error(400, Some("q"), "");
+    server.get("/v1/search?q=circle&top=0").assert_error(400, Some("top"), "1 to 100");
+    let without = Running::start(options(&folder.path().join("other")));
+    without.get("/v1/search?q=circle").assert_error(400, Some("q"), "no part that compares");
 }

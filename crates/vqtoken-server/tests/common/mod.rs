@@ -20,6 +20,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vqtoken::{Precision, VideoLlm, builtin, picture};
 use vqtoken_engine::{Engine, EngineOptions};
+use vqtoken_model::TokenRetriever;
+use vqtoken_search::Finder;
 use vqtoken_server::{Server, ServerOptions};
 
 /// The model in the box, loaded once.
@@ -228,6 +230,13 @@ fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
 /// Options of a server whose store is in a folder of the test.
 pub fn options(folder: &Path) -> ServerOptions {
     ServerOptions::new(folder.join("store"))
+}
+
+/// The same of a server that finds stored videos by words.
+pub fn searching(folder: &Path) -> ServerOptions {
+    let mut options = options(folder);
+    options.finder = Some(Finder::Tokens(Box::new(TokenRetriever::embedded().unwrap())));
+    options
 }
 
 pub fn folder() -> TempDir {

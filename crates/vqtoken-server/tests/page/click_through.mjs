@@ -267,6 +267,20 @@ await step('a .vqt is dropped and asked without the video', async () => {
   await shot(page, 'tokens-alone');
 });
 
+await step('the library finds by content, lights the cells and opens the hit at its second', async () => {
+  await page.click('nav a[href="#/library"]');
+  await page.waitForSelector('.stored-grid li');
+  await page.type('.stored-videos input', 'a red circle');
+  await page.keyboard.press('Enter');
+  await until(page, () => document.querySelector('.stored-grid li canvas.lit'));
+  assert.match(await text(page, '.stored-told'), /best first/);
+  await shot(page, 'search');
+  const address = await page.$eval('.stored-grid li a.card', (card) => card.getAttribute('href'));
+  assert.match(address, /^#\/video\/v[0-9a-f]+@[0-9.]+$/);
+  await page.click('.stored-grid li a.card');
+  await page.waitForSelector('.watch .code-list li');
+});
+
 await step('the library finds by name and deletes after a question', async () => {
   await page.click('nav a[href="#/library"]');
   await page.waitForSelector('.stored-grid li');
