@@ -132,6 +132,42 @@ fn repeated_frames_are_counted_and_change_nothing() {
 }
 
 #[test]
+fn perplexity_is_told_for_a_text_in_every_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let text = file("text.txt", b"Which way does the red circle move? The red circle moves to the left.");
+    let perplexity = |precision: &str| {
+        let output = run(&["--json", "bench", "perplexity", &text, "--precision", precision], None);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (record["bench"].clone(), record["precision"].clone()),
+            ("perplexity".into(), precision.into())
+        );
+        record["perplexity"].as_f64().unwrap()
+    };
+    let exact = perplexity("f32");
+    assert!(exact > 1.0, "{exact}");
+    for precision in ["bf16", "int8", "int4"] {
+        let found = perplexity(precision);
+        assert!((found / exact).ln().abs() < 0.5, "{precision}: {found} after {exact}");
+    }
+    for (path, needle) in [
+        (file("short.txt", b"a"), "at least two"),
+        (file("bytes.txt", b"\xff\xfe"), "not UTF-8"),
+        (folder.path().to_str().unwrap().to_owned(), "cannot be read"),
+    ] {
+        let output = run(&["bench", "perplexity", &path], None);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && message.contains(needle), "{message}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_said_in_a_line() {
     let refused = |arguments: &[&str], isa: Option<&str>, code: i32, needle: &str| {
         let Output { status, stdout, stderr } = run(arguments, isa);
