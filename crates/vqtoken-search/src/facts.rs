@@ -41,8 +41,8 @@ impl Time {
     }
 }
 
-/// What a video file tells of itself: `path`, `seconds`, `width`, `height`, `bytes`, `container`, `codec`, and `recorded`: when the file was last changed, as
-/// camera files are not changed after the recording.
+/// What a video file tells of itself: `path`, `seconds`, `width`, `height`, `bytes`, `container`, `codec`, and `recorded`: the time of
+/// recording that the container states, else when the file was last changed, as camera files are not changed after the recording.
 pub fn file_facts(path: &Path, info: &VideoInfo) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
@@ -64,8 +64,8 @@ pub fn file_facts(path: &Path, info: &VideoInfo) -> Vec<(String, String)> {
             add(name, text.clone());
         }
     }
-    let modified = std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    if let Some(time) = modified.and_then(seconds_of) {
+    let modified = || std::fs::metadata(path).and_then(|about| about.modified()).ok();
+    if let Some(time) = info.created.or_else(modified).and_then(seconds_of) {
         add(RECORDED, time);
     }
     facts

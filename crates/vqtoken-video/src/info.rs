@@ -1,7 +1,7 @@
 //! What is known of a video before it is decoded.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use vqtoken_files::Limits;
 
@@ -39,6 +39,8 @@ pub struct VideoInfo {
     pub frames: Option<usize>,
     /// Seconds, if the headers say.
     pub duration: Option<f64>,
+    /// When it was recorded, if the container says so and the time is no impossible one: neither before 1970 nor more than a day ahead of the clock.
+    pub created: Option<SystemTime>,
     /// Degrees clockwise by which decoded pictures are turned for display; already applied to every frame.
     pub rotation: u16,
     /// Size of the file, or of all images together.
@@ -60,6 +62,7 @@ impl VideoInfo {
             height: 0,
             frames: None,
             duration: None,
+            created: None,
             rotation: 0,
             file_bytes,
             decoder: Decoder::Ffmpeg,

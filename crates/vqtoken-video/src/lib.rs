@@ -18,6 +18,7 @@ mod animation;
 mod cancellation;
 mod clip;
 mod colour;
+mod creation_time;
 mod damage;
 mod error;
 mod ffmpeg;

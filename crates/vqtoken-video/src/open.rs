@@ -128,7 +128,7 @@ fn open_heif(info: VideoInfo, name: &'static str, options: &OpenOptions) -> Resu
 
 fn open_mp4(mut file: File, mut info: VideoInfo, options: &OpenOptions) -> Result<Opened, VideoError> {
     info.container = "MP4".into();
-    let mp4::Movie { mut track, video_tracks, duration } =
+    let mp4::Movie { mut track, video_tracks, duration, created } =
         match mp4::read_movie(&mut file, &info, &options.limits) {
             Err(error) if error.depends_on_decoder() => {
                 return ffmpeg_after(error, info, None, options).map(|(opened, _)| opened);
@@ -141,6 +141,7 @@ fn open_mp4(mut file: File, mut info: VideoInfo, options: &OpenOptions) -> Resul
     let path = info.path.clone();
     let prepared = native::prepare(&mut file, &mut track, &options.limits);
     describe(&mut info, &track, duration);
+    info.created = created;
     match prepared {
         Ok(configurations) => {
             let source = NativeSource::new(&path, track, configurations, options.cancellation.clone());

@@ -73,7 +73,8 @@ pub(super) fn probe_program() -> Option<OsString> {
 /// What is said of a file by `ffprobe`, on standard output. Titles and other texts of the file are not asked for.
 pub(super) fn probe(program: OsString, path: &Path, limits: &Limits) -> Command {
     const ENTRIES: &str = "stream=index,codec_type,codec_name,width,height,color_transfer:\
-        stream_disposition=default,attached_pic:stream_side_data=rotation:format=format_name,duration";
+        stream_disposition=default,attached_pic:stream_side_data=rotation:format=format_name,duration:\
+        format_tags=creation_time";
     let mut command = Command::new(program);
     command.args(["-hide_banner", "-loglevel", "level+error", "-of", "flat", "-show_entries", ENTRIES]);
     add_input(&mut command, path, limits);

@@ -1,5 +1,7 @@
 //! What is known of a file before it is decoded.
 
+use std::time::SystemTime;
+
 /// A video stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stream {
@@ -36,6 +38,8 @@ pub(super) struct Description {
     pub(super) container: Option<String>,
     /// Seconds.
     pub(super) duration: Option<f64>,
+    /// When it was recorded.
+    pub(super) created: Option<SystemTime>,
     /// Video streams, in the order of the file.
     pub(super) streams: Vec<Stream>,
     /// The last complaint.

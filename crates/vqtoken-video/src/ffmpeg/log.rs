@@ -1,6 +1,7 @@
 //! What `ffmpeg` prints: complaints, and where there is no `ffprobe`, the description of a file.
 
 use super::description::{Description, Stream};
+use crate::creation_time;
 use crate::error::one_line;
 
 /// The complaint in a line of a log with levels, safe to print; none in other lines.
@@ -24,6 +25,10 @@ pub(super) fn read_description(description: &mut Description, line: &str) {
         description.container.get_or_insert_with(|| text[..end].to_owned());
     } else if let (Some(text), None) = (line.strip_prefix("  Duration: "), description.duration) {
         description.duration = text.split(',').next().and_then(clock);
+    } else if let (Some(text), true) =
+        (line.strip_prefix("    creation_time   : "), description.streams.is_empty())
+    {
+        description.created = creation_time::of_text(text);
     } else if let Some((index, text)) = stream_line(line) {
         if let Some((_, text)) = text.split_once(": Video: ") {
             description.streams.push(video_stream(index, text));
@@ -87,6 +92,7 @@ mod tests {
 [info] Input #0, matroska,webm, from 'file:a.webm':
 [info]   Metadata:
 [info]     title           : Stream #0:7: Video: h264, 1x1
+[info]     creation_time   : 2024-05-01T12:30:00.000000Z
 [info]   Duration: 00:01:02.50, start: 0.000000, bitrate: 502 kb/s
 [info]   Stream #0:0: Video: mjpeg (Baseline), yuvj420p(pc), 10x10, 90k tbr (attached pic)
 [info]   Stream #0:1(eng): Video: vp9 (Profile 2) (VP90 / 0x30395056), yuv420p10le(tv, bt2020nc/bt2020/smpte2084), 352x288, 29.97 fps (default)
@@ -98,6 +104,7 @@ mod tests {
         text.lines().for_each(|line| read_description(&mut description, line));
         assert_eq!(description.container.as_deref(), Some("matroska,webm"));
         assert_eq!(description.duration, Some(62.5));
+        assert!(description.created.is_some());
         assert_eq!(description.complaint.as_deref(), Some("Invalid ref frame"));
         let [cover, video] = description.streams.as_slice() else { panic!("{description:?}") };
         assert!(cover.is_attached && !cover.is_default);

@@ -89,6 +89,7 @@ fn opened(
     warn(&mut info, &description.streams, stream);
     complete(&mut info, stream, description.container.as_deref());
     info.duration = info.duration.or(description.duration);
+    info.created = info.created.or(description.created);
     let source = FfmpegSource::new(info.path.clone(), stream.index, expected, options);
     Ok((info, Box::new(source)))
 }

@@ -9,6 +9,7 @@ use super::command;
 use super::description::{Description, Stream};
 use super::log;
 use super::process::{Halt, Running, each_line};
+use crate::creation_time;
 use vqtoken_files::Limits;
 
 /// A file with more streams is not described further.
@@ -102,6 +103,8 @@ impl FlatReader {
             self.description.container = Some(value.to_owned());
         } else if key == "format.duration" {
             self.description.duration = value.parse().ok().filter(|seconds: &f64| seconds.is_finite());
+        } else if key == "format.tags.creation_time" {
+            self.description.created = creation_time::of_text(value);
         }
     }
 
@@ -153,12 +156,14 @@ streams.stream.1.side_data_list.side_data.0.rotation=-90
 streams.stream.99999999999.index=5
 format.format_name=\"mov,mp4,m4a,3gp,3g2,mj2\"
 format.duration=\"4.000000\"
+format.tags.creation_time=\"2024-05-01T12:30:00.000000Z\"
 ";
         let mut reader = FlatReader::default();
         text.lines().for_each(|line| reader.add(line));
         let description = reader.finish();
         assert_eq!(description.container.as_deref(), Some("mov,mp4,m4a,3gp,3g2,mj2"));
         assert_eq!(description.duration, Some(4.0));
+        assert!(description.created.is_some());
         let expected = Stream {
             index: 1,
             codec: "hevc".into(),

@@ -5,6 +5,7 @@
 
 pub(crate) mod boxes;
 mod choice;
+mod created;
 mod edits;
 mod fragments;
 mod header;
@@ -12,6 +13,7 @@ mod samples;
 mod track;
 
 use std::fs::File;
+use std::time::SystemTime;
 
 use vqtoken_files::{Limit, LimitError, Limits};
 
@@ -32,6 +34,8 @@ pub(crate) struct Movie {
     pub(crate) video_tracks: usize,
     /// Seconds, as the movie header states.
     pub(crate) duration: Option<f64>,
+    /// When it was recorded, as the movie header or its metadata state.
+    pub(crate) created: Option<SystemTime>,
 }
 
 /// Reads the headers of an MP4 file, and which track is the video.
@@ -42,7 +46,7 @@ pub(crate) struct Movie {
 pub(crate) fn read_movie(file: &mut File, info: &VideoInfo, limits: &Limits) -> Result<Movie, VideoError> {
     let path = || info.path.clone();
     let read = read(file, info.file_bytes, limits);
-    let (tracks, duration) = read.map_err(|error| match error {
+    let Headers { tracks, duration, created } = read.map_err(|error| match error {
         HeaderError::Io(source) => VideoError::Unreadable { path: path(), source },
         HeaderError::Limit(source) => VideoError::Limit { path: path(), source },
         HeaderError::NoHeader(reason) => VideoError::NotAVideo { path: path(), reason: reason.to_string() },
@@ -57,10 +61,17 @@ pub(crate) fn read_movie(file: &mut File, info: &VideoInfo, limits: &Limits) -> 
         return Err(VideoError::NoFrames { path: path(), reason: "the video track is empty".into() });
     }
     track.check(limits).map_err(|source| VideoError::Limit { path: path(), source })?;
-    Ok(Movie { track, video_tracks: tracks, duration })
+    Ok(Movie { track, video_tracks: tracks, duration, created })
 }
 
-fn read(file: &mut File, file_len: u64, limits: &Limits) -> Result<(Vec<Track>, Option<f64>), HeaderError> {
+/// All tracks that can be video, and what the movie header states.
+struct Headers {
+    tracks: Vec<Track>,
+    duration: Option<f64>,
+    created: Option<SystemTime>,
+}
+
+fn read(file: &mut File, file_len: u64, limits: &Limits) -> Result<Headers, HeaderError> {
     let layout = Layout::read(file, file_len, limits)?;
     let header = layout.movie_header(file, limits)?;
     let movie = track::MovieHeader::read(&header);
@@ -77,7 +88,8 @@ fn read(file: &mut File, file_len: u64, limits: &Limits) -> Result<(Vec<Track>, 
             }
         }
     }
-    Ok((tracks, movie.duration()))
+    let created = created::created(&header, movie.creation_time);
+    Ok(Headers { tracks, duration: movie.duration(), created })
 }
 
 /// The tracks that can be video.

@@ -13,6 +13,8 @@ use crate::orientation::Orientation;
 pub(crate) struct MovieHeader {
     timescale: u32,
     duration: u64,
+    /// Seconds since the beginning of 1904; 0 where the writer knew no time.
+    pub(crate) creation_time: u64,
     orientation: [i32; 4],
 }
 
@@ -23,13 +25,15 @@ impl MovieHeader {
         let parse = || {
             let mut reader = Reader::new(child(moov, b"mvhd")?);
             let (version, _) = reader.version_and_flags()?;
-            reader.bytes(if version == 1 { 16 } else { 8 })?;
+            let creation_time = reader.by_version(version)?;
+            let _modification_time = reader.by_version(version)?;
             let timescale = reader.u32()?;
             let duration = reader.by_version(version)?;
             reader.bytes(16)?;
-            Some(Self { timescale, duration, orientation: matrix(&mut reader).unwrap_or(UPRIGHT) })
+            let orientation = matrix(&mut reader).unwrap_or(UPRIGHT);
+            Some(Self { timescale, duration, creation_time, orientation })
         };
-        parse().unwrap_or(Self { timescale: 0, duration: 0, orientation: UPRIGHT })
+        parse().unwrap_or(Self { timescale: 0, duration: 0, creation_time: 0, orientation: UPRIGHT })
     }
 
     /// Seconds, unless the header leaves them open.
