@@ -158,13 +158,18 @@ impl Archive {
             let checked = read.map_err(|error| error.to_string()).and_then(|tokens| {
                 check_tokens(&tokens, &record.key.model, record.grid).map_err(|error| error.to_string())
             });
-            damaged.extend(checked.err().map(|message| DamagedPart { path, message, videos: videos() }));
+            damaged.extend(checked.err().map(|message| DamagedPart {
+                path,
+                message,
+                is_other_version: false,
+                videos: videos(),
+            }));
         }
         let path = self.layout.frames(&record.id);
         let is_whole = |index: usize| matches!(frames::read(&path, index), Ok(Some(_)));
         if !(0..record.frames_stored).all(is_whole) {
-            let message = ArchiveError::DamagedFrames { path: path.clone(), id: record.id.clone() };
-            damaged.push(DamagedPart { path, message: message.to_string(), videos: videos() });
+            let error = ArchiveError::DamagedFrames { path: path.clone(), id: record.id.clone() };
+            damaged.push(DamagedPart::new(path, &error, videos()));
         }
         damaged
     }

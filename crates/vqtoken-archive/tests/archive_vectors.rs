@@ -140,6 +140,7 @@ fn a_damaged_segment_is_named_and_the_rest_is_served() {
         assert_eq!(damaged.len(), 1);
         assert_eq!((&damaged[0].path, &damaged[0].videos), (&segments[2], &vec![key(1).id()]));
         assert!(damaged[0].message.contains("damaged"), "{}", damaged[0].message);
+        assert!(!damaged[0].is_other_version);
     }
     let missing = archive.without_vectors(&space()).unwrap();
     assert_eq!(missing.iter().map(|video| video.id.clone()).collect::<Vec<_>>(), [key(1).id()]);
@@ -166,6 +167,7 @@ fn videos_of_a_segment_of_an_earlier_version_get_vectors_anew() {
     for damaged in [archive.damaged_parts().unwrap(), archive.verify().unwrap()] {
         assert_eq!((damaged.len(), &damaged[0].videos), (1, &vec![key(0).id()]));
         assert!(damaged[0].message.contains("version 1"), "{}", damaged[0].message);
+        assert!(damaged[0].is_other_version);
     }
     assert_eq!(nearest(&archive, 1), (key(1).id(), 0));
     let missing = archive.without_vectors(&space()).unwrap();

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vqtoken_archive::{Archive, ArchiveError, MomentHit, Scan, StoredVectors, VectorKind, VideoRecord};
+use vqtoken_archive::{
+    Archive, ArchiveError, DamagedPart, MomentHit, Scan, StoredVectors, VectorKind, VideoRecord,
+};
 use vqtoken_core::VideoTokens;
 use vqtoken_model::cosine;
 use vqtoken_video::Frame;
@@ -156,11 +158,12 @@ pub fn search(
 ) -> Result<Found, SearchError> {
     let space = finder.space();
     let EmbeddedQuery { vector, mut notes } = embed(archive, finder, query)?;
-    notes.extend(archive.damaged_parts()?.into_iter().map(|part| part.message));
+    notes.extend(notes_of(archive.damaged_parts()?));
     let moments = archive.moments(&space)?;
     if moments == 0 {
         let stored: Vec<String> = archive.spaces()?.into_iter().map(|totals| totals.space.id).collect();
-        return match stored.is_empty() {
+        // Segments of this space may all be damaged, which the notes say.
+        return match stored.is_empty() || stored.contains(&space.id) {
             true => Ok(Found { hits: Vec::new(), moments, notes }),
             false => Err(SearchError::OtherSpace { space: space.id, stored }),
         };
@@ -213,6 +216,21 @@ pub fn search(
         hits.push(Hit { record, facts, span, cosine: hit.cosine, score, place });
     }
     Ok(Found { hits, moments, notes })
+}
+
+/// A note for each damaged part, and one for all those of another version, which may be very many.
+fn notes_of(parts: Vec<DamagedPart>) -> Vec<String> {
+    let (other, damaged): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.is_other_version);
+    let mut notes: Vec<String> = damaged.into_iter().map(|part| part.message).collect();
+    if !other.is_empty() {
+        let videos: BTreeSet<&String> = other.iter().flat_map(|part| &part.videos).collect();
+        notes.push(format!(
+            "{} files of vectors are of another version of this program and are left out: `vqtoken archive add` of their {} videos makes them anew",
+            other.len(),
+            videos.len()
+        ));
+    }
+    notes
 }
 
 fn embed(archive: &Archive, finder: &Finder, query: Query<'_>) -> Result<EmbeddedQuery, SearchError> {

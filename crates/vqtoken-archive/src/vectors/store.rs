@@ -38,8 +38,17 @@ pub struct DamagedPart {
     pub path: PathBuf,
     /// What is wrong, and how to mend it.
     pub message: String,
+    /// Whether it is as it was written, in a layout of another version of this program, which is not read.
+    pub is_other_version: bool,
     /// The videos that it concerns.
     pub videos: Vec<String>,
+}
+
+impl DamagedPart {
+    pub(crate) fn new(path: PathBuf, error: &ArchiveError, videos: Vec<String>) -> Self {
+        let is_other_version = matches!(error, ArchiveError::SegmentVersion { .. });
+        Self { path, message: error.to_string(), is_other_version, videos }
+    }
 }
 
 /// What [`Archive::compact`] did.
@@ -259,7 +268,7 @@ impl Archive {
                     videos.extend(self.catalogue().id_of(video.sequence)?);
                 }
                 let path = segment.path().to_owned();
-                damaged.push(DamagedPart { path, message: error.to_string(), videos });
+                damaged.push(DamagedPart::new(path, &error, videos));
             }
         }
         for record in self.catalogue().all()? {
@@ -299,7 +308,7 @@ impl Archive {
                         for video in videos {
                             ids.extend(self.catalogue().id_of(video)?);
                         }
-                        damaged.push(DamagedPart { path, message: error.to_string(), videos: ids });
+                        damaged.push(DamagedPart::new(path, &error, ids));
                     }
                 }
             }
