@@ -1,6 +1,6 @@
 //! Adding videos to an archive, so that they are found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -36,8 +36,16 @@ pub struct Added {
     pub record: VideoRecord,
     /// Whether it was there already, with its vectors.
     pub was_there: bool,
+    /// Ids under which the same file was stored before with other settings, such as another number of frames. They stay.
+    pub other_settings: Vec<String>,
     /// What is odd about it.
     pub warnings: Vec<String>,
+}
+
+impl Added {
+    fn was_there(record: VideoRecord) -> Self {
+        Self { record, was_there: true, other_settings: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 /// Adds videos, one after the other. What was added is on the disk when a method returns.
@@ -51,9 +59,12 @@ pub struct Adder<'a> {
     quality: Quality,
     open: OpenOptions,
     facts: Vec<(String, String)>,
+    shared_layers: Option<usize>,
     space: Space,
     /// Ids of stored videos that have no vectors.
     without: BTreeSet<String>,
+    /// Ids of videos that were stored before, by their files.
+    stored: HashMap<ContentHash, Vec<String>>,
 }
 
 impl<'a> Adder<'a> {
@@ -70,8 +81,25 @@ impl<'a> Adder<'a> {
     ) -> Result<Self, SearchError> {
         let space = finder.space();
         let without = archive.without_vectors(&space)?.into_iter().map(|record| record.id).collect();
+        let mut stored: HashMap<ContentHash, Vec<String>> = HashMap::new();
+        for record in archive.all()? {
+            stored.entry(record.key.content).or_default().push(record.id);
+        }
         let (quality, open, facts) = (Quality::default(), OpenOptions::default(), Vec::new());
-        Ok(Self { archive, vision, finder, sampling, options, quality, open, facts, space, without })
+        Ok(Self {
+            archive,
+            vision,
+            finder,
+            sampling,
+            options,
+            quality,
+            open,
+            facts,
+            shared_layers: None,
+            space,
+            without,
+            stored,
+        })
     }
 
     /// The same with another precision of the stored codes.
@@ -90,6 +118,26 @@ impl<'a> Adder<'a> {
     #[must_use]
     pub fn with_facts(self, facts: Vec<(String, String)>) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same for a finder that reads frames and whose tower's first `layers` layers are the whole tower of the vision side, as
+    /// [`SiglipCheckpoint::layers_shared_with`](vqtoken_model::checkpoint::SiglipCheckpoint::layers_shared_with) finds: these are computed once.
+    #[must_use]
+    pub fn with_shared_layers(self, layers: impl Into<Option<usize>>) -> Self {
+        Self { shared_layers: layers.into(), ..self }
+    }
+
+    /// The layers that are computed once. Layers of another precision compute other values, and a frame that nearly repeats another has no
+    /// states of its own.
+    fn shared_layers(&self) -> Option<usize> {
+        match self.finder {
+            Finder::Pictures(retriever)
+                if retriever.precision() == self.vision.precision() && self.options.near_repeats == 0.0 =>
+            {
+                self.shared_layers
+            }
+            _ => None,
+        }
     }
 
     /// Adds a video, unless it is there. `observe` is told of each step of the encoding.
@@ -118,27 +166,27 @@ impl<'a> Adder<'a> {
         let found = self.archive.find(&key.content, &key.model, &key.sampling)?;
         if let Some(record) = found.filter(|record| record.set(&budget).is_some()) {
             if !self.without.contains(&record.id) {
-                return Ok(Added { record, was_there: true, warnings: Vec::new() });
+                return Ok(Added::was_there(record));
             }
             if let Finder::Tokens(_) = self.finder {
                 let tokens = self.archive.tokens(&record.id, &budget)?;
                 let vectors = self.finder.vectors_of_tokens(&record.name, &tokens)?;
                 self.put(&record.id, vectors)?;
-                return Ok(Added { record, was_there: false, warnings: Vec::new() });
+                return Ok(self.added(record, Vec::new()));
             }
         }
         let video = Video::open_with(path, &self.open)?;
         let facts = file_facts(path, video.info());
-        let mut watcher = self.finder.watcher()?;
+        let shared_layers = self.shared_layers();
+        let mut watcher = self.finder.watcher(shared_layers)?;
+        let options = match shared_layers {
+            Some(_) => self.options.with_tower_states(),
+            None => self.options,
+        };
         let mut failed = None;
-        let encoded = self.vision.encode_video(&video, self.sampling, self.options, &mut |event| {
-            if let (Some(frames), None) = (&mut watcher, &failed) {
-                let taken = match event {
-                    EncodingEvent::Frame(frame, time) => frames.push(frame, time),
-                    EncodingEvent::Restart => self.finder.watcher().map(|again| watcher = again),
-                    _ => Ok(()),
-                };
-                failed = taken.err();
+        let encoded = self.vision.encode_video(&video, self.sampling, options, &mut |event| {
+            if let (Some(watcher), None) = (&mut watcher, &failed) {
+                failed = watcher.observe(&event).err();
             }
             observe(&event);
         })?;
@@ -163,7 +211,7 @@ impl<'a> Adder<'a> {
         if let Some(record) = self.archive.find(&key.content, &key.model, &key.sampling)?
             && !self.without.contains(&record.id)
         {
-            return Ok(Added { record, was_there: true, warnings: Vec::new() });
+            return Ok(Added::was_there(record));
         }
         let name = name_of(path);
         let vectors = self.finder.vectors_of_tokens(&name, &tokens)?;
@@ -179,7 +227,7 @@ impl<'a> Adder<'a> {
         if let Some(record) = self.archive.find(&key.content, &key.model, &key.sampling)?
             && !self.without.contains(&record.id)
         {
-            return Ok(Added { record, was_there: true, warnings: Vec::new() });
+            return Ok(Added::was_there(record));
         }
         let vectors = self.finder.vectors_of_tokens(name, &tokens)?;
         let budget = tokens.budget.to_string();
@@ -199,7 +247,13 @@ impl<'a> Adder<'a> {
             self.archive.set_facts(&record.id, &facts)?;
         }
         self.put(&record.id, vectors)?;
-        Ok(Added { record, was_there: false, warnings })
+        Ok(self.added(record, warnings))
+    }
+
+    fn added(&self, record: VideoRecord, warnings: Vec<String>) -> Added {
+        let same_file = self.stored.get(&record.key.content).into_iter().flatten();
+        let other_settings = same_file.filter(|id| **id != record.id).cloned().collect();
+        Added { record, was_there: false, other_settings, warnings }
     }
 
     fn put(&mut self, id: &str, vectors: NewVectors) -> Result<(), SearchError> {

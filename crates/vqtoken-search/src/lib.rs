@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod facts;
 mod finder;
+mod frame_watcher;
 mod place;
 mod repeats;
 mod search;

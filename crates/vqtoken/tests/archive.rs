@@ -198,6 +198,51 @@ fn what_cannot_be_searched_is_said() {
 }
 
 #[test]
+fn vectors_of_another_version_are_one_line_however_many_files_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = added(folder.path());
+    for segment in fs::read_dir(Path::new(&archive).join("segments")).unwrap() {
+        let path = segment.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        // The version of the layout, after the eight bytes that say what file it is.
+        bytes[8] = 1;
+        fs::write(&path, bytes).unwrap();
+    }
+    let output = command(&["--json", "archive", "search", &archive, WORDS]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && output.stdout.is_empty(), "{message}");
+    assert_eq!(message.lines().filter(|line| line.starts_with("warning: ")).count(), 1, "{message}");
+    assert!(message.contains("6 files of vectors") && message.contains("their 3 videos"), "{message}");
+    stdout(&["archive", "add", &archive, path(shapes()), "--frames", "8"]);
+    assert_eq!(json_lines(&["--json", "archive", "search", &archive, WORDS]).len(), 3);
+}
+
+#[test]
+fn videos_that_are_there_with_other_settings_are_said_and_removed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = added(folder.path());
+    let add = |frames: &str| {
+        let output =
+            command(&["archive", "add", &archive, path(shapes()), "--frames", frames]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let message = add("6");
+    assert!(message.contains("3 of these videos are in the archive with other settings"), "{message}");
+    assert!(message.contains("3 added") && message.contains("--superseded"), "{message}");
+    assert!(!add("6").contains("other settings"));
+    let sampling = || -> Vec<Value> {
+        let videos = json_lines(&["--json", "archive", "list", &archive]);
+        videos.into_iter().map(|video| video["sampling"].clone()).collect()
+    };
+    assert_eq!(sampling().len(), 6);
+    refused(&["archive", "remove", &archive], 2, &["VIDEO"]);
+    let removed = json_lines(&["--json", "archive", "remove", "--superseded", &archive]);
+    assert_eq!((removed.len(), sampling()), (3, vec![Value::from("frames=6"); 3]));
+    assert!(stdout(&["archive", "remove", "--superseded", &archive]).is_empty());
+}
+
+#[test]
 fn a_whole_siglip_reads_frames_and_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("archive");
@@ -232,6 +277,18 @@ fn a_whole_siglip_reads_frames_and_pictures() {
         siglip,
     ]);
     assert!(like.len() == 2 && like.iter().all(|hit| hit["id"] != hits[0]["id"]));
+
+    // A model with a tower of its own leaves the retriever's vectors as they are.
+    let other = folder.path().join("other");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/a/onevision-hf");
+    let (other, model) = (path(&other), path(&model));
+    let settings = ["--frames", "6", "--retriever", siglip];
+    stdout(&[&["archive", "add", other, path(shapes()), "--model", model], &settings[..]].concat());
+    let again = json_lines(&["--json", "archive", "search", other, WORDS, "--retriever", siglip]);
+    let scores = |hits: &[Value]| -> Vec<(Value, Value)> {
+        hits.iter().map(|hit| (hit["video"].clone(), hit["cosine"].clone())).collect()
+    };
+    assert_eq!(scores(&again), scores(&hits));
 
     // The box's vectors cannot be compared with these, and a .vqt file has no frames.
     refused(&["archive", "search", archive, WORDS], 1, &["retriever", "siglip"]);

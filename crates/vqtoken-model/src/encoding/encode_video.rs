@@ -57,6 +57,9 @@ pub struct EncodingProgress {
 pub enum EncodingEvent<'a> {
     /// A sampled frame came, which is shown at this time, in seconds.
     Frame(&'a Frame, f64),
+    /// The tower's hidden states `[N, Dv]` of the next frame, in the order of the frames, a few frames after it came. Only if
+    /// [the options](EncoderOptions::tower_states) ask for them.
+    Tower(&'a [f32]),
     /// Frames were encoded.
     Progress(EncodingProgress),
     /// Other frames decode than the headers promised: the frames so far do not count, all of them come once more.
@@ -96,6 +99,7 @@ impl VisionSide {
                 let Ok((frame, seconds)) = received else { break };
                 observe(EncodingEvent::Frame(&frame, seconds));
                 encoder.push(frame, seconds)?;
+                hand_out_states(&mut encoder, observe);
                 let frames = encoder.quantized_frames();
                 observe(EncodingEvent::Progress(EncodingProgress { frames, expected_frames }));
             }
@@ -110,11 +114,9 @@ impl VisionSide {
             let clip = video.sample(sampling)?;
             decode_seconds += start.elapsed().as_secs_f64();
             observe(EncodingEvent::Restart);
-            let frames = clip.frames.iter().zip(&clip.timestamps);
-            frames.for_each(|(frame, &seconds)| observe(EncodingEvent::Frame(frame, seconds)));
-            return Ok(Encoded { decode_seconds, ..self.encode_clip(&clip, options)? });
+            return Ok(Encoded { decode_seconds, ..self.encode_observed(&clip, options, observe)? });
         }
-        finish(encoder, &clip, decode_seconds)
+        finish(encoder, &clip, decode_seconds, observe)
     }
 
     /// Video tokens of frames that are held, each with the time at which it is shown, in seconds; `observe` is told of each step.
@@ -133,10 +135,12 @@ impl VisionSide {
         for (frame, seconds) in frames {
             observe(EncodingEvent::Frame(&frame, seconds));
             encoder.push(frame, seconds)?;
+            hand_out_states(&mut encoder, observe);
             let frames = encoder.quantized_frames();
             observe(EncodingEvent::Progress(EncodingProgress { frames, expected_frames }));
         }
         let tokens = encoder.finish()?;
+        hand_out_states(&mut encoder, observe);
         Ok(encoded(encoder, tokens))
     }
 
@@ -155,14 +159,37 @@ impl VisionSide {
     ///
     /// As [`Self::encode_frames`].
     pub fn encode_clip(&self, clip: &Clip, options: EncoderOptions) -> Result<Encoded, ModelError> {
+        self.encode_observed(clip, options, &mut |_| {})
+    }
+
+    fn encode_observed(
+        &self,
+        clip: &Clip,
+        options: EncoderOptions,
+        observe: &mut dyn FnMut(EncodingEvent<'_>),
+    ) -> Result<Encoded, ModelError> {
         let mut encoder = self.encoder(options)?;
-        encoder.extend(clip.frames.iter().cloned().zip(clip.timestamps.iter().copied()))?;
-        finish(encoder, clip, 0.0)
+        for (frame, &seconds) in clip.frames.iter().zip(&clip.timestamps) {
+            observe(EncodingEvent::Frame(frame, seconds));
+            encoder.push(frame.clone(), seconds)?;
+            hand_out_states(&mut encoder, observe);
+        }
+        finish(encoder, clip, 0.0, observe)
     }
 }
 
-fn finish(mut encoder: Encoder, clip: &Clip, decode_seconds: f64) -> Result<Encoded, ModelError> {
+fn hand_out_states(encoder: &mut Encoder, observe: &mut dyn FnMut(EncodingEvent<'_>)) {
+    encoder.take_states().iter().for_each(|states| observe(EncodingEvent::Tower(states)));
+}
+
+fn finish(
+    mut encoder: Encoder,
+    clip: &Clip,
+    decode_seconds: f64,
+    observe: &mut dyn FnMut(EncodingEvent<'_>),
+) -> Result<Encoded, ModelError> {
     let tokens = encoder.finish()?;
+    hand_out_states(&mut encoder, observe);
     let source = Some(source_of(clip));
     let encoded = encoded(encoder, VideoTokens { source: source.clone(), ..tokens });
     Ok(Encoded {

@@ -1,5 +1,6 @@
 //! The streaming encoder: frames in one by one, video tokens out, in bounded memory.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use vqtoken_core::{Budget, QuantizerStream, VideoTokens, WindowedQuantizer, Windows};
@@ -24,12 +25,14 @@ pub struct EncoderOptions {
     pub fine: Option<usize>,
     /// Of the quantizer.
     pub seed: u64,
+    /// Whether the tower's hidden states are kept until [they are taken](Encoder::take_states).
+    pub tower_states: bool,
 }
 
 impl EncoderOptions {
     /// One codebook under a budget.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, windows: None, near_repeats: 0.0, fine: None, seed: 0 }
+        Self { budget, windows: None, near_repeats: 0.0, fine: None, seed: 0, tower_states: false }
     }
 
     /// The same in windows.
@@ -50,6 +53,11 @@ impl EncoderOptions {
     /// The same under another seed.
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// The same, with the tower's hidden states handed out.
+    pub fn with_tower_states(self) -> Self {
+        Self { tower_states: true, ..self }
     }
 }
 
@@ -130,6 +138,12 @@ impl Encoder {
         self.fine.take()
     }
 
+    /// The hidden states `[N, Dv]` of the tower of each frame that was computed or repeats one that was, since the last call, in order; a
+    /// few frames at a time, after [`Self::push`] and [`Self::finish`]. None unless [the options](EncoderOptions::tower_states) ask for them.
+    pub fn take_states(&mut self) -> Vec<Arc<[f32]>> {
+        self.embedder.take_states()
+    }
+
     fn quantize(&mut self, tokens: Vec<f32>) -> Result<(), ModelError> {
         let times = &self.timestamps[self.quantized..];
         if times.is_empty() {
@@ -186,10 +200,11 @@ impl VisionSide {
     ///
     /// If a budget allows no code, or windows have no length.
     pub fn encoder(&self, options: EncoderOptions) -> Result<Encoder, ModelError> {
+        let embedder = FrameEmbedder::new(self, options.near_repeats);
         Ok(Encoder {
             vision: self.clone(),
             options,
-            embedder: FrameEmbedder::new(self, options.near_repeats),
+            embedder: if options.tower_states { embedder.keeping_states() } else { embedder },
             quantizer: options.quantizer(self)?,
             fine_quantizer: options.fine_quantizer(self)?,
             fine: None,

@@ -1,5 +1,6 @@
 //! Frames to tokens, a few at a time; a frame that repeats the one before it is not computed again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use vqtoken_core::TokenGrid;
@@ -29,6 +30,29 @@ pub struct FrameEmbedder {
     due: Vec<Option<usize>>,
     repeats: usize,
     seconds: VisionSeconds,
+    states: Option<KeptStates>,
+}
+
+/// Hidden states of the tower, `[N, Dv]` a frame; a repeat has those of the frame that it repeats.
+#[derive(Debug, Default)]
+struct KeptStates {
+    /// Of the last frame that was computed.
+    reference: Arc<[f32]>,
+    /// Of frames whose tokens were returned, until they are taken.
+    ready: Vec<Arc<[f32]>>,
+}
+
+impl KeptStates {
+    /// Adds `states` of `new` computed frames, and which of them each due frame has; none for the reference.
+    fn add(&mut self, states: &[f32], new: usize, due: &[Option<usize>]) {
+        let row = states.len().checked_div(new).unwrap_or_default().max(1);
+        let computed: Vec<Arc<[f32]>> = states.chunks_exact(row).map(Arc::from).collect();
+        let of = |index: &Option<usize>| index.map_or(&self.reference, |index| &computed[index]).clone();
+        self.ready.extend(due.iter().map(of));
+        if let Some(last) = computed.last() {
+            self.reference = last.clone();
+        }
+    }
 }
 
 /// Seconds spent on the way from frames to tokens.
@@ -53,7 +77,18 @@ impl FrameEmbedder {
             due: Vec::new(),
             repeats: 0,
             seconds: VisionSeconds::default(),
+            states: None,
         }
+    }
+
+    /// The same, which keeps the tower's hidden states for [`Self::take_states`].
+    pub(super) fn keeping_states(self) -> Self {
+        Self { states: Some(KeptStates::default()), ..self }
+    }
+
+    /// The tower's hidden states `[N, Dv]` of each frame whose tokens were returned since the last call, in order.
+    pub(super) fn take_states(&mut self) -> Vec<Arc<[f32]>> {
+        self.states.as_mut().map(|states| std::mem::take(&mut states.ready)).unwrap_or_default()
     }
 
     /// Takes the next frame. Returns the tokens `[t * H * W, D]` of the `t` frames since the last result when there are enough of
@@ -89,12 +124,16 @@ impl FrameEmbedder {
         let start = Instant::now();
         let pixels = self.vision.pixel_spec().pixels(&self.pending);
         let resized = Instant::now();
-        let computed = self.vision.embed_pixels(&pixels)?;
+        let mut states = self.states.is_some().then(Vec::new);
+        let computed = self.vision.embed_pixels_keeping(&pixels, states.as_mut())?;
         self.seconds.pixels += (resized - start).as_secs_f64();
         self.seconds.vision += resized.elapsed().as_secs_f64();
 
         let new = std::mem::take(&mut self.pending).len();
         let due = std::mem::take(&mut self.due);
+        if let (Some(kept), Some(states)) = (&mut self.states, states) {
+            kept.add(&states, new, &due);
+        }
         let length = computed.len().checked_div(new).unwrap_or(self.reference_tokens.len());
         let tokens_of = |index: usize| &computed[index * length..][..length];
         // Usually every frame is new, and nothing has to be copied.

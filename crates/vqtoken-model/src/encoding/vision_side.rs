@@ -184,14 +184,30 @@ impl VisionSide {
     ///
     /// If the values cannot be read back, or it was [cancelled](Self::with_cancellation).
     pub fn embed_pixels(&self, pixels: &Pixels) -> Result<Vec<f32>, ModelError> {
+        self.embed_pixels_keeping(pixels, None)
+    }
+
+    /// [`Self::embed_pixels`]; the tower's hidden states `[T, N, Dv]`, of which the tokens are made, are appended to `states`.
+    pub(super) fn embed_pixels_keeping(
+        &self,
+        pixels: &Pixels,
+        mut states: Option<&mut Vec<f32>>,
+    ) -> Result<Vec<f32>, ModelError> {
         let size = pixels.size;
         let mut tokens = Vec::new();
         for chunk in pixels.data.chunks(FRAMES_AT_ONCE * 3 * size * size) {
             let shape = [chunk.len() / (3 * size * size), 3, size, size];
             let chunk = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
-            let computed =
-                in_thread_pool(|| self.modules.tokens_unless(&self.cancellation, chunk).map(to_vec));
-            tokens.extend(self.complete(computed.ok_or(ModelError::Cancelled)??)?);
+            let computed = in_thread_pool(|| {
+                let hidden = self.modules.hidden_states_unless(&self.cancellation, chunk)?;
+                let kept = states.is_some().then(|| to_vec(hidden.clone()));
+                Some((kept, to_vec(self.modules.project(hidden))))
+            });
+            let (kept, computed) = computed.ok_or(ModelError::Cancelled)?;
+            tokens.extend(self.complete(computed?)?);
+            if let (Some(states), Some(kept)) = (&mut states, kept) {
+                states.extend(kept?);
+            }
         }
         Ok(tokens)
     }

@@ -46,14 +46,14 @@ impl VisionModules {
         self.project(self.vision_tower.forward(pixels))
     }
 
-    /// [`Self::tokens`], given up within a layer's time once `cancellation` is set.
+    /// [`Self::hidden_states`], given up within a layer's time once `cancellation` is set.
     ///
     /// # Shapes
     ///
     /// - pixels: `[T, 3, S, S]`
-    /// - output: `[T, N, D]`
-    pub fn tokens_unless(&self, cancellation: &Cancellation, pixels: Tensor<4>) -> Option<Tensor<3>> {
-        Some(self.project(self.vision_tower.forward_unless(cancellation, pixels)?))
+    /// - output: `[T, N, Dv]`
+    pub fn hidden_states_unless(&self, cancellation: &Cancellation, pixels: Tensor<4>) -> Option<Tensor<3>> {
+        self.vision_tower.forward_unless(cancellation, pixels)
     }
 
     /// Tokens of square windows of frames.

@@ -25,7 +25,7 @@ pub(crate) const UNTRAINED_CODES: &str = "warning: this checkpoint was trained o
      about codes are worse: ask about the video with --reducer pooled, or train a checkpoint on codes with `vqtoken train`";
 
 /// The checkpoint that was asked for, or the built-in one.
-fn checkpoint(arguments: &ModelArguments, base: &BaseArguments) -> Result<Checkpoint, ModelError> {
+pub(crate) fn checkpoint(arguments: &ModelArguments, base: &BaseArguments) -> Result<Checkpoint, ModelError> {
     match (&arguments.model, &base.base) {
         (Some(adapter), Some(base)) => Checkpoint::open_on_base(adapter, base),
         (Some(model), None) => Checkpoint::open(model),

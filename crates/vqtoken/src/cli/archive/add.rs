@@ -67,13 +67,15 @@ pub(crate) struct Counts {
     pub(crate) added: usize,
     pub(crate) there: usize,
     pub(crate) failed: usize,
+    /// Of those added, videos whose file was stored before with other settings.
+    again: usize,
 }
 
 pub(crate) fn run(arguments: &AddArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let inputs = inputs(&arguments.inputs, &arguments.archive)?;
     let archive = open::to_write(&arguments.archive, global)?;
     let counts = add_all(&archive, arguments, &inputs, global)?;
-    let Counts { added, there, failed } = counts;
+    let Counts { added, there, failed, .. } = counts;
     output::note(format_args!(
         "{added} added, {there} there already, {failed} failed; {} videos in {}",
         archive.count()?,
@@ -120,10 +122,12 @@ fn add_all(
         output::note(pipeline::UNTRAINED_CODES);
     }
     let finder = open::finder(&arguments.finder, &arguments.model)?;
+    let shared_layers = open::shared_layers(&arguments.finder, &arguments.model, &arguments.base)?;
     let encoding = &arguments.encoding;
     let mut adder = Adder::new(archive, &vision, &finder, encoding.sampling(), encoding.encoder_options())?
         .with_quality(arguments.quality)
         .with_open_options(global.open_options())
+        .with_shared_layers(shared_layers)
         .with_facts(arguments.facts.clone());
     let bar = output::bar("add", inputs.len());
     let cancellation = interrupt::cancellation();
@@ -144,11 +148,13 @@ fn add_all(
                     true => counts.there += 1,
                     false => counts.added += 1,
                 }
+                counts.again += usize::from(!added.other_settings.is_empty());
                 if global.json {
                     output::line(serde_json::json!({
                         "video": input,
                         "id": added.record.id,
                         "was_there": added.was_there,
+                        "other_settings": added.other_settings,
                         "bytes": added.record.bytes,
                         "warnings": added.warnings,
                     }))?;
@@ -167,6 +173,13 @@ fn add_all(
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if counts.again > 0 {
+        output::note(format_args!(
+            "warning: {} of these videos are in the archive with other settings, too, and are found twice: `vqtoken archive remove --superseded {}` removes the old ones",
+            counts.again,
+            quoted(archive.folder())
+        ));
+    }
     Ok(counts)
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::SiglipCheckpoint;
 use crate::{Retriever, TokenRetriever};
 use clap::Args;
 use vqtoken_archive::{Archive, ArchiveOptions};
 use vqtoken_search::Finder;
 
-use crate::cli::{GlobalArguments, ModelArguments, output};
+use crate::cli::{BaseArguments, GlobalArguments, ModelArguments, output, pipeline};
 
 /// With what vectors are made.
 #[derive(Args, Clone, Debug)]
@@ -28,6 +29,17 @@ pub(crate) fn finder(arguments: &FinderArguments, model: &ModelArguments) -> any
     };
     spinner.finish_and_clear();
     Ok(finder)
+}
+
+/// The first layers of the retriever's tower that are the model's whole tower, so that a frame goes through them once for both.
+pub(crate) fn shared_layers(
+    arguments: &FinderArguments,
+    model: &ModelArguments,
+    base: &BaseArguments,
+) -> anyhow::Result<Option<usize>> {
+    let Some(retriever) = &arguments.retriever else { return Ok(None) };
+    let model = pipeline::checkpoint(model, base)?;
+    Ok(SiglipCheckpoint::open(retriever)?.layers_shared_with(&model)?)
 }
 
 fn options(global: &GlobalArguments) -> ArchiveOptions {

@@ -1,10 +1,11 @@
 //! `vqtoken archive remove`, `verify`, `compact` and `export`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::figures;
 use clap::Args;
-use vqtoken_archive::Space;
+use vqtoken_archive::{Space, VideoRecord};
 use vqtoken_files::quoted;
 use vqtoken_search::export_parquet;
 
@@ -25,8 +26,12 @@ pub(crate) struct RemoveArguments {
     archive: PathBuf,
 
     /// Ids or names of videos
-    #[arg(value_name = "VIDEO", required = true)]
+    #[arg(value_name = "VIDEO", required_unless_present = "superseded")]
     videos: Vec<String>,
+
+    /// All videos of which the same file was stored again later, with other settings
+    #[arg(long, conflicts_with = "videos")]
+    superseded: bool,
 }
 
 #[derive(Args, Debug)]
@@ -47,7 +52,7 @@ pub(crate) struct ExportArguments {
 pub(crate) fn remove(arguments: &RemoveArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let archive = open::existing(&arguments.archive, global)?;
     let all = archive.all()?;
-    let mut ids = Vec::new();
+    let mut ids = if arguments.superseded { superseded(&all) } else { Vec::new() };
     // All are looked up first: a name that is wrong removes nothing.
     for name in &arguments.videos {
         let found: Vec<_> = all.iter().filter(|record| record.id == *name || record.name == *name).collect();
@@ -73,6 +78,13 @@ pub(crate) fn remove(arguments: &RemoveArguments, global: &GlobalArguments) -> a
         })?;
     }
     Ok(())
+}
+
+/// Ids and names of all videos but the last one of each file; `all` is in the order of storing.
+fn superseded(all: &[VideoRecord]) -> Vec<(String, String)> {
+    let last: HashMap<_, _> = all.iter().map(|record| (record.key.content, &record.id)).collect();
+    let old = all.iter().filter(|record| last.get(&record.key.content) != Some(&&record.id));
+    old.map(|record| (record.id.clone(), record.name.clone())).collect()
 }
 
 pub(crate) fn verify(arguments: &FolderArgument, global: &GlobalArguments) -> anyhow::Result<()> {
