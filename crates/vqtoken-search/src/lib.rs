@@ -11,6 +11,7 @@ mod frame_watcher;
 mod place;
 mod repeats;
 mod search;
+mod token_stream;
 mod windows;
 
 pub use add::{Added, Adder, Source, index_missing};
@@ -22,4 +23,5 @@ pub use finder::{EmbeddedQuery, Finder};
 pub use place::{Place, PlacedCode};
 pub use repeats::{Repeat, repeats};
 pub use search::{Filter, Found, Hit, Query, SearchOptions, search};
+pub use token_stream::{TokenStream, TokenStreamError};
 pub use windows::windows;

@@ -15,13 +15,14 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::http::{guard, headers};
+use crate::videos::append::AppendEvent;
 use crate::videos::upload::UploadEvent;
-use crate::videos::{library, search, tree, upload, views};
+use crate::videos::{append, library, search, tree, upload, views};
 use crate::{chat, live, page, status};
 
 /// The API of `vqtoken serve`: chat completions about videos as OpenAI's clients speak them, and the videos that are stored.
 #[derive(OpenApi)]
-#[openapi(components(schemas(UploadEvent)))]
+#[openapi(components(schemas(AppendEvent, UploadEvent)))]
 struct Api;
 
 /// The routes with their description.
@@ -33,6 +34,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(chat::handler::completions))
         .routes(routes!(status::models))
         .routes(routes!(upload::upload, library::list))
+        .routes(routes!(append::append))
         .routes(routes!(library::show, library::remove))
         .routes(routes!(search::find))
         .routes(routes!(views::tokens))

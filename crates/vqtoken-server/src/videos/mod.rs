@@ -8,10 +8,12 @@
 //! | `keep_frames.rs` | sampled frames as JPEG |
 //! | `fewer.rs` | other numbers of codes from the merge tree |
 //! | `upload.rs` | `POST /v1/videos` |
+//! | `append.rs` | `POST /v1/videos/append`: a stream of `.vqt` files |
 //! | `library.rs`, `object.rs` | list, show, remove |
 //! | `search.rs` | `GET /v1/search`: stored videos by words |
 //! | `views.rs`, `tree.rs` | index map, tokens, picture and frames; the merge tree |
 
+pub(crate) mod append;
 pub(crate) mod fewer;
 pub(crate) mod given_tokens;
 pub(crate) mod jobs;
