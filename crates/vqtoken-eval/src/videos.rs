@@ -83,7 +83,8 @@ impl VideoFolder {
         let map = beside
             .filter(|path| path.is_file())
             .or_else(|| files.iter().find(|file| file.ends_with(MAP)).cloned());
-        let other_names = map.as_deref().map(read_map).transpose()?.unwrap_or_default();
+        let limits = annotations.map(|annotations| annotations.limits).unwrap_or_default();
+        let other_names = map.map(|map| read_map(&map, &limits)).transpose()?.unwrap_or_default();
         Ok(Self { by_name, by_file, other_names })
     }
 
@@ -150,9 +151,9 @@ fn add_endings(names: &mut BTreeMap<String, Vec<PathBuf>>, name: &Path, file: &P
     }
 }
 
-fn read_map(path: &Path) -> Result<BTreeMap<String, String>, ReadError> {
+fn read_map(path: &Path, limits: &Limits) -> Result<BTreeMap<String, String>, ReadError> {
     fs::metadata(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
-    serde_json::from_value(read_json(path, &Limits::default())?).map_err(|error| {
+    serde_json::from_value(read_json(path, limits)?).map_err(|error| {
         crate::read::file::syntax(path, "the whole file", "JSON of names by id", &error.to_string())
     })
 }

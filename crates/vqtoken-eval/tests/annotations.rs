@@ -10,6 +10,7 @@ mod locate;
 use std::path::PathBuf;
 
 use vqtoken_eval::{Annotations, Report, Task, published_activitynet, read_predictions};
+use vqtoken_files::Limits;
 
 fn annotations(file: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/annotations");
@@ -38,7 +39,7 @@ fn annotations_nextqa_hga_scores_as_published() {
         return;
     };
     let items = Annotations::one(questions).read(Task::NextQa).unwrap().items;
-    let samples = read_predictions(Task::NextQa, &predictions, &items).unwrap();
+    let samples = read_predictions(Task::NextQa, &predictions, &items, &Limits::default()).unwrap();
     let report = Report::new(Task::NextQa, "HGA", &items, &samples, vec![]);
     assert_eq!((report.questions, report.videos, report.classes.correct), (4996, 570, 2485));
     assert_eq!(report.classes.wrong, 2511, "every index becomes a letter and an index again");
@@ -78,7 +79,7 @@ fn annotations_activitynet_qa_example_scores_as_the_script_prints() {
     };
     let task = Task::ActivityNetQa;
     let items = Annotations::two(questions, answers).read(task).unwrap().items;
-    let samples = read_predictions(task, &predictions, &items).unwrap();
+    let samples = read_predictions(task, &predictions, &items, &Limits::default()).unwrap();
     let report = Report::new(task, "example", &items, &samples, vec![]);
     assert_eq!((report.questions, report.videos, report.classes.correct), (18000, 1800, 7172));
     assert_eq!(format!("{:.4}", report.accuracy / 100.0), "0.3984");

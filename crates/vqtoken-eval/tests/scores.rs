@@ -8,6 +8,7 @@ use vqtoken_eval::{
     Answer, Expected, Item, MissingVideo, PerStage, Report, Sample, Task, comparison_table, judge_report,
     paired_difference, read_predictions, read_verdicts, write_judge_requests,
 };
+use vqtoken_files::Limits;
 
 fn items() -> Vec<Item> {
     vec![
@@ -158,11 +159,11 @@ fn predictions_in_every_layout() {
     let items = items();
     let next_qa = folder
         .file("p.json", r#"{"1": {"prediction": 0, "answer": 0}, "2": {"prediction": 3, "answer": 1}}"#);
-    let samples = read_predictions(Task::NextQa, &next_qa, &items[..2]).unwrap();
+    let samples = read_predictions(Task::NextQa, &next_qa, &items[..2], &Limits::default()).unwrap();
     assert_eq!(samples.iter().map(|sample| sample.exact_match).collect::<Vec<_>>(), [Some(1.0), Some(0.0)]);
     assert_eq!(samples[1].filtered_resps, ["D"]);
     let ego = folder.file("e.json", r#"{"1": 0}"#);
-    let samples = read_predictions(Task::EgoSchema, &ego, &items[..2]).unwrap();
+    let samples = read_predictions(Task::EgoSchema, &ego, &items[..2], &Limits::default()).unwrap();
     assert_eq!(
         (samples[0].exact_match, samples[1].failed.as_deref()),
         (Some(1.0), Some("there is no prediction"))
@@ -171,7 +172,7 @@ fn predictions_in_every_layout() {
     let open: Vec<_> = items.into_iter().map(Item::opened).collect();
     let lines = folder
         .file("v.jsonl", "{\"id\":\"1\",\"answer\":\"x\",\"pred\":\"Red.\"}\n{\"id\":\"2\",\"pred\":\"\"}\n");
-    let samples = read_predictions(Task::ActivityNetQa, &lines, &open[..2]).unwrap();
+    let samples = read_predictions(Task::ActivityNetQa, &lines, &open[..2], &Limits::default()).unwrap();
     assert_eq!(
         (samples[0].exact_match, samples[1].exact_match, samples[1].failed.is_none()),
         (Some(1.0), Some(0.0), true)
@@ -192,7 +193,9 @@ fn predictions_in_every_layout() {
     ];
     for (name, text, expected) in cases {
         let message =
-            read_predictions(Task::ActivityNetQa, &folder.file(name, text), &open).unwrap_err().to_string();
+            read_predictions(Task::ActivityNetQa, &folder.file(name, text), &open, &Limits::default())
+                .unwrap_err()
+                .to_string();
         assert!(message.contains(expected), "{message}");
     }
 }
@@ -233,7 +236,7 @@ fn judges_get_requests_and_give_verdicts() {
         ),
     ];
     for (name, text) in layouts {
-        let verdicts = read_verdicts(&folder.file(name, text)).unwrap();
+        let verdicts = read_verdicts(&folder.file(name, text), &Limits::default()).unwrap();
         let report = judge_report(&samples, &verdicts);
         assert_eq!(
             (report.judged, report.failed, &report.without_verdict[..]),
@@ -246,7 +249,8 @@ fn judges_get_requests_and_give_verdicts() {
         );
         assert!(report.accuracy_interval.is_some() && report.score_interval.is_some());
     }
-    let message = read_verdicts(&folder.file("e.json", r#"{"1": 3}"#)).unwrap_err().to_string();
+    let message =
+        read_verdicts(&folder.file("e.json", r#"{"1": 3}"#), &Limits::default()).unwrap_err().to_string();
     assert!(message.contains("1: not valid JSON of verdicts"), "{message}");
     let none = judge_report(&[], &Default::default());
     assert_eq!((none.judged, none.accuracy, none.score), (0, 0.0, 0.0));

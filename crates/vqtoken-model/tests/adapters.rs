@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use edits::{Stored, logits, refusal, stored, tensors, values, write_tensors};
 use serde_json::{Value, json};
+use vqtoken_files::Limits;
 use vqtoken_model::checkpoint::Checkpoint;
 use vqtoken_model::{Precision, VideoLlm};
 
@@ -72,7 +73,10 @@ fn assert_same(a: &VideoLlm, b: &VideoLlm) {
 }
 
 fn load(directory: &Path, base: &Path) -> Result<VideoLlm, vqtoken_model::ModelError> {
-    VideoLlm::from_checkpoint(Checkpoint::open_on_base(directory, base)?, Precision::F32)
+    VideoLlm::from_checkpoint(
+        Checkpoint::open_with(directory, Some(base), &Limits::default())?,
+        Precision::F32,
+    )
 }
 
 #[test]

@@ -6,7 +6,7 @@ use numpy::{PyArray1, PyArray2, PyArray4, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use vqtoken::checkpoint::Checkpoint;
-use vqtoken::{Pixels, Precision, Quality, TrainedInput, VisualTokens, builtin};
+use vqtoken::{Limits, Pixels, Precision, Quality, TrainedInput, VisualTokens, builtin};
 
 use crate::arrays::{FloatArray, wrong_shape};
 use crate::ask::{Answer, answers, begun, chat_of, generation_options};
@@ -58,8 +58,7 @@ impl VideoLlm {
         }
         let model = work::run(py, None, move |_| {
             let checkpoint = match (model, base) {
-                (Some(adapter), Some(base)) => Checkpoint::open_on_base(adapter, base),
-                (Some(model), None) => Checkpoint::open(model),
+                (Some(model), base) => Checkpoint::open_with(model, base.as_deref(), &Limits::default()),
                 (None, None) => builtin::checkpoint(),
                 (None, Some(_)) => {
                     let message = "base= names the base model of an adapter: give the adapter, too";

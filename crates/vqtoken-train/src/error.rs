@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use vqtoken_core::{CodebookError, GridError, IndexMapError, QuantizeError};
-use vqtoken_files::{WriteError, quoted};
+use vqtoken_files::{LimitError, WriteError, quoted};
 use vqtoken_model::ModelError;
 use vqtoken_shapes::ShapesError;
 use vqtoken_video::VideoError;
@@ -72,6 +72,14 @@ pub enum TrainError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file is larger than is allowed.
+    #[error("{}: {source}", quoted(path))]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// Which limit, and by how much.
+        source: LimitError,
     },
     /// A file cannot be written.
     #[error("{} cannot be written: {source}; everything up to the last checkpoint is kept", quoted(path))]

@@ -8,6 +8,7 @@ mod error;
 mod feature_cache;
 mod heads;
 mod init;
+mod input_file;
 mod learner;
 mod losses;
 mod measures;

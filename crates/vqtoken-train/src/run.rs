@@ -250,7 +250,7 @@ impl StageRun<'_, '_> {
         }
         let clips: Box<dyn Clips> = match &self.config.data {
             Some(DataConfig::Llava(llava)) => {
-                let clips = LlavaClips::read(llava)?;
+                let clips = LlavaClips::read(llava, &self.config.limits)?;
                 let (pictures, texts) = clips.left_out;
                 if pictures + texts > 0 && (self.observe)(Event::LeftOut { pictures, texts }).is_break() {
                     return Ok(None);

@@ -4,6 +4,7 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
+use vqtoken_files::Limits;
 use vqtoken_model::{Chat, ChatTemplate, VideoInPrompt};
 use vqtoken_shapes::{CAPTION_PROMPT, Scene, all_questions, caption, descriptions};
 
@@ -26,8 +27,12 @@ const CLIPS: usize = 2000;
 /// # Errors
 ///
 /// If the data cannot be read, or the vocabulary has no room for all bytes.
-pub(crate) fn train_tokenizer(data: Option<&DataConfig>, vocabulary: usize) -> Result<Vec<u8>, TrainError> {
-    Ok(train(&texts(data)?, vocabulary)?)
+pub(crate) fn train_tokenizer(
+    data: Option<&DataConfig>,
+    vocabulary: usize,
+    limits: &Limits,
+) -> Result<Vec<u8>, TrainError> {
+    Ok(train(&texts(data, limits)?, vocabulary)?)
 }
 
 fn train(texts: &[String], vocabulary: usize) -> Result<Vec<u8>, TokenizerError> {
@@ -49,14 +54,14 @@ fn train(texts: &[String], vocabulary: usize) -> Result<Vec<u8>, TokenizerError>
     Ok(tokenizer.to_string(true)?.into_bytes())
 }
 
-fn texts(data: Option<&DataConfig>) -> Result<Vec<String>, TrainError> {
+fn texts(data: Option<&DataConfig>, limits: &Limits) -> Result<Vec<String>, TrainError> {
     // The words around every question.
     let prompt = ChatTemplate::ChatMl.render(&Chat::new("What?"), VideoInPrompt::Absent)?;
     let mut texts = vec![prompt.before; CLIPS];
     match data {
         None => {}
         Some(DataConfig::Llava(llava)) => {
-            let clips = LlavaClips::read(llava)?;
+            let clips = LlavaClips::read(llava, limits)?;
             for index in 0..clips.count(Use::Training).min(CLIPS) {
                 let turns = clips.validation(index).into_iter().flat_map(|conversation| conversation.turns);
                 texts.extend(turns.flat_map(|(question, answer)| [question, answer]));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use vqtoken_files::Limits;
 use vqtoken_model::checkpoint::{Checkpoint, Filler, ModelFiles, Weights, fit_to, is_unused_by_design};
 use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
 use vqtoken_model::{
@@ -10,9 +11,10 @@ use vqtoken_model::{
 };
 use vqtoken_video::PixelSpec;
 
-use crate::config::{DataConfig, InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig};
+use crate::config::{InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig};
 use crate::error::TrainError;
 use crate::init;
+use crate::input_file::{read_bytes, read_text};
 use crate::tensors::training_device;
 use crate::tokenized_conversation::ConversationTokenizer;
 use crate::train_tokenizer::{MESSAGE_END, train_tokenizer};
@@ -39,27 +41,28 @@ impl TrainedModel {
     /// If a file is missing or damaged, or files do not belong together.
     pub(crate) fn initial(run: &TrainConfig) -> Result<Self, TrainError> {
         match &run.model {
-            InitialModel::New(new) => Self::new(new, run.seed, run.data.as_ref()),
+            InitialModel::New(new) => Self::new(new, run),
             InitialModel::Loaded(loaded) => {
+                let read_config = |file| read_config(file, &run.limits);
                 let config = loaded.config.as_deref().map(read_config).transpose()?;
                 let (vq_attention, reinitialize) = (loaded.vq_attention.clone(), loaded.reinitialize.clone());
                 let load = Load { config, vq_attention, reinitialize, seed: run.seed };
-                let model = load.directory(&loaded.directory)?;
+                let model = load.directory(&loaded.directory, &run.limits)?;
                 match loaded.reinitialize.contains(&Part::LanguageModel) {
-                    true => model.with_new_words(loaded, run.data.as_ref()),
+                    true => model.with_new_words(loaded, run),
                     false => Ok(model),
                 }
             }
         }
     }
 
-    fn new(new: &NewModel, seed: u64, data: Option<&DataConfig>) -> Result<Self, TrainError> {
+    fn new(new: &NewModel, run: &TrainConfig) -> Result<Self, TrainError> {
         let device = training_device();
-        let mut config = read_config(&new.config)?;
+        let mut config = read_config(&new.config, &run.limits)?;
         let (tokenizer, tokenizer_json) =
-            new_tokenizer(new.tokenizer.as_deref(), data, config.text.vocabulary)?;
+            new_tokenizer(new.tokenizer.as_deref(), run, config.text.vocabulary)?;
         config.text.end_tokens = tokenizer.id(MESSAGE_END).into_iter().collect();
-        let model = init::seeded(seed, &device, || OneVision::new(&config, &device));
+        let model = init::seeded(run.seed, &device, || OneVision::new(&config, &device));
         Ok(Self {
             model: init::with_structure(model, &config.text),
             tokenizer,
@@ -71,9 +74,9 @@ impl TrainedModel {
     }
 
     /// The same with the tokenizer of a language model that is initialised anew.
-    fn with_new_words(mut self, loaded: &LoadedModel, data: Option<&DataConfig>) -> Result<Self, TrainError> {
+    fn with_new_words(mut self, loaded: &LoadedModel, run: &TrainConfig) -> Result<Self, TrainError> {
         (self.tokenizer, self.tokenizer_json) =
-            new_tokenizer(loaded.tokenizer.as_deref(), data, self.config.text.vocabulary)?;
+            new_tokenizer(loaded.tokenizer.as_deref(), run, self.config.text.vocabulary)?;
         self.config.text.end_tokens = self.tokenizer.id(MESSAGE_END).into_iter().collect();
         self.template = ChatTemplate::ChatMl;
         if let Some(file) = &loaded.prototypes {
@@ -90,7 +93,7 @@ impl TrainedModel {
     /// If that model is damaged or has another shape.
     pub(crate) fn replaced_by(self, directory: &Path) -> Result<Self, TrainError> {
         let load = Load { config: Some(self.config), vq_attention: None, reinitialize: Vec::new(), seed: 0 };
-        load.directory(directory)
+        load.directory(directory, &Limits::default())
     }
 
     /// Writes the model as a directory in the `transformers` layout.
@@ -180,9 +183,10 @@ struct Load {
 }
 
 impl Load {
-    fn directory(self, directory: &Path) -> Result<TrainedModel, TrainError> {
+    fn directory(self, directory: &Path, limits: &Limits) -> Result<TrainedModel, TrainError> {
         let device = training_device();
-        let (files, weights) = (ModelFiles::open(directory)?, Weights::open(directory)?);
+        let (files, weights) =
+            (ModelFiles::open_within(directory, limits)?, Weights::open_within(directory, limits)?);
         let config_file = directory.join("config.json").display().to_string();
         let mut stored = OneVisionConfig::parse(&config_file, &files.config)?;
         fit_to(&mut stored, &weights);
@@ -219,21 +223,20 @@ impl Load {
 /// The tokenizer in a file, or one trained on the data, and the bytes of its `tokenizer.json`.
 fn new_tokenizer(
     file: Option<&Path>,
-    data: Option<&DataConfig>,
+    run: &TrainConfig,
     vocabulary: usize,
 ) -> Result<(Tokenizer, Vec<u8>), TrainError> {
     let (file, json) = match file {
-        Some(file) => {
-            let read = std::fs::read(file);
-            (file, read.map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?)
+        Some(file) => (file, read_bytes(file, &run.limits)?),
+        None => {
+            let json = train_tokenizer(run.data.as_ref(), vocabulary, &run.limits)?;
+            (Path::new("the trained tokenizer"), json)
         }
-        None => (Path::new("the trained tokenizer"), train_tokenizer(data, vocabulary)?),
     };
     Ok((Tokenizer::from_bytes(file, &json, vocabulary)?, json))
 }
 
-fn read_config(file: &Path) -> Result<OneVisionConfig, TrainError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
+fn read_config(file: &Path, limits: &Limits) -> Result<OneVisionConfig, TrainError> {
+    let text = read_text(file, limits)?;
     Ok(OneVisionConfig::parse(&file.display().to_string(), &text)?)
 }

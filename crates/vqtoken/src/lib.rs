@@ -44,6 +44,7 @@ pub use vqtoken_core::{
     Source, TokenGrid, TokenHash, VideoTokens, VqtError, VqtFormatError, WindowedQuantizer, Windows,
     pool_bilinear, quantize, reducer, tok_dense,
 };
+pub use vqtoken_files::{Limit, LimitError, Limits};
 pub use vqtoken_model::{
     Answer, Chat, CodeKind, CodeReader, Encoded, Encoder, EncoderOptions, EncodingEvent, EncodingProgress,
     GenerationOptions, LanguageSide, ModelError, Precision, PrecisionError, PrefilledVideo, Ranking,

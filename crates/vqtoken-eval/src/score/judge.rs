@@ -78,10 +78,11 @@ pub fn write_judge_requests(path: &Path, items: &[Item], samples: &[Sample]) -> 
     Ok(count)
 }
 
-/// Reads verdicts by key. A verdict that is neither yes nor no, or has no score from 0 to 5, is none.
-pub fn read_verdicts(path: &Path) -> Result<BTreeMap<String, Option<Verdict>>, ReadError> {
+/// Reads verdicts by key. A verdict that is neither yes nor no, or has no score from 0 to 5, is none; a file above
+/// [`Limits::bytes`] is an error.
+pub fn read_verdicts(path: &Path, limits: &Limits) -> Result<BTreeMap<String, Option<Verdict>>, ReadError> {
     let is_lines = path.extension().is_none_or(|extension| extension != "json");
-    match if is_lines { Value::Null } else { read_json(path, &Limits::default())? } {
+    match if is_lines { Value::Null } else { read_json(path, limits)? } {
         Value::Object(by_id) => by_id
             .into_iter()
             .map(|(id, value)| {
@@ -97,7 +98,7 @@ pub fn read_verdicts(path: &Path) -> Result<BTreeMap<String, Option<Verdict>>, R
             })
             .collect(),
         _ => {
-            let rows = Rows::read(path, &Limits::default())?;
+            let rows = Rows::read(path, limits)?;
             let mut keys = Keys::default();
             let pair = |mut row: Row<'_>| {
                 let id = row.text("question_id").or_else(|error| row.text("id").map_err(|_| error))?;

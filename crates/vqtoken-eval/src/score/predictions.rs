@@ -22,14 +22,19 @@ use crate::sample::Sample;
 use crate::{prompt, task::Task};
 
 /// Reads predictions and grades them. A question without a prediction counts as failed; a prediction for no question, or two
-/// for one, is an error.
-pub fn read_predictions(task: Task, path: &Path, items: &[Item]) -> Result<Vec<Sample>, ReadError> {
+/// for one, is an error, and so is a file above [`Limits::bytes`].
+pub fn read_predictions(
+    task: Task,
+    path: &Path,
+    items: &[Item],
+    limits: &Limits,
+) -> Result<Vec<Sample>, ReadError> {
     let is_lines = path.extension().is_none_or(|extension| extension != "json");
-    let mut texts = match if is_lines { Value::Null } else { read_json(path, &Limits::default())? } {
+    let mut texts = match if is_lines { Value::Null } else { read_json(path, limits)? } {
         Value::Object(by_id) => {
             by_id.into_iter().map(|(id, value)| keyed(path, id, &value)).collect::<Result<_, _>>()?
         }
-        _ => listed(path)?,
+        _ => listed(path, limits)?,
     };
     let settings = path.file_name().unwrap_or_default().to_string_lossy();
     let sample = |(doc_id, item): (usize, &Item)| {
@@ -62,8 +67,8 @@ fn keyed(path: &Path, id: String, value: &Value) -> Result<(String, String), Rea
     Ok((id.clone(), text.ok_or_else(wrong)?))
 }
 
-fn listed(path: &Path) -> Result<BTreeMap<String, String>, ReadError> {
-    let rows = Rows::read(path, &Limits::default())?;
+fn listed(path: &Path, limits: &Limits) -> Result<BTreeMap<String, String>, ReadError> {
+    let rows = Rows::read(path, limits)?;
     let mut keys = Keys::default();
     let pair = |mut row: Row<'_>| {
         let id = row.text("question_id").or_else(|error| row.text("id").map_err(|_| error))?;

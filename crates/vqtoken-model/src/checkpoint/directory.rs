@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 use vqtoken_video::PixelSpec;
 
 use super::adapter::{Adapter, is_adapter};
 use super::template_files::chat_template;
-use super::text_files;
+use super::text_files::{self, TextFiles};
 use super::tokenizer_files::{named_special_tokens, tokenizer_json};
 use super::weight_files::other_format;
 use crate::config::TokenIds;
@@ -51,6 +51,15 @@ impl ModelFiles {
     ///
     /// If there is no such directory, one of these is missing, or a file is damaged. An adapter without its base model is no model.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
+        Self::open_within(directory, &Limits::default())
+    }
+
+    /// [`Self::open`] where each file may have [`Limits::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_within(directory: &Path, limits: &Limits) -> Result<Self, ModelError> {
         if !directory.exists() {
             return Err(ModelError::NotFound { path: directory.to_owned() });
         }
@@ -65,29 +74,30 @@ impl ModelFiles {
             });
         }
         if is_adapter(directory) {
-            let adapter = Adapter::open(directory)?;
+            let adapter = Adapter::open(directory, limits)?;
             return Err(ModelError::AdapterBase {
                 adapter: directory.to_owned(),
                 base: adapter.base().map(str::to_owned),
                 problem: "only the adapter was given".to_owned(),
             });
         }
-        let config = text_files::text(&directory.join("config.json"))?;
+        let files = TextFiles { directory, limits };
+        let config = files.text("config.json")?;
         let config = config.ok_or_else(|| without_config(directory))?;
         Ok(Self {
             place: directory.to_owned(),
             config,
-            tokenizer: tokenizer_json(directory)?,
-            generation: text_files::text(&directory.join("generation_config.json"))?,
-            preprocessor: preprocessor(directory)?,
-            template: chat_template(directory)?,
-            end_of_message: named_special_tokens(directory)?.remove("eos_token"),
+            tokenizer: tokenizer_json(&files)?,
+            generation: files.text("generation_config.json")?,
+            preprocessor: preprocessor(&files)?,
+            template: chat_template(&files)?,
+            end_of_message: named_special_tokens(&files)?.remove("eos_token"),
         })
     }
 
     /// The same with the tokenizer and the chat template of an adapter, as far as it has its own.
-    pub(super) fn with_text_of(mut self, adapter: &Path) -> Result<Self, ModelError> {
-        let has = |name: &str| adapter.join(name).exists();
+    pub(super) fn with_text_of(mut self, adapter: &TextFiles<'_>) -> Result<Self, ModelError> {
+        let has = |name: &str| adapter.path(name).exists();
         if has("tokenizer.json") || has("vocab.json") {
             self.tokenizer = tokenizer_json(adapter)?;
             self.end_of_message = named_special_tokens(adapter)?.remove("eos_token").or(self.end_of_message);
@@ -163,9 +173,9 @@ fn without_config(directory: &Path) -> ModelError {
 }
 
 /// The text of the first preprocessor that says something about pixel values.
-fn preprocessor(directory: &Path) -> Result<Option<String>, ModelError> {
+fn preprocessor(files: &TextFiles<'_>) -> Result<Option<String>, ModelError> {
     for (file, section) in PREPROCESSORS {
-        let Some(mut json) = text_files::optional_json::<Value>(&directory.join(file))? else { continue };
+        let Some(mut json) = files.optional_json::<Value>(file)? else { continue };
         if let Some(section) = section {
             json = json[section].take();
         }

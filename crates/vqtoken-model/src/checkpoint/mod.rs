@@ -21,7 +21,7 @@ mod weights;
 
 pub use directory::ModelFiles;
 pub use fill::{Filler, is_unused_by_design};
-pub use opened::{Checkpoint, fit_to};
+pub use opened::{Checkpoint, directory_of, fit_to};
 pub(crate) use pack::packed_bytes;
 pub use parameters::{FieldPath, Parameter, for_each_parameter, map_parameters};
 pub use random::randomize;

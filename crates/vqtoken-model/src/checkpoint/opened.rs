@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 use vqtoken_kernels::Kernels;
 use vqtoken_nn::{PackLayers, Precision};
 
@@ -13,6 +13,7 @@ use super::directory::ModelFiles;
 use super::fill::{Filler, is_unused_by_design};
 use super::identity::remembered_checksum;
 use super::parameters::for_each_parameter;
+use super::text_files::TextFiles;
 use super::weights::Weights;
 use crate::config::{OneVisionConfig, VqAttentionConfig};
 use crate::error::ModelError;
@@ -38,56 +39,40 @@ impl Checkpoint {
     ///
     /// If a file is missing or damaged, or configuration and tensors do not belong together.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::open_with(model, None, &Limits::default())
+    }
+
+    /// [`Self::open`] where each text file, and the header of each weight file, may have [`Limits::bytes`]. With `base`, a directory or
+    /// an id, `model` is a LoRA adapter that is read onto that model, whatever base it names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and if there is a `base` but `model` is no adapter or does not fit it.
+    pub fn open_with(
+        model: impl AsRef<Path>,
+        base: Option<&Path>,
+        limits: &Limits,
+    ) -> Result<Self, ModelError> {
         let model = model.as_ref();
         let directory = directory_of(model)?;
         let name = name_of(model);
         if !is_adapter(&directory) {
-            return Self::from_parts(&name, ModelFiles::open(&directory)?, Weights::open(&directory)?);
-        }
-        let adapter = Adapter::open(&directory)?;
-        let without_base = |problem: String| ModelError::AdapterBase {
-            adapter: directory.clone(),
-            base: adapter.base().map(str::to_owned),
-            problem,
-        };
-        let base = match (adapter.base_folder(), adapter.base()) {
-            (Some(folder), _) => folder,
-            (None, Some(id)) => {
-                directory_of(Path::new(id)).map_err(|error| without_base(error.to_string()))?
+            if base.is_some() && directory.exists() {
+                return Err(ModelError::NoAdapter { model: directory });
             }
-            (None, None) => {
-                let problem = "its adapter_config.json has no base_model_name_or_path";
-                return Err(without_base(problem.to_owned()));
-            }
+            let files = ModelFiles::open_within(&directory, limits)?;
+            return Self::from_parts(&name, files, Weights::open_within(&directory, limits)?);
+        }
+        let adapter = Adapter::open(&directory, limits)?;
+        let base = match base {
+            Some(base) => directory_of(base)?,
+            None => named_base(&directory, &adapter)?,
         };
-        if !base.exists() {
-            return Err(without_base("there is no such directory".to_owned()));
-        }
-        Self::adapted(&name, &directory, &adapter, &base)
-    }
-
-    /// Opens a LoRA adapter onto the base model `base`, each a directory or an id as for [`Self::open`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`], and if `model` is no adapter or does not fit the base.
-    pub fn open_on_base(model: impl AsRef<Path>, base: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let model = model.as_ref();
-        let directory = directory_of(model)?;
-        if !directory.exists() {
-            return Err(ModelError::NotFound { path: directory });
-        }
-        if !is_adapter(&directory) {
-            return Err(ModelError::NoAdapter { model: directory });
-        }
-        Self::adapted(&name_of(model), &directory, &Adapter::open(&directory)?, &directory_of(base.as_ref())?)
-    }
-
-    fn adapted(name: &str, directory: &Path, adapter: &Adapter, base: &Path) -> Result<Self, ModelError> {
-        let files = ModelFiles::open(base)?.with_text_of(directory)?;
-        let mut weights = Weights::open(base)?;
-        adapter.apply(&mut weights)?;
-        Self::from_parts(name, files, weights)
+        let text = TextFiles { directory: &directory, limits };
+        let files = ModelFiles::open_within(&base, limits)?.with_text_of(&text)?;
+        let mut weights = Weights::open_within(&base, limits)?;
+        adapter.apply(&mut weights, limits)?;
+        Self::from_parts(&name, files, weights)
     }
 
     /// A checkpoint from files that were read elsewhere; `name` becomes part of its [id](Self::id).
@@ -167,10 +152,34 @@ pub fn fit_to(config: &mut OneVisionConfig, weights: &Weights) {
 }
 
 /// The directory of a model, fetched if it is an id of the hub and there is no such directory.
-pub(super) fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
+///
+/// # Errors
+///
+/// If it is an id and cannot be fetched; whether a directory is there, or holds a model, is not looked at.
+pub fn directory_of(model: &Path) -> Result<PathBuf, ModelError> {
     match hub::repository_id(model).filter(|_| !model.exists()) {
         Some(id) => hub::fetch(id),
         None => Ok(model.to_owned()),
+    }
+}
+
+/// The directory of the base model that an adapter names.
+fn named_base(directory: &Path, adapter: &Adapter) -> Result<PathBuf, ModelError> {
+    let without_base = |problem: String| ModelError::AdapterBase {
+        adapter: directory.to_owned(),
+        base: adapter.base().map(str::to_owned),
+        problem,
+    };
+    if let Some(folder) = adapter.base_folder() {
+        return Ok(folder);
+    }
+    let id = adapter
+        .base()
+        .ok_or_else(|| without_base("its adapter_config.json has no base_model_name_or_path".to_owned()))?;
+    let base = directory_of(Path::new(id)).map_err(|error| without_base(error.to_string()))?;
+    match base.exists() {
+        true => Ok(base),
+        false => Err(without_base("there is no such directory".to_owned())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 use vqtoken_kernels::Kernels;
 use vqtoken_nn::Precision;
 
@@ -13,6 +13,7 @@ use super::identity::{checksum_of, remembered_checksum};
 use super::layout::{siglip_names, stored_siglip_name};
 use super::opened::{Checkpoint, directory_of, name_of, refuse_more_layers_than_tensors};
 use super::parameters::for_each_parameter;
+use super::text_files::TextFiles;
 use super::tokenizer_rules::TokenizerRules;
 use super::weights::Weights;
 use crate::config::{SiglipConfig, VisionConfig};
@@ -37,14 +38,23 @@ impl SiglipCheckpoint {
     ///
     /// If a file is missing or damaged, a tower or the pooling head is missing, or configuration and tensors do not belong together.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::open_within(model, &Limits::default())
+    }
+
+    /// [`Self::open`] where each text file, and the header of each weight file, may have [`Limits::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_within(model: impl AsRef<Path>, limits: &Limits) -> Result<Self, ModelError> {
         let model = model.as_ref();
         let directory = directory_of(model)?;
         Kernels::from_env()?;
-        let files = ModelFiles::open(&directory)?;
+        let files = ModelFiles::open_within(&directory, limits)?;
         let config_file = quoted(&files.place.join("config.json")).to_string();
         let config = SiglipConfig::parse(&config_file, &files.config)?;
-        let rules = TokenizerRules::read(&directory)?;
-        let weights = Weights::open_as(&directory, siglip_names)?;
+        let rules = TokenizerRules::read(&TextFiles { directory: &directory, limits })?;
+        let weights = Weights::open_as(&directory, limits, siglip_names)?;
         refuse_missing_parts(&config, &weights)?;
         refuse_more_layers_than_tensors(&config_file, config.vision.layers + config.text.layers, &weights)?;
         let modules = SiglipModules::new(&config, &Device::flex());

@@ -7,13 +7,11 @@
 //! | `additional_chat_templates/default.jinja` | the template |
 //! | none of these | ChatML |
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::Value;
 use vqtoken_files::quoted;
 
-use super::text_files;
+use super::text_files::TextFiles;
 use super::tokenizer_files::named_special_tokens;
 use crate::error::ModelError;
 use crate::text::{ChatTemplate, JinjaTemplate};
@@ -29,13 +27,13 @@ const ADDITIONAL: &str = "additional_chat_templates";
 /// # Errors
 ///
 /// If a template is there that cannot be used, or several and none of them is the default.
-pub(super) fn chat_template(directory: &Path) -> Result<ChatTemplate, ModelError> {
-    let special_tokens = named_special_tokens(directory)?;
+pub(super) fn chat_template(files: &TextFiles<'_>) -> Result<ChatTemplate, ModelError> {
+    let special_tokens = named_special_tokens(files)?;
     let jinja = |file: &str, source: String| {
-        let file = quoted(&directory.join(file)).to_string();
+        let file = quoted(&files.path(file)).to_string();
         Ok(ChatTemplate::Jinja(JinjaTemplate::new(file, source).with_special_tokens(special_tokens.clone())))
     };
-    if let Some(source) = text_files::text(&directory.join("chat_template.jinja"))? {
+    if let Some(source) = files.text("chat_template.jinja")? {
         return jinja("chat_template.jinja", source);
     }
     for file in ["chat_template.json", "processor_config.json", "tokenizer_config.json"] {
@@ -43,17 +41,17 @@ pub(super) fn chat_template(directory: &Path) -> Result<ChatTemplate, ModelError
         struct Holder {
             chat_template: Option<Value>,
         }
-        let holder: Option<Holder> = text_files::optional_json(&directory.join(file))?;
+        let holder: Option<Holder> = files.optional_json(file)?;
         let Some(template) = holder.and_then(|holder| holder.chat_template) else { continue };
         if let Some(source) = chosen(template).map_err(|problem| ModelError::Template {
-            file: quoted(&directory.join(file)).to_string(),
+            file: quoted(&files.path(file)).to_string(),
             problem,
         })? {
             return jinja(file, source);
         }
     }
     let file = format!("{ADDITIONAL}/{DEFAULT}.jinja");
-    match text_files::text(&directory.join(&file))? {
+    match files.text(&file)? {
         Some(source) => jinja(&file, source),
         None => Ok(ChatTemplate::ChatMl),
     }

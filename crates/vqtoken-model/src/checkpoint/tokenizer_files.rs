@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use vqtoken_files::quoted;
 
-use super::text_files;
+use super::text_files::TextFiles;
 use crate::error::ModelError;
 
 /// Of Qwen2: contractions, words, single digits, punctuation, line ends, spaces.
@@ -27,10 +27,10 @@ const STANDARD_KEYS: [&str; 7] =
 
 /// The special tokens that a directory names by key, such as `eos_token`: those of `tokenizer_config.json` before those of
 /// `special_tokens_map.json`.
-pub(super) fn named_special_tokens(directory: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+pub(super) fn named_special_tokens(files: &TextFiles<'_>) -> Result<BTreeMap<String, String>, ModelError> {
     let mut named = BTreeMap::new();
     for file in ["special_tokens_map.json", "tokenizer_config.json"] {
-        let object: Option<Map<String, Value>> = text_files::optional_json(&directory.join(file))?;
+        let object: Option<Map<String, Value>> = files.optional_json(file)?;
         for (key, value) in object.iter().flatten() {
             if key.ends_with("_token")
                 && let Some(content) = content(value)
@@ -47,10 +47,10 @@ pub(super) fn named_special_tokens(directory: &Path) -> Result<BTreeMap<String, 
 /// # Errors
 ///
 /// If there is no tokenizer, a file is damaged, or files disagree on an id.
-pub(super) fn tokenizer_json(directory: &Path) -> Result<Vec<u8>, ModelError> {
-    let path = directory.join("tokenizer.json");
-    let declared = Declared::read(directory)?;
-    match text_files::bytes(&path)? {
+pub(super) fn tokenizer_json(files: &TextFiles<'_>) -> Result<Vec<u8>, ModelError> {
+    let path = files.path("tokenizer.json");
+    let declared = Declared::read(files)?;
+    match files.bytes("tokenizer.json")? {
         Some(bytes) if declared.0.is_empty() => Ok(bytes),
         Some(bytes) => {
             let known: Known =
@@ -61,7 +61,7 @@ pub(super) fn tokenizer_json(directory: &Path) -> Result<Vec<u8>, ModelError> {
             let json = serde_json::from_slice(&bytes).map_err(|error| bad(&path, error.to_string()))?;
             declared.add_to(json, &path)
         }
-        None => declared.add_to(from_vocabulary(directory)?, &directory.join("vocab.json")),
+        None => declared.add_to(from_vocabulary(files)?, &files.path("vocab.json")),
     }
 }
 
@@ -106,21 +106,21 @@ struct AddedToken {
 struct Declared(Vec<AddedToken>);
 
 impl Declared {
-    fn read(directory: &Path) -> Result<Self, ModelError> {
+    fn read(files: &TextFiles<'_>) -> Result<Self, ModelError> {
         let mut tokens = Vec::new();
-        let config: Map<String, Value> = optional(directory, "tokenizer_config.json")?;
+        let config: Map<String, Value> = optional(files, "tokenizer_config.json")?;
         if let Some(Value::Object(decoder)) = config.get("added_tokens_decoder") {
             let file = "tokenizer_config.json";
             for (id, token) in decoder {
                 let (Ok(id), Some(content)) = (id.parse(), content(token)) else {
                     let problem = format!("added_tokens_decoder has {id:?}, which is no token with an id");
-                    return Err(bad(&directory.join(file), problem));
+                    return Err(bad(&files.path(file), problem));
                 };
                 let flags = token.as_object().cloned().unwrap_or_default();
                 tokens.push(AddedToken { content: content.to_owned(), id: Some(id), flags, file });
             }
         }
-        let added: BTreeMap<String, u32> = optional(directory, "added_tokens.json")?;
+        let added: BTreeMap<String, u32> = optional(files, "added_tokens.json")?;
         let special = Map::from_iter([("special".to_owned(), Value::Bool(true))]);
         for (content, id) in added {
             // The decoder has the flags of a token, this file has none: words in angle brackets steer the model.
@@ -131,10 +131,10 @@ impl Declared {
                 tokens.push(AddedToken { content, id: Some(id), flags, file: "added_tokens.json" });
             }
         }
-        let named = named_special_tokens(directory)?;
+        let named = named_special_tokens(files)?;
         let mut called: Vec<&str> =
             STANDARD_KEYS.iter().filter_map(|key| named.get(*key)).map(String::as_str).collect();
-        let map: Map<String, Value> = optional(directory, "special_tokens_map.json")?;
+        let map: Map<String, Value> = optional(files, "special_tokens_map.json")?;
         let lists = [&config, &map].into_iter().filter_map(|object| object.get("additional_special_tokens"));
         called.extend(lists.filter_map(Value::as_array).flatten().filter_map(content));
         for content in called {
@@ -228,13 +228,12 @@ fn added_token(content: &str, id: u64, flags: &Map<String, Value>) -> Value {
 }
 
 /// The `tokenizer.json` of Qwen2's byte-level BPE.
-fn from_vocabulary(directory: &Path) -> Result<Value, ModelError> {
-    let (vocabulary_file, merges_file) = (directory.join("vocab.json"), directory.join("merges.txt"));
+fn from_vocabulary(files: &TextFiles<'_>) -> Result<Value, ModelError> {
     let (vocabulary, merges): (Option<Map<String, Value>>, _) =
-        (text_files::optional_json(&vocabulary_file)?, text_files::text(&merges_file)?);
+        (files.optional_json("vocab.json")?, files.text("merges.txt")?);
     let (Some(vocabulary), Some(merges)) = (vocabulary, merges) else {
         let sentence_piece =
-            ["tokenizer.model", "spiece.model"].into_iter().find(|name| directory.join(name).exists());
+            ["tokenizer.model", "spiece.model"].into_iter().find(|name| files.path(name).exists());
         let problem = match sentence_piece {
             Some(name) => {
                 format!("it has a SentencePiece {name}, which cannot be read: save the tokenizer as tokenizer.json")
@@ -244,15 +243,15 @@ fn from_vocabulary(directory: &Path) -> Result<Value, ModelError> {
                     .to_owned()
             }
         };
-        return Err(bad(directory, problem));
+        return Err(bad(files.directory, problem));
     };
-    let config: Map<String, Value> = optional(directory, "tokenizer_config.json")?;
+    let config: Map<String, Value> = optional(files, "tokenizer_config.json")?;
     let class = config.get("tokenizer_class").and_then(Value::as_str).unwrap_or("Qwen2Tokenizer");
     if !class.starts_with("Qwen2Tokenizer") {
         let problem = format!(
             "vocab.json and merges.txt of a {class} cannot be read, those of a Qwen2Tokenizer can: save the tokenizer as tokenizer.json"
         );
-        return Err(bad(directory, problem));
+        return Err(bad(files.directory, problem));
     }
     let space = config.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
     let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": space, "trim_offsets": false, "use_regex": use_regex });
@@ -272,7 +271,7 @@ fn from_vocabulary(directory: &Path) -> Result<Value, ModelError> {
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
             "vocab": vocabulary,
-            "merges": read_merges(&merges_file, &merges)?,
+            "merges": read_merges(&files.path("merges.txt"), &merges)?,
         },
     }))
 }
@@ -294,8 +293,11 @@ fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str()).filter(|content| !content.is_empty())
 }
 
-fn optional<T: serde::de::DeserializeOwned + Default>(directory: &Path, name: &str) -> Result<T, ModelError> {
-    Ok(text_files::optional_json(&directory.join(name))?.unwrap_or_default())
+fn optional<T: serde::de::DeserializeOwned + Default>(
+    files: &TextFiles<'_>,
+    name: &str,
+) -> Result<T, ModelError> {
+    Ok(files.optional_json(name)?.unwrap_or_default())
 }
 
 fn bad(path: &Path, problem: String) -> ModelError {

@@ -1,11 +1,9 @@
 //! What `tokenizer_config.json` says about texts beside the vocabulary.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::text_files;
+use super::text_files::TextFiles;
 use super::tokenizer_files::named_special_tokens;
 use crate::error::ModelError;
 
@@ -49,12 +47,11 @@ impl TokenizerRules {
     /// # Errors
     ///
     /// If a file is damaged.
-    pub(super) fn read(directory: &Path) -> Result<Self, ModelError> {
+    pub(super) fn read(files: &TextFiles<'_>) -> Result<Self, ModelError> {
         /// More than any text tower reads.
         const NO_LIMIT: u64 = 1_000_000;
-        let file: File =
-            text_files::optional_json(&directory.join("tokenizer_config.json"))?.unwrap_or_default();
-        let mut named = named_special_tokens(directory)?;
+        let file: File = files.optional_json("tokenizer_config.json")?.unwrap_or_default();
+        let mut named = named_special_tokens(files)?;
         let most =
             file.model_max_length.and_then(|length| length.as_u64()).filter(|&n| (1..NO_LIMIT).contains(&n));
         Ok(Self {

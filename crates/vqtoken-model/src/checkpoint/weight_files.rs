@@ -6,9 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Metadata;
-use vqtoken_files::quoted;
+use vqtoken_files::{Limit, Limits, quoted};
 
-use super::text_files;
+use super::text_files::TextFiles;
 use crate::error::ModelError;
 
 /// The largest header that the format allows, in bytes.
@@ -39,13 +39,13 @@ const OTHER_FORMATS: [(&str, &str); 10] = [
 /// # Errors
 ///
 /// If there is none of these, or a listed shard is missing. Files of other formats are named.
-pub(super) fn weight_files(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
+pub(super) fn weight_files(directory: &Path, limits: &Limits) -> Result<Vec<PathBuf>, ModelError> {
     let whole = directory.join(WHOLE);
     if whole.exists() {
         return Ok(vec![whole]);
     }
     if directory.join(INDEX).exists() {
-        return shards(directory);
+        return shards(&TextFiles { directory, limits });
     }
     let names = file_names(directory)?;
     let weights: Vec<&String> =
@@ -84,19 +84,18 @@ fn file_names(directory: &Path) -> Result<Vec<String>, ModelError> {
     Ok(names)
 }
 
-fn shards(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
+fn shards(files: &TextFiles<'_>) -> Result<Vec<PathBuf>, ModelError> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let path = directory.join(INDEX);
-    let index: Index = text_files::json(&path)?;
+    let index: Index = files.json(INDEX)?;
     let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    let bad = |problem: String| ModelError::Config { file: quoted(&path).to_string(), problem };
+    let bad = |problem: String| ModelError::Config { file: quoted(&files.path(INDEX)).to_string(), problem };
     if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
         return Err(bad(format!("it lists {name:?}, which is no plain file name")));
     }
-    let missing: Vec<&String> = names.iter().filter(|name| !directory.join(name).exists()).collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !files.path(name).exists()).collect();
     if let Some(first) = missing.first() {
         return Err(bad(format!(
             "it lists {} files and {} of them are missing, such as {first}: download them too",
@@ -106,17 +105,18 @@ fn shards(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
     }
     match names.is_empty() {
         true => Err(bad("it lists no files: download it again".to_owned())),
-        false => Ok(names.into_iter().map(|name| directory.join(name)).collect()),
+        false => Ok(names.into_iter().map(|name| files.path(&name)).collect()),
     }
 }
 
 /// The header of a safetensors file of `length` bytes, and where its data begins.
 ///
-/// The file's own length and the format's bound limit what is allocated, whatever its header says.
+/// The file's own length, the format's bound and [`Limits::bytes`] limit what is allocated, whatever its header says.
 pub(super) fn read_header(
     path: &Path,
     reader: &mut impl Read,
     length: u64,
+    limits: &Limits,
 ) -> Result<(Metadata, u64), ModelError> {
     let damaged = |problem: String| ModelError::Weights { file: quoted(path).to_string(), problem };
     let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
@@ -129,6 +129,9 @@ pub(super) fn read_header(
     if header_length > MOST_HEADER.min(length - size.len() as u64) {
         return Err(damaged(format!("its header would take {header_length} of {length} bytes")));
     }
+    limits
+        .check(Limit::Bytes, header_length)
+        .map_err(|source| ModelError::Limit { path: path.to_owned(), source })?;
     let mut header = vec![0; header_length as usize];
     reader.read_exact(&mut header).map_err(unreadable)?;
     let metadata = serde_json::from_slice(&header).map_err(|error| damaged(error.to_string()))?;

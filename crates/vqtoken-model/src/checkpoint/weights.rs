@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 use vqtoken_kernels::MappedFile;
 use vqtoken_nn::Precision;
 
@@ -68,14 +68,24 @@ impl Weights {
     ///
     /// If there are no such files, one is damaged, or they hold quantized weights.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
-        Self::open_as(directory, canonical_names)
+        Self::open_within(directory, &Limits::default())
     }
 
-    /// [`Self::open`] with other names.
-    pub(super) fn open_as(directory: &Path, naming: Naming) -> Result<Self, ModelError> {
+    /// [`Self::open`] where the index of shards, and the header of each, may have [`Limits::bytes`]. The tensors are mapped, not
+    /// read, so they may be larger.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_within(directory: &Path, limits: &Limits) -> Result<Self, ModelError> {
+        Self::open_as(directory, limits, canonical_names)
+    }
+
+    /// [`Self::open_within`] with other names.
+    pub(super) fn open_as(directory: &Path, limits: &Limits, naming: Naming) -> Result<Self, ModelError> {
         let mut weights = Self::empty(quoted(directory).to_string());
-        for path in weight_files(directory)? {
-            weights.add_file(path, naming)?;
+        for path in weight_files(directory, limits)? {
+            weights.add_file(path, limits, naming)?;
         }
         let quantization = weights.names().find_map(quantization_of);
         match quantization {
@@ -87,19 +97,23 @@ impl Weights {
     }
 
     /// Opens safetensors files whose tensors keep their names.
-    pub(super) fn open_files(checkpoint: String, files: &[PathBuf]) -> Result<Self, ModelError> {
+    pub(super) fn open_files(
+        checkpoint: String,
+        files: &[PathBuf],
+        limits: &Limits,
+    ) -> Result<Self, ModelError> {
         let mut weights = Self::empty(checkpoint);
         for path in files {
-            weights.add_file(path.clone(), |name| vec![(name.to_owned(), Part::WHOLE)])?;
+            weights.add_file(path.clone(), limits, |name| vec![(name.to_owned(), Part::WHOLE)])?;
         }
         Ok(weights)
     }
 
-    fn add_file(&mut self, path: PathBuf, naming: Naming) -> Result<(), ModelError> {
+    fn add_file(&mut self, path: PathBuf, limits: &Limits, naming: Naming) -> Result<(), ModelError> {
         let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
         let file = MappedFile::open(&path).map_err(unreadable)?;
         let length = file.len() as u64;
-        let (header, data_start) = read_header(&path, &mut &file[..], length)?;
+        let (header, data_start) = read_header(&path, &mut &file[..], length, limits)?;
         let name = quoted(&path).to_string();
         self.add_shard(name, Bytes::File(file), &header, data_start, length, naming)?;
         self.files.push(path);
@@ -112,7 +126,7 @@ impl Weights {
         let mut weights = Self::empty(name.to_owned());
         let mut reader = bytes.as_ref();
         let length = bytes.len() as u64;
-        let (header, data_start) = read_header(Path::new(name), &mut reader, length)?;
+        let (header, data_start) = read_header(Path::new(name), &mut reader, length, &Limits::default())?;
         weights.add_shard(
             name.to_owned(),
             Bytes::Memory(bytes),

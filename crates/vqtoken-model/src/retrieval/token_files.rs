@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
-use vqtoken_files::quoted;
+use vqtoken_files::{Limit, Limits, quoted};
 
 use super::text_ids::{TextIds, TextTokenizer};
 use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
@@ -32,6 +32,15 @@ impl TokenRetrieverFiles {
     ///
     /// If there is no such folder, or a file is missing or damaged.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        Self::open_within(folder, &Limits::default())
+    }
+
+    /// [`Self::open`] where the configuration, and the header of the weights, may have [`Limits::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_within(folder: &Path, limits: &Limits) -> Result<Self, ModelError> {
         /// More than any shape takes.
         const MOST_BYTES: u64 = 1 << 20;
         if !folder.is_dir() {
@@ -44,8 +53,11 @@ impl TokenRetrieverFiles {
             let problem = format!("it has {length} bytes, more than a configuration of a few numbers takes");
             return Err(ModelError::Config { file: quoted(&path).to_string(), problem });
         }
+        limits
+            .check(Limit::Bytes, length)
+            .map_err(|source| ModelError::Limit { path: path.clone(), source })?;
         let config = std::fs::read_to_string(&path).map_err(unreadable)?;
-        Ok(Self { place: quoted(folder).to_string(), config, weights: Weights::open(folder)? })
+        Ok(Self { place: quoted(folder).to_string(), config, weights: Weights::open_within(folder, limits)? })
     }
 
     /// The shape.

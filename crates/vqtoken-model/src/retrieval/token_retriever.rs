@@ -7,6 +7,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_core::VideoTokens;
+use vqtoken_files::Limits;
 use vqtoken_nn::{Pack, PackLayers, Precision, in_thread_pool};
 use vqtoken_video::Cancellation;
 
@@ -73,8 +74,18 @@ impl TokenRetriever {
     ///
     /// If the model cannot be read or has no such folder, or they do not belong together.
     pub fn load(model: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::load_within(model, &Limits::default())
+    }
+
+    /// [`Self::load`] where each text file, and the header of each weight file, may have [`Limits::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_within(model: impl AsRef<Path>, limits: &Limits) -> Result<Self, ModelError> {
         let model = model.as_ref();
-        Self::load_from(model, model.join(FOLDER))
+        let files = TokenRetrieverFiles::open_within(&model.join(FOLDER), limits)?;
+        Self::from_files(&Checkpoint::open_with(model, None, limits)?, &files)
     }
 
     /// The token retriever in the folder `retrieval`, wherever that is, of a model directory.

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use thiserror::Error;
 use vqtoken_eval::{ConversationError, questions_and_answers};
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 use vqtoken_shapes::Scene;
-use vqtoken_video::{Frame, Sampling, Video};
+use vqtoken_video::{Frame, OpenOptions, Sampling, Video};
 
 use super::{AnswerKind, Clips, Conversation, Use};
 use crate::config::LlavaConfig;
 use crate::error::TrainError;
+use crate::input_file::read_text;
 use crate::rng::Rng;
 
 /// Why LLaVA's JSON cannot be used.
@@ -69,6 +70,8 @@ pub(crate) struct LlavaClips {
     validation: usize,
     /// Entries about pictures, and of text alone; they are not trained on.
     pub(crate) left_out: (usize, usize),
+    /// What a video may ask for.
+    limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -91,15 +94,14 @@ impl LlavaClips {
     ///
     /// # Errors
     ///
-    /// If a row is malformed or its video is missing.
-    pub(crate) fn read(config: &LlavaConfig) -> Result<Self, TrainError> {
+    /// If the file is above [`Limits::bytes`], a row is malformed or its video is missing.
+    pub(crate) fn read(config: &LlavaConfig, limits: &Limits) -> Result<Self, TrainError> {
         let file = &config.json;
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| TrainError::Unreadable { path: file.clone(), source })?;
-        Self::parse(&text, config).map_err(|source| TrainError::Llava { file: file.clone(), source })
+        let text = read_text(file, limits)?;
+        Self::parse(&text, config, limits).map_err(|source| TrainError::Llava { file: file.clone(), source })
     }
 
-    fn parse(text: &str, config: &LlavaConfig) -> Result<Self, LlavaError> {
+    fn parse(text: &str, config: &LlavaConfig, limits: &Limits) -> Result<Self, LlavaError> {
         let rows: Vec<serde_json::Value> = serde_json::from_str(text).map_err(LlavaError::NotAList)?;
         let mut clips: Vec<(PathBuf, Vec<Conversation>)> = Vec::new();
         let mut by_path: BTreeMap<PathBuf, usize> = BTreeMap::new();
@@ -138,7 +140,7 @@ impl LlavaClips {
             return Err(LlavaError::Empty);
         }
         let validation = ((clips.len() as f64 * config.validation) as usize).min(clips.len() - 1);
-        Ok(Self { clips, validation, left_out })
+        Ok(Self { clips, validation, left_out, limits: *limits })
     }
 }
 
@@ -168,7 +170,8 @@ impl Clips for LlavaClips {
     }
 
     fn frames(&self, clip: usize, frames: usize) -> Result<Vec<Frame>, TrainError> {
-        Ok(Video::open(&self.clips[clip].0)?.sample(Sampling::Uniform(frames))?.frames)
+        let options = OpenOptions::default().with_limits(self.limits);
+        Ok(Video::open_with(&self.clips[clip].0, &options)?.sample(Sampling::Uniform(frames))?.frames)
     }
 
     fn conversations(&self, clip: usize, count: usize, rng: &mut Rng) -> Vec<Conversation> {
@@ -202,7 +205,8 @@ mod tests {
         let config = LlavaConfig { json: "x.json".into(), videos: folder.path().to_owned(), validation: 0.0 };
         let read = |entries: &[&str]| {
             let entries = entries.iter().map(|entry| format!("{{{entry},\"conversations\":{turns}}}"));
-            LlavaClips::parse(&format!("[{}]", entries.collect::<Vec<_>>().join(",")), &config)
+            let text = format!("[{}]", entries.collect::<Vec<_>>().join(","));
+            LlavaClips::parse(&text, &config, &Limits::default())
         };
         let clips =
             read(&[r#""video":"a.mp4""#, r#""id":1,"image":"a.jpg""#, r#""id":2,"video":null"#]).unwrap();

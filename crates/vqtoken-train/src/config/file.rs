@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vqtoken_files::Limits;
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_shapes::Settings;
 
@@ -186,6 +187,7 @@ impl RunFile {
             model: self.model.resolve(folder)?,
             data: self.data.resolve(folder)?,
             stages: stages.collect::<Result<_, _>>()?,
+            limits: Limits::default(),
         };
         if run.stages.is_empty() {
             return Err(ConfigError::NoStage);

@@ -12,6 +12,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vqtoken_files::Limits;
 use vqtoken_model::config::VqAttentionConfig;
 use vqtoken_shapes::Settings;
 
@@ -23,6 +24,7 @@ pub use self::objectives::{
 pub use self::retrieval::RetrievalConfig;
 pub use self::stage::{LearningRates, ObjectiveConfig, StageConfig};
 use crate::error::TrainError;
+use crate::input_file::read_text;
 
 /// A run: the model it begins with, the data, and its stages.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct TrainConfig {
     pub data: Option<DataConfig>,
     /// The stages, in order.
     pub stages: Vec<StageConfig>,
+    /// How large the files that the configuration names may be, and what their videos may ask for. Not written in it.
+    pub limits: Limits,
 }
 
 /// Where the model comes from.
@@ -145,9 +149,16 @@ impl TrainConfig {
     ///
     /// If it cannot be read, has an unknown key (which is named), or contradicts itself.
     pub fn read(file: &Path) -> Result<Self, TrainError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| TrainError::Unreadable { path: file.to_owned(), source })?;
-        Self::parse(file, &text)
+        Self::read_within(file, Limits::default())
+    }
+
+    /// [`Self::read`] where the file, and what it names, has other limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`], and if the file is above [`Limits::bytes`].
+    pub fn read_within(file: &Path, limits: Limits) -> Result<Self, TrainError> {
+        Ok(Self { limits, ..Self::parse(file, &read_text(file, &limits)?)? })
     }
 
     /// Parses the text of a configuration. `file` names it in messages, and its paths are relative to that file's folder.

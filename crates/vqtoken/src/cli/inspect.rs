@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::{Video, VideoTokens, builtin, figures};
 use clap::Args;
 use serde_json::{Value, json};
-use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights, fit_to};
+use vqtoken_model::checkpoint::{Checkpoint, ModelFiles, Weights, directory_of, fit_to};
 use vqtoken_model::config::OneVisionConfig;
 
-use super::{output, pipeline};
+use super::{BaseArguments, output, pipeline};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -16,6 +16,13 @@ pub(crate) struct InspectArguments {
     /// A .vqt file, a model directory, or a video [default: the built-in model]
     #[arg(value_name = "FILE.vqt|MODEL_DIR|VIDEO")]
     input: Option<PathBuf>,
+
+    /// Model directory, or id on the Hugging Face hub, which is fetched once
+    #[arg(long, value_name = "DIR|HUB_ID", conflicts_with = "input")]
+    model: Option<PathBuf>,
+
+    #[command(flatten)]
+    base: BaseArguments,
 }
 
 /// Rows of a table: a name for people, a key for machines, the value for each.
@@ -23,17 +30,14 @@ type Rows = Vec<(&'static str, String, Value)>;
 
 pub(crate) fn run(arguments: &InspectArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let rows = match &arguments.input {
-        None => model_rows(&builtin::files(), &builtin::weights()?)?,
+        None => match &arguments.model {
+            Some(model) => rows_of_model(model, arguments.base.base.as_deref(), global)?,
+            None => model_rows(&builtin::files(), &builtin::weights()?)?,
+        },
         Some(path) if pipeline::is_video_tokens(path) => {
             token_rows(path, &VideoTokens::load_within(path, &global.limits())?)?
         }
-        Some(path) if path.join("adapter_config.json").exists() => {
-            let checkpoint = Checkpoint::open(path)?;
-            model_rows(checkpoint.files(), checkpoint.weights())?
-        }
-        Some(path) if path.join("config.json").exists() => {
-            model_rows(&ModelFiles::open(path)?, &Weights::open(path)?)?
-        }
+        Some(path) if is_model(path) => rows_of_model(path, None, global)?,
         Some(path) => video_rows(path, global)?,
     };
     if global.json {
@@ -120,6 +124,26 @@ fn token_rows(path: &Path, tokens: &VideoTokens) -> anyhow::Result<Rows> {
         }
     }
     Ok(rows)
+}
+
+fn is_adapter(directory: &Path) -> bool {
+    directory.join("adapter_config.json").exists()
+}
+
+fn is_model(path: &Path) -> bool {
+    is_adapter(path) || path.join("config.json").exists()
+}
+
+/// Rows of a model directory or hub id. Only an adapter is held against its base: a model whose files do not fit together can be
+/// inspected, too.
+fn rows_of_model(model: &Path, base: Option<&Path>, global: &GlobalArguments) -> anyhow::Result<Rows> {
+    let (directory, limits) = (directory_of(model)?, global.limits());
+    if base.is_some() || is_adapter(&directory) {
+        let checkpoint = Checkpoint::open_with(model, base, &limits)?;
+        return model_rows(checkpoint.files(), checkpoint.weights());
+    }
+    let files = ModelFiles::open_within(&directory, &limits)?;
+    model_rows(&files, &Weights::open_within(&directory, &limits)?)
 }
 
 fn model_rows(files: &ModelFiles, weights: &Weights) -> anyhow::Result<Rows> {

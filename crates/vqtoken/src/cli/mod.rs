@@ -90,13 +90,17 @@ pub(crate) struct GlobalArguments {
 
 impl GlobalArguments {
     pub(crate) fn limits(&self) -> Limits {
-        self.limits.iter().fold(Limits::default(), |limits, &(limit, bound)| limits.with(limit, bound))
+        with_limits(&self.limits)
     }
 
     /// How videos are opened.
     pub(crate) fn open_options(&self) -> OpenOptions {
         OpenOptions::default().with_limits(self.limits())
     }
+}
+
+fn with_limits(given: &[(Limit, u64)]) -> Limits {
+    given.iter().fold(Limits::default(), |limits, &(limit, bound)| limits.with(limit, bound))
 }
 
 fn limit(text: &str) -> Result<(Limit, u64), String> {
@@ -163,6 +167,16 @@ pub(crate) struct ModelArguments {
     /// where the CPU multiplies it natively or the checkpoint is bf16 already, else f32)
     #[arg(long, value_name = "PRECISION", default_value_t)]
     pub(crate) precision: Precision,
+
+    #[arg(from_global)]
+    limits: Vec<(Limit, u64)>,
+}
+
+impl ModelArguments {
+    /// How large the files of the model may be.
+    pub(crate) fn limits(&self) -> Limits {
+        with_limits(&self.limits)
+    }
 }
 
 /// What a LoRA adapter is read onto.

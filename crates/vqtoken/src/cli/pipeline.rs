@@ -26,10 +26,9 @@ pub(crate) const UNTRAINED_CODES: &str = "warning: this checkpoint was trained o
 
 /// The checkpoint that was asked for, or the built-in one.
 pub(crate) fn checkpoint(arguments: &ModelArguments, base: &BaseArguments) -> Result<Checkpoint, ModelError> {
-    match (&arguments.model, &base.base) {
-        (Some(adapter), Some(base)) => Checkpoint::open_on_base(adapter, base),
-        (Some(model), None) => Checkpoint::open(model),
-        (None, _) => builtin::checkpoint(),
+    match &arguments.model {
+        Some(model) => Checkpoint::open_with(model, base.base.as_deref(), &arguments.limits()),
+        None => builtin::checkpoint(),
     }
 }
 

@@ -143,7 +143,7 @@ pub(crate) fn run(arguments: &ServeArguments, global: &GlobalArguments) -> anyho
     start_log(&settings, global.json)?;
     let options = server_options(&settings, global)?;
     let engine_options = engine_options(&settings);
-    let model = load(&settings)?;
+    let model = load(&settings, global)?;
     if settings.model.is_none() {
         output::note(builtin::NOTE);
     }
@@ -243,7 +243,7 @@ fn start_log(settings: &Settings, json: bool) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
 }
 
-fn load(settings: &Settings) -> anyhow::Result<VideoLlm> {
+fn load(settings: &Settings, global: &GlobalArguments) -> anyhow::Result<VideoLlm> {
     let precision = match &settings.precision {
         Some(text) => text.parse().map_err(|error| UsageError(format!("precision: {error}")))?,
         None => Precision::default(),
@@ -254,7 +254,8 @@ fn load(settings: &Settings) -> anyhow::Result<VideoLlm> {
         )
         .into());
     }
-    let model = ModelArguments { model: settings.model.clone(), precision };
+    let limits = global.limits.clone();
+    let model = ModelArguments { model: settings.model.clone(), precision, limits };
     let base = BaseArguments { base: settings.base.clone() };
     pipeline::load_model(&model, &base, &mut Stages::default())
 }
@@ -269,10 +270,12 @@ fn engine_options(settings: &Settings) -> EngineOptions {
 }
 
 /// The part of the model that finds stored videos by words, if it has one.
-fn finder(model: Option<&Path>) -> anyhow::Result<Option<Finder>> {
+fn finder(model: Option<&Path>, global: &GlobalArguments) -> anyhow::Result<Option<Finder>> {
     let retriever = match model {
         None => Some(TokenRetriever::embedded()?),
-        Some(model) if model.join("retrieval").is_dir() => Some(TokenRetriever::load(model)?),
+        Some(model) if model.join("retrieval").is_dir() => {
+            Some(TokenRetriever::load_within(model, &global.limits())?)
+        }
         Some(_) => None,
     };
     Ok(retriever.map(|retriever| Finder::Tokens(Box::new(retriever))))
@@ -294,7 +297,7 @@ fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Resu
     if settings.no_key == Some(true) {
         options.open = Access::Everybody;
     }
-    options.finder = finder(settings.model.as_deref())?;
+    options.finder = finder(settings.model.as_deref(), global)?;
     options.hosts = settings.allow_host.clone().unwrap_or_default();
     options.media = settings.media.clone();
     for host in settings.fetch_host.iter().flatten() {

@@ -8,9 +8,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use vqtoken_files::quoted;
-use vqtoken_train::{EarlierRun, Event, METRICS, RunFolders, TrainConfig, plot_metrics, run};
+use vqtoken_train::{EarlierRun, Event, METRICS, RunFolders, StageConfig, TrainConfig, plot_metrics, run};
 
-use super::output;
+use super::{output, refuse_without_effect};
 use crate::cli::GlobalArguments;
 
 #[derive(Args, Debug)]
@@ -34,7 +34,11 @@ pub(crate) struct TrainArguments {
 }
 
 pub(crate) fn run_command(arguments: &TrainArguments, global: &GlobalArguments) -> anyhow::Result<()> {
-    let config = TrainConfig::read(&arguments.config)?;
+    let config = TrainConfig::read_within(&arguments.config, global.limits())?;
+    if !config.stages.iter().any(StageConfig::caches_features) {
+        let why = "is of no use: no stage here keeps features, which takes a frozen tower and projector";
+        refuse_without_effect(&[("--features", arguments.features.is_some())], why)?;
+    }
     let name = arguments.config.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let features = arguments.features.clone().unwrap_or_else(|| out.with_file_name("features"));

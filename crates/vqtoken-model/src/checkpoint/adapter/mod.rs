@@ -9,13 +9,13 @@ pub(super) mod low_rank;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 
 use self::config::AdapterConfig;
 use self::low_rank::LowRank;
 use self::low_rank::transposed;
 use super::layout::{Part, canonical_names};
-use super::text_files;
+use super::text_files::TextFiles;
 use super::weights::Weights;
 use crate::error::ModelError;
 
@@ -45,8 +45,8 @@ impl Adapter {
     /// # Errors
     ///
     /// If it is of a kind that cannot be read, or its weights are pickle files.
-    pub(super) fn open(directory: &Path) -> Result<Self, ModelError> {
-        let config: AdapterConfig = text_files::json(&directory.join(CONFIG))?;
+    pub(super) fn open(directory: &Path, limits: &Limits) -> Result<Self, ModelError> {
+        let config: AdapterConfig = TextFiles { directory, limits }.json(CONFIG)?;
         if let Some(feature) = config.unsupported() {
             return Err(ModelError::AdapterKind { adapter: directory.to_owned(), feature });
         }
@@ -77,14 +77,14 @@ impl Adapter {
     /// # Errors
     ///
     /// If a tensor fits no tensor of the base model.
-    pub(super) fn apply(&self, weights: &mut Weights) -> Result<(), ModelError> {
+    pub(super) fn apply(&self, weights: &mut Weights, limits: &Limits) -> Result<(), ModelError> {
         let files = [WEIGHTS, OTHER_WEIGHTS].map(|name| self.directory.join(name));
         let files: Vec<PathBuf> = files.into_iter().filter(|path| path.exists()).collect();
         if files.is_empty() {
             let problem = format!("there is no {WEIGHTS}: download the whole adapter");
             return Err(ModelError::Config { file: quoted(&self.directory).to_string(), problem });
         }
-        let own = Weights::open_files(quoted(&self.directory).to_string(), &files)?;
+        let own = Weights::open_files(quoted(&self.directory).to_string(), &files, limits)?;
         let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
         for name in own.names() {
             let tensor = Tensor::of(name);

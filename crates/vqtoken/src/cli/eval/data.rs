@@ -59,7 +59,8 @@ impl Benchmark {
         } else {
             (task.find(data, &split)?, Some(data))
         };
-        let questions = annotations.clone().with_limits(limits).read(task)?;
+        let annotations = annotations.with_limits(limits);
+        let questions = annotations.read(task)?;
         let (mut items, left_out) = (questions.items, questions.left_out);
         items.truncate(arguments.limit.unwrap_or(usize::MAX));
         let folder = arguments.videos.as_deref().or(below).unwrap_or(Path::new(".")).to_owned();

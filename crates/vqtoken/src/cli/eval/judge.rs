@@ -6,7 +6,7 @@ use clap::Args;
 use vqtoken_eval::{
     JudgeReport, Sample, Task, judge_report, published_activitynet, read_verdicts, write_judge_requests,
 };
-use vqtoken_files::quoted;
+use vqtoken_files::{Limits, quoted};
 
 use super::super::output;
 use super::data::Benchmark;
@@ -33,12 +33,13 @@ impl JudgeArguments {
         &self,
         benchmark: &Benchmark,
         samples: &[Sample],
+        limits: &Limits,
     ) -> anyhow::Result<Option<JudgeReport>> {
         if let Some(path) = &self.judge_requests {
             let count = write_judge_requests(path, &benchmark.items, samples)?;
             output::note(format_args!("{}: {count} requests", quoted(&path)));
         }
-        let verdicts = self.verdicts.as_deref().map(read_verdicts).transpose()?;
+        let verdicts = self.verdicts.as_ref().map(|file| read_verdicts(file, limits)).transpose()?;
         Ok(verdicts.map(|verdicts| judge_report(samples, &verdicts)))
     }
 }

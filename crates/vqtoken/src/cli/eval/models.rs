@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::{Precision, VideoLlm, VisionSide, builtin};
+use crate::{VideoLlm, VisionSide};
 use anyhow::Context;
 use vqtoken_files::quoted;
 
-use super::super::output;
+use super::super::{BaseArguments, ModelArguments, output, pipeline};
 use super::ablation::UntrainedAttention;
 
 /// A loaded model.
@@ -24,15 +24,17 @@ pub(super) struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads the model in a directory, or the built-in one.
-    pub(super) fn load(path: Option<&Path>, precision: Precision) -> anyhow::Result<Self> {
+    /// Loads the model that was asked for, or the built-in one.
+    pub(super) fn load(arguments: &ModelArguments, base: &BaseArguments) -> anyhow::Result<Self> {
         let spinner = output::spinner("model");
-        let video_llm = match path {
-            Some(path) => VideoLlm::load_as(path, precision)?,
-            None => builtin::load(precision)?,
-        };
-        let weights = path.map(checksum).transpose()?.flatten();
-        let weights = weights.map(|weights| format!("/{weights:08x}")).unwrap_or_default();
+        let checkpoint = pipeline::checkpoint(arguments, base)?;
+        let video_llm = VideoLlm::from_checkpoint(checkpoint, arguments.precision)?;
+        let mut weights = String::new();
+        for directory in [&arguments.model, &base.base].into_iter().flatten() {
+            if let Some(checksum) = checksum(directory)? {
+                weights.push_str(&format!("/{checksum:08x}"));
+            }
+        }
         let id = format!("{}{weights} {}", video_llm.id(), video_llm.precision());
         let untrained = UntrainedAttention::new(video_llm.config());
         let vision = video_llm.vision()?.clone();

@@ -7,7 +7,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use vqtoken_eval::{Failed, Report, Sample, Task, Videos, comparison_table, paired_difference};
 
-use super::super::{ModelArguments, UsageError, check_folder_of, output, pipeline, refuse_without_effect};
+use super::super::{
+    BaseArguments, ModelArguments, UsageError, check_folder_of, output, pipeline, refuse_without_effect,
+};
 use super::data::{Benchmark, DataArguments};
 use super::judge::{self, JudgeArguments};
 use super::models::LoadedModel;
@@ -28,6 +30,9 @@ pub(super) struct TaskArguments {
 
     #[command(flatten)]
     model: ModelArguments,
+
+    #[command(flatten)]
+    base: BaseArguments,
 
     /// Frames to sample, evenly over the video [default: 32]
     #[arg(long, value_name = "T", value_parser = super::super::at_least_one)]
@@ -132,7 +137,7 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
     if !arguments.blind {
         benchmark.report_missing_videos()?;
     }
-    let models = [LoadedModel::load(arguments.model.model.as_deref(), arguments.model.precision)?];
+    let models = [LoadedModel::load(&arguments.model, &arguments.base)?];
     let own = models[0].video_llm.trained_input();
     let readings = arguments.readings(own)?;
     if own == TrainedInput::Pooled && arguments.leaves_source_to_model() {
@@ -157,7 +162,9 @@ pub(super) fn run(arguments: &TaskArguments, global: &GlobalArguments) -> anyhow
     let failed = if arguments.retry_failed { Failed::AskAgain } else { Failed::Keep };
     let Asked { samples, warnings } = ask(&benchmark, &models, &planned, videos, failed, global)?;
     let judged = match samples.first() {
-        Some(samples) if arguments.judge.is_used() => arguments.judge.run(&benchmark, samples)?,
+        Some(samples) if arguments.judge.is_used() => {
+            arguments.judge.run(&benchmark, samples, &global.limits())?
+        }
         _ => None,
     };
 

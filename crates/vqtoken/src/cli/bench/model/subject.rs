@@ -7,25 +7,25 @@ use crate::{LanguageSide, Precision, VideoLlm, VisionSide, builtin, demo_clip};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use vqtoken_model::ModelError;
+use vqtoken_model::checkpoint::Checkpoint;
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
 
 use crate::cli::stages::Stages;
-use crate::cli::{at_least_one, output};
+use crate::cli::{BaseArguments, ModelArguments, at_least_one, output, pipeline};
 
 /// A model and how it is run.
 #[derive(Args, Debug)]
 pub(in crate::cli::bench) struct Subject {
-    /// Model directory, or id on the Hugging Face hub (with the feature `hub`) [default: the built-in model]
-    #[arg(long, value_name = "DIR|HUB_ID")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    base: BaseArguments,
 
     /// Random weights of a public model's shape instead: onevision-0.5b or onevision-7b
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     random: Option<Shape>,
-
-    /// How weights are kept and multiplied: auto, f32, bf16, int8 or int4
-    #[arg(long, value_name = "PRECISION", default_value_t)]
-    precision: Precision,
 
     /// Threads [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -86,20 +86,26 @@ impl Subject {
         set_threads(self.threads)
     }
 
+    fn checkpoint(&self) -> Result<Checkpoint, ModelError> {
+        pipeline::checkpoint(&self.model, &self.base)
+    }
+
+    /// Whether `benchmarks/peer.py` has the same shape.
+    pub(super) fn has_peer(&self) -> bool {
+        matches!(self.random, Some(Shape::OneVision0_5b))
+    }
+
     /// The model, in its precision.
     pub(in crate::cli::bench) fn load(&self, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
-        self.load_as(self.precision, stages)
+        self.load_as(self.model.precision, stages)
     }
 
     /// The model, in another precision than was asked for.
     pub(super) fn load_as(&self, precision: Precision, stages: &mut Stages) -> anyhow::Result<VideoLlm> {
         let spinner = output::spinner("model");
-        let model = stages.time("load", || match (&self.model, self.random) {
-            (Some(path), _) => VideoLlm::load_as(path, precision),
-            (None, Some(shape)) => {
-                VideoLlm::random(shape.name(), shape.config(), &builtin::files(), precision, 0)
-            }
-            (None, None) => builtin::load(precision),
+        let model = stages.time("load", || match self.random {
+            Some(shape) => VideoLlm::random(shape.name(), shape.config(), &builtin::files(), precision, 0),
+            None => VideoLlm::from_checkpoint(self.checkpoint()?, precision),
         })?;
         spinner.finish_and_clear();
         Ok(model)
@@ -108,13 +114,10 @@ impl Subject {
     /// Its vision side alone, in its precision.
     pub(super) fn load_vision(&self, stages: &mut Stages) -> anyhow::Result<VisionSide> {
         let spinner = output::spinner("model");
-        let precision = self.precision;
-        let vision = stages.time("load", || match (&self.model, self.random) {
-            (Some(path), _) => VisionSide::load_as(path, precision),
-            (None, Some(shape)) => {
-                VisionSide::random(shape.name(), &shape.config(), &builtin::files(), precision, 0)
-            }
-            (None, None) => VisionSide::from_checkpoint(&builtin::checkpoint()?, precision),
+        let precision = self.model.precision;
+        let vision = stages.time("load", || match self.random {
+            Some(shape) => VisionSide::random(shape.name(), &shape.config(), &builtin::files(), precision, 0),
+            None => VisionSide::from_checkpoint(&self.checkpoint()?, precision),
         })?;
         spinner.finish_and_clear();
         Ok(vision)
@@ -123,13 +126,12 @@ impl Subject {
     /// Its language side alone, in its precision.
     pub(super) fn load_language(&self, stages: &mut Stages) -> anyhow::Result<LanguageSide> {
         let spinner = output::spinner("model");
-        let precision = self.precision;
-        let language = stages.time("load", || match (&self.model, self.random) {
-            (Some(path), _) => LanguageSide::load_as(path, precision),
-            (None, Some(shape)) => {
+        let precision = self.model.precision;
+        let language = stages.time("load", || match self.random {
+            Some(shape) => {
                 LanguageSide::random(shape.name(), &shape.config(), &builtin::files(), precision, 0)
             }
-            (None, None) => LanguageSide::from_checkpoint(&builtin::checkpoint()?, precision),
+            None => LanguageSide::from_checkpoint(&self.checkpoint()?, precision),
         })?;
         spinner.finish_and_clear();
         Ok(language)

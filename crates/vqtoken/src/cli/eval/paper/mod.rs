@@ -13,7 +13,7 @@ use clap::Args;
 use vqtoken_eval::{Failed, Report, Sample, Task, paired_difference};
 use vqtoken_files::quoted;
 
-use super::super::{ModelArguments, output};
+use super::super::{BaseArguments, ModelArguments, output};
 use super::data::{Benchmark, DataArguments};
 use super::models::{LoadedModel, share_towers};
 use super::reading::{Codes, Source};
@@ -37,6 +37,9 @@ pub(super) struct PaperArguments {
 
     #[command(flatten)]
     model: ModelArguments,
+
+    #[command(flatten)]
+    base: BaseArguments,
 
     /// The same language model, trained on pooled tokens; training-free reducers work on it too
     #[arg(long, value_name = "DIR")]
@@ -84,18 +87,19 @@ enum LeftOut {
 
 impl Models {
     fn load(arguments: &PaperArguments) -> anyhow::Result<Self> {
-        let precision = arguments.model.precision;
         let mut models = Self { loaded: Vec::new(), roles: Vec::new() };
         for role in Role::ALL {
-            let path = match role {
-                Role::Vqtoken => arguments.model.model.as_deref(),
-                Role::Unreduced => arguments.unreduced.as_deref(),
-                Role::Codebook => arguments.codebook.as_deref(),
-                Role::Blind => arguments.blind.as_deref(),
+            let model = match role {
+                Role::Vqtoken => &arguments.model.model,
+                Role::Unreduced => &arguments.unreduced,
+                Role::Codebook => &arguments.codebook,
+                Role::Blind => &arguments.blind,
             };
-            if path.is_some() || role == Role::Vqtoken {
+            if model.is_some() || role == Role::Vqtoken {
+                let base = arguments.base.base.clone().filter(|_| role == Role::Vqtoken);
+                let model = ModelArguments { model: model.clone(), ..arguments.model.clone() };
                 models.roles.push((role, models.loaded.len()));
-                models.loaded.push(LoadedModel::load(path, precision)?);
+                models.loaded.push(LoadedModel::load(&model, &BaseArguments { base })?);
             }
         }
         share_towers(&mut models.loaded);
