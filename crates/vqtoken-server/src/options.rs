@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vqtoken_fetch::HostPattern;
+use vqtoken_fetch::{Fetcher, HostPattern};
 use vqtoken_files::Limits;
 use vqtoken_search::Finder;
 use vqtoken_video::Programs;
@@ -34,6 +34,9 @@ pub struct ServerOptions {
     pub live_sources: Vec<(String, String)>,
     /// Hosts that videos may be fetched from; none for no fetching.
     pub fetch_hosts: Vec<HostPattern>,
+    /// What fetches videos instead of the system's resolver and `fetch_hosts`: for programs with a resolver of their own, or whose
+    /// videos are at addresses that are not public.
+    pub fetcher: Option<Fetcher>,
     /// Bytes of an uploaded or fetched video, at most. Default 4 GiB.
     pub upload_bytes: u64,
     /// Bytes of a JSON body, at most. Default 64 MiB.
@@ -93,6 +96,7 @@ impl ServerOptions {
             media: None,
             live_sources: Vec::new(),
             fetch_hosts: Vec::new(),
+            fetcher: None,
             upload_bytes: 4 << 30,
             body_bytes: 64 << 20,
             connections: 2048,

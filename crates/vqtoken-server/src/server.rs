@@ -117,10 +117,7 @@ impl Server {
             Ok((archive, uploads))
         });
         let (archive, uploads) = opened.await.map_err(|_| ServeError::Thread)??;
-        let fetching = FetchOptions::default()
-            .with_hosts(options.fetch_hosts.clone())
-            .with_most_bytes(options.upload_bytes.min(FetchOptions::default().most_bytes));
-        let fetcher = Fetcher::new(fetching);
+        let fetcher = options.fetcher.clone().unwrap_or_else(|| fetcher(&options));
         let app = Arc::new(App {
             guard: Guard::new(&options, address),
             engine,
@@ -151,6 +148,12 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         listen(self.listener, self.router, self.app, stop).await;
     }
+}
+
+fn fetcher(options: &ServerOptions) -> Fetcher {
+    let fetching = FetchOptions::default();
+    let most_bytes = options.upload_bytes.min(fetching.most_bytes);
+    Fetcher::new(fetching.with_hosts(options.fetch_hosts.clone()).with_most_bytes(most_bytes))
 }
 
 fn archive_options(options: &ServerOptions) -> ArchiveOptions {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use common::{Running, about, base64, clip, folder, options, question};
 use serde_json::json;
 use vqtoken_engine::EngineOptions;
+use vqtoken_server::Artist;
 
 /// A request for many words, as bytes.
 fn long_stream(server: &Running) -> Vec<u8> {
@@ -136,4 +137,71 @@ fn a_second_server_on_the_same_store_says_so() {
     let artist = vqtoken::picture::artist();
     let error = runtime.block_on(vqtoken_server::Server::bind(engine, options, artist)).unwrap_err();
     assert!(error.to_string().contains("uses this archive"), "{error}");
+}
+
+/// Connects with so small a buffer that what is not read soon holds up the server.
+fn slow_reader(server: &Running) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(server.address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+/// A request for events that are more bytes than any socket holds.
+fn stream_of_megabytes(server: &Running) -> Vec<u8> {
+    let mut body = question(json!("Tell a story"));
+    for (name, value) in [
+        ("stream", json!(true)),
+        ("ignore_eos", json!(true)),
+        ("max_tokens", json!(3500)),
+        ("logprobs", json!(true)),
+        ("top_logprobs", json!(20)),
+    ] {
+        body[name] = value;
+    }
+    let body = body.to_string();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nconnection: close\r\n";
+    let head = format!("{head}host: {}\r\ncontent-length: {}\r\n\r\n", server.address, body.len());
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+#[test]
+fn who_does_not_read_events_holds_up_nobody_and_is_cut_off() {
+    let folder = folder();
+    let mut options = options(folder.path());
+    options.body_patience = Duration::from_secs(2);
+    let server = Running::start(options);
+    let mut slow = slow_reader(&server);
+    slow.write_all(&stream_of_megabytes(&server)).unwrap();
+    wait_until(|| answering(&server) == 1);
+    assert_eq!(server.chat(&question(json!("Hi"))).status, 200);
+    // Neither the stream nor its work is left when the server's patience is at its end.
+    wait_until(|| answering(&server) == 0);
+    assert_eq!(server.chat(&question(json!("Hi"))).status, 200);
+    std::thread::sleep(Duration::from_secs(3));
+    let mut bytes = Vec::new();
+    // The connection may end with a reset.
+    drop(slow.read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("data: "), "nothing came");
+    assert!(!text.contains("[DONE]"), "all {} bytes came", bytes.len());
+}
+
+#[test]
+fn a_panic_in_a_thread_is_an_error_and_the_server_lives_on() {
+    let folder = folder();
+    let artist = Artist { picture: |_, _| panic!("a secret of this machine"), ..vqtoken::picture::artist() };
+    let server = Running::start_with_artist(options(folder.path()), EngineOptions::default(), artist);
+    let id = server.upload()["id"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        let reply = server.get(&format!("/v1/videos/{id}/picture.png"));
+        reply.assert_error(500, None, "");
+        assert!(!reply.text().contains("secret"), "{}", reply.text());
+    }
+    assert_eq!(server.get("/ready").json()["status"], "ready");
+    assert_eq!(server.chat(&about(&format!("vqt:{id}"))).status, 200);
 }

@@ -109,3 +109,29 @@ fn a_signal_ends_it_with_code_0() {
         assert_eq!(status.code(), Some(0), "{signal}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for [first, second] in [["TERM", "TERM"], ["INT", "TERM"]] {
+        let mut process = Process::start(&mut serve(folder.path()));
+        // Work that would take minutes, and is not read, holds up the end after the first signal.
+        let body = r#"{"messages":[{"role":"user","content":"Tell a story"}],"stream":true,"ignore_eos":true,"max_tokens":4000}"#;
+        let mut stream = TcpStream::connect(&process.1).unwrap();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n";
+        stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        assert!(stream.read(&mut [0; 64]).unwrap() > 0);
+        let id = process.0.id().to_string();
+        let kill = |signal: &str| {
+            assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+        };
+        kill(first);
+        while !process.get("/v1/models", "").contains("503 Service Unavailable") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(process.0.try_wait().unwrap().is_none(), "the work is not finished yet");
+        kill(second);
+        assert_eq!(process.0.wait().unwrap().code(), Some(130));
+    }
+}

@@ -22,7 +22,7 @@ use vqtoken::{Precision, VideoLlm, builtin, picture};
 use vqtoken_engine::{Engine, EngineOptions};
 use vqtoken_model::TokenRetriever;
 use vqtoken_search::Finder;
-use vqtoken_server::{Server, ServerOptions};
+use vqtoken_server::{Artist, Server, ServerOptions};
 
 /// The model in the box, loaded once.
 pub fn model() -> VideoLlm {
@@ -53,7 +53,11 @@ impl Running {
         Self::start_with(options, EngineOptions::default())
     }
 
-    pub fn start_with(mut options: ServerOptions, engine: EngineOptions) -> Self {
+    pub fn start_with(options: ServerOptions, engine: EngineOptions) -> Self {
+        Self::start_with_artist(options, engine, picture::artist())
+    }
+
+    pub fn start_with_artist(mut options: ServerOptions, engine: EngineOptions, artist: Artist) -> Self {
         options.bind = SocketAddr::new(options.bind.ip(), 0);
         let (stop, stopped) = oneshot::channel();
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -62,7 +66,7 @@ impl Running {
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let engine = Engine::start(model(), engine).unwrap();
-                let server = Server::bind(engine, options, picture::artist()).await.unwrap();
+                let server = Server::bind(engine, options, artist).await.unwrap();
                 sender.send(server.address()).unwrap();
                 server.run(async { drop(stopped.await) }).await;
             });
