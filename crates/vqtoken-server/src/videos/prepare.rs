@@ -179,7 +179,7 @@ async fn of_video(
         return ready(Prepared { record: None, subject, warnings, seconds: 0.0, seen_before: true });
     }
     let job = app.jobs.join_or_start(&name, |sender| {
-        let kept = KeptFrames::default();
+        let kept = KeptFrames::new(&app.uploads);
         let encoding = app.engine.encode(encode_job(app, client, &video, reading, &standing, &kept))?;
         metrics::video("encoder");
         let work = Work {
@@ -286,11 +286,13 @@ impl Work {
             VideoTokens { source, quality: Quality::Bf16, ..tokens }
         };
         let tokens = named(made.tokens);
-        let (jpegs, note) = self.kept.take(tokens.index_map.shape().frames);
-        let warnings = encoded.messages.into_iter().chain(note.map(str::to_owned)).collect();
+        let (kept, frames) = (self.kept.clone(), tokens.index_map.shape().frames);
+        let kept = crate::blocking(move || kept.take(frames)).await?;
+        let note = kept.as_ref().err().map(ToString::to_string);
+        let warnings = encoded.messages.into_iter().chain(note).collect();
         let new = NewVideo::new(self.key.clone(), self.video.name.clone(), tokens.budget.to_string(), tokens)
             .with_fine(encoded.fine.map(named))
-            .with_jpegs(jpegs)
+            .with_jpegs(kept.unwrap_or_default())
             .with_warnings(warnings);
         let record = store::ask(&self.app, move |archive| archive.insert(new)).await?;
         let mut prepared = of_record(&self.app, record, &self.reading, false).await?;
