@@ -138,7 +138,7 @@ pub(crate) enum Command {
     /// Make a data set of videos with questions
     Data(data::DataArguments),
     /// Score a model on a benchmark, or make the tables of the paper
-    Eval(eval::EvalArguments),
+    Eval(Box<eval::EvalArguments>),
     /// Measure how fast a stage is on this machine
     Bench(bench::BenchArguments),
 }
