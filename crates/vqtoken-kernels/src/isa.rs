@@ -130,6 +130,12 @@ impl Kernels {
         self.isa == Isa::Amx || self.has_bf16_dot()
     }
 
+    /// Whether the CPU multiplies bytes natively. Then int8 layers round the activations of several rows to int8; elsewhere they keep up
+    /// to 16 bits.
+    pub fn multiplies_int8(self) -> bool {
+        self.isa == Isa::Amx || self.has_vnni()
+    }
+
     /// Whether AVX-512 BF16 may be used.
     pub(crate) fn has_bf16_dot(self) -> bool {
         #[cfg(target_arch = "x86_64")]

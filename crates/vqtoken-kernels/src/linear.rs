@@ -85,8 +85,8 @@ impl PackedLinear {
     }
 
     /// Quantizes weights `[outputs, inputs]` to int8 with one scale an output channel and packs them. They take a quarter of
-    /// the memory of `f32`. `forward` quantizes activations to int8 with one scale a row; a call with a single row keeps as
-    /// many bits as sums in `i32` allow.
+    /// the memory of `f32`. `forward` quantizes activations with one scale a row: to int8 if the CPU multiplies bytes natively
+    /// ([`Kernels::multiplies_int8`]) and there are several rows, and else to as many bits as sums in `i32` allow, up to 16.
     ///
     /// The outputs of a channel, or a row, with NaN or infinity are NaN.
     ///
@@ -152,7 +152,8 @@ impl PackedLinear {
     /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`, whose previous contents are ignored.
     ///
     /// A call with a single row takes another path, which is bound by reading the weights. It gives the same bits, but where the CPU multiplies
-    /// bf16 natively, with int8 weights, where rows share their outlier channels, so that a row's result depends on the others, and with int4 weights.
+    /// bf16 natively; with int4 weights; and with int8 weights where the CPU multiplies bytes natively: rows share their outlier channels then, so that a
+    /// row's result depends on the others.
     ///
     /// # Errors
     /// If lengths do not match.

@@ -1,9 +1,12 @@
-//! int8 weights, one scale an output channel, times activations quantized to int8, one scale a row. Sums are exact in
-//! `i32`, so every instruction set gives the same bits. Outlier channels are multiplied in `f32` (`outliers.rs`).
+//! int8 weights, one scale an output channel, times quantized activations, one scale a row. Sums are exact in `i32`.
+//!
+//! Where the CPU multiplies bytes (VNNI, AMX), several rows are quantized to int8 (`quantized_rows.rs`), and their outlier channels are multiplied
+//! in `f32` (`outliers.rs`). Elsewhere, and for independent rows everywhere, activations keep up to 16 bits (`fine_rows.rs`).
 
+mod fine_rows;
 mod outliers;
+mod products;
 mod quantized_rows;
-mod single_row;
 mod tiles;
 mod weights;
 

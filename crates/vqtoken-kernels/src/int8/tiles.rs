@@ -31,6 +31,11 @@ impl Int8Path {
         }
     }
 
+    /// Whether activations are multiplied in pairs of `i16`: then they can be as fine as exact sums in `i32` allow, at no cost.
+    pub(crate) fn takes_pairs(self) -> bool {
+        self.group() == 2
+    }
+
     /// Rows of a tile.
     pub(crate) fn rows(self) -> usize {
         match self {
@@ -69,13 +74,9 @@ impl Int8Path {
         self.columns() * (depth + corrections)
     }
 
-    /// A group of the left operand in one word.
-    pub(crate) fn group_word(self, group: &[i8]) -> i32 {
-        match *group {
-            [a, b] => i32::from(a) & 0xFFFF | i32::from(b) << 16,
-            [a, b, c, d] => i32::from_le_bytes([a, b, c, d].map(|x| (x as u8) ^ 0x80)),
-            _ => 0,
-        }
+    /// Four bytes of the left operand in one word.
+    pub(crate) fn group_word([a, b, c, d]: [i8; 4]) -> i32 {
+        i32::from_le_bytes([a, b, c, d].map(|x| (x as u8) ^ 0x80))
     }
 
     /// Writes the corrections at the start of a panel whose left operand is made unsigned: the initial value of each column's

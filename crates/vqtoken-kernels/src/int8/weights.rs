@@ -1,12 +1,12 @@
-//! int8 weights packed into panels, and products with them.
+//! int8 weights packed into panels, and which product multiplies them.
 
 use rayon::prelude::*;
 use std::ops::Range;
-use std::slice;
 
+use super::fine_rows::FineRows;
 use super::outliers::{multiply_channels, outlier_channels};
+use super::products::{ByteProduct, FineProduct};
 use super::quantized_rows::{QuantizedRows, quantize_row};
-use super::single_row::FineRow;
 use super::tiles::Int8Path;
 use crate::Kernels;
 use crate::aligned::Aligned;
@@ -15,7 +15,7 @@ use crate::amx::Int8TileProduct;
 use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::matrix::Matrix;
-use crate::product::{Product, Tiling, multiply};
+use crate::product::multiply;
 use crate::single_row::{multiply_few_rows, multiply_single_row};
 use crate::weight_packing::{pack_panel, unpack_column};
 
@@ -91,12 +91,10 @@ impl Int8Weights {
 
     /// The product with a single row `x [inputs]`.
     pub(crate) fn multiply_row(&self, kernels: Kernels, x: &[f32], y: &mut [f32], epilogue: &Epilogue<'_>) {
-        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
-        let row = FineRow::new(kernels, x, depth);
-        let scale = [row.scale];
-        let epilogue = Epilogue { scales: Some((&scale, &self.scales)), ..*epilogue };
+        let row = self.fine_rows(kernels, Matrix::strided(x, 1, x.len(), x.len()));
+        let epilogue = Epilogue { scales: Some((&row.scales, &self.scales)), ..*epilogue };
         multiply_single_row(kernels, y, &epilogue, |columns, out| {
-            self.multiply_panels(slice::from_ref(&row), columns, out);
+            self.multiply_panels(&row, columns, out);
         });
     }
 
@@ -108,24 +106,30 @@ impl Int8Weights {
         y: &mut [f32],
         epilogue: &Epilogue<'_>,
     ) {
-        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
-        let rows: Vec<_> = (0..x.rows()).map(|row| FineRow::new(kernels, x.row(row), depth)).collect();
-        let scales: Vec<f32> = rows.iter().map(|row| row.scale).collect();
-        let epilogue = Epilogue { scales: Some((&scales, &self.scales)), ..*epilogue };
-        multiply_few_rows(kernels, (rows.len(), self.outputs), y, &epilogue, |columns, out| {
+        let rows = self.fine_rows(kernels, x);
+        let shape = (x.rows(), self.outputs);
+        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..*epilogue };
+        if self.path.takes_pairs() {
+            let product = FineProduct { path: self.path, left: &rows, panels: &self.panels };
+            return multiply(kernels, &product, shape, y, &epilogue);
+        }
+        multiply_few_rows(kernels, shape, y, &epilogue, |columns, out| {
             self.multiply_panels(&rows, columns, out);
         });
     }
 
+    fn fine_rows(&self, kernels: Kernels, x: Matrix<'_>) -> FineRows {
+        FineRows::new(kernels, x, self.inputs.next_multiple_of(self.path.depth_multiple()))
+    }
+
     /// The sums of some columns, `out [rows, columns]`.
-    fn multiply_panels(&self, rows: &[FineRow], columns: Range<usize>, out: &mut [f32]) {
-        let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
-        let (width, length) = (self.path.columns(), self.path.panel_len(depth));
+    fn multiply_panels(&self, rows: &FineRows, columns: Range<usize>, out: &mut [f32]) {
+        let (width, length) = (self.path.columns(), self.path.panel_len(rows.depth));
         let panels = self.panels[columns.start / width * length..].chunks_exact(length.max(1));
         let mut sums = [0.0; MAX_COLUMNS];
         for (panel, first) in panels.zip((0..columns.len()).step_by(width)) {
-            for (row, out) in rows.iter().zip(out.chunks_exact_mut(columns.len().max(1))) {
-                row.product(self.path, panel, &mut sums[..width]);
+            for (row, out) in (0..rows.count()).zip(out.chunks_exact_mut(columns.len().max(1))) {
+                rows.product(row, self.path, panel, &mut sums[..width]);
                 let out = &mut out[first..(first + width).min(columns.len())];
                 out.copy_from_slice(&sums[..out.len()]);
             }
@@ -134,6 +138,9 @@ impl Int8Weights {
 
     /// The product with the rows of `x [rows, inputs]`.
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
+        if self.path.takes_pairs() {
+            return self.multiply_rows(kernels, x, y, epilogue);
+        }
         let shape = (x.rows(), self.outputs);
         let outliers = outlier_channels(kernels, x);
         let size = (x.rows(), self.inputs);
@@ -152,7 +159,7 @@ impl Int8Weights {
             let product = unsafe { Int8TileProduct::new(&rows, &self.panels) };
             return multiply(kernels, &product, shape, y, &epilogue);
         }
-        let product = Int8Product { path: self.path, left: &rows, panels: &self.panels };
+        let product = ByteProduct { path: self.path, left: &rows, panels: &self.panels };
         multiply(kernels, &product, shape, y, &epilogue);
     }
 
@@ -174,53 +181,5 @@ impl Int8Weights {
             }
         });
         weights
-    }
-}
-
-/// Quantized rows times packed panels.
-struct Int8Product<'a> {
-    path: Int8Path,
-    left: &'a QuantizedRows,
-    panels: &'a [i8],
-}
-
-impl Int8Product<'_> {
-    fn tile_rows(&self) -> usize {
-        self.path.rows()
-    }
-}
-
-impl Product for Int8Product<'_> {
-    type Left = i32;
-    type Right = i8;
-
-    fn tiling(&self) -> Tiling {
-        let depth = self.left.depth;
-        Tiling { rows: self.tile_rows(), columns: self.path.columns(), depth, depth_block: depth.max(1) }
-    }
-
-    fn left_len(&self, depth: usize) -> usize {
-        self.tile_rows() * depth / self.path.group()
-    }
-
-    fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [i32]) {
-        let (width, group) = (self.tile_rows(), self.path.group());
-        out.fill(self.path.group_word(&[0; 4][..group]));
-        for (index, row) in rows.enumerate() {
-            let values = &self.left.values[row * self.left.depth..][depth.clone()];
-            let panel = index / width * self.left_len(depth.len()) + index % width;
-            for (word, group) in out.iter_mut().skip(panel).step_by(width).zip(values.chunks_exact(group)) {
-                *word = self.path.group_word(group);
-            }
-        }
-    }
-
-    fn right<'a>(&'a self, panel: usize, _: Range<usize>, _: &'a mut Vec<f32>) -> &'a [i8] {
-        let length = self.path.panel_len(self.left.depth);
-        &self.panels[panel * length..][..length]
-    }
-
-    fn tile(&self, left: &[i32], right: &[i8], out: &mut [f32]) {
-        self.path.tile(left, right, out);
     }
 }
