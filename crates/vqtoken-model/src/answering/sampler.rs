@@ -82,33 +82,68 @@ impl Sampler {
         if temperature == 0.0 {
             return most_likely(logits);
         }
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
-        if top_k > 0 {
-            order.truncate(top_k);
-        }
-        let highest = order.first().map_or(0.0, |&id| logits[id as usize]);
-        let weight = |&id: &u32| f64::from((logits[id as usize] - highest) / temperature).exp();
-        let weights: Vec<f64> = order.iter().map(weight).collect();
-        let total: f64 = weights.iter().sum();
+        let mut ranked = Ranked::new(logits);
+        let highest = ranked.get(0).map_or(0.0, |id| logits[id as usize]);
+        let weight = |id: u32| f64::from((logits[id as usize] - highest) / temperature).exp();
+        let count = if top_k > 0 { top_k.min(logits.len()) } else { logits.len() };
+        let total: f64 = match top_k {
+            0 => (0..logits.len() as u32).map(weight).sum(),
+            _ => (0..count).filter_map(|rank| ranked.get(rank)).map(weight).sum(),
+        };
 
         // The nucleus is the shortest run of most likely tokens that reaches top-p.
-        let mut nucleus = 0.0;
-        let mut kept = 0;
-        while kept < weights.len() && (kept == 0 || nucleus < f64::from(top_p) * total) {
-            nucleus += weights[kept];
-            kept += 1;
+        let (mut kept, mut nucleus) = (count, total);
+        if top_p < 1.0 {
+            (kept, nucleus) = (0, 0.0);
+            while kept < count && (kept == 0 || nucleus < f64::from(top_p) * total) {
+                nucleus += ranked.get(kept).map_or(0.0, weight);
+                kept += 1;
+            }
         }
         // 53 random bits make a uniform number in [0, 1).
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         let mut left = uniform * nucleus;
-        for (&id, &weight) in order.iter().zip(&weights[..kept]) {
-            if left < weight {
-                return id;
+        let mut drawn = 0;
+        for id in (0..kept).map_while(|rank| ranked.get(rank)) {
+            drawn = id;
+            if left < weight(id) {
+                break;
             }
-            left -= weight;
+            left -= weight(id);
         }
-        order.get(kept.saturating_sub(1)).copied().unwrap_or_default()
+        drawn
+    }
+}
+
+/// Token ids by their logits, the largest first and the lower id first among equals, sorted only as far as somebody asks.
+struct Ranked<'a> {
+    logits: &'a [f32],
+    ids: Vec<u32>,
+    /// So many of the ids are in order, and before all others.
+    sorted: usize,
+}
+
+impl<'a> Ranked<'a> {
+    fn new(logits: &'a [f32]) -> Self {
+        Self { logits, ids: (0..logits.len() as u32).collect(), sorted: 0 }
+    }
+
+    fn get(&mut self, rank: usize) -> Option<u32> {
+        while rank >= self.sorted && self.sorted < self.ids.len() {
+            let by_logit = |a: &u32, b: &u32| {
+                self.logits[*b as usize].total_cmp(&self.logits[*a as usize]).then(a.cmp(b))
+            };
+            // A vocabulary has 150,000 tokens, and the first few are nearly always enough.
+            let more = (7 * self.sorted).max(64);
+            let rest = &mut self.ids[self.sorted..];
+            let next = match more < rest.len() {
+                true => rest.select_nth_unstable_by(more, by_logit).0,
+                false => rest,
+            };
+            next.sort_unstable_by(by_logit);
+            self.sorted += next.len();
+        }
+        self.ids.get(rank).copied()
     }
 }
 
@@ -155,6 +190,39 @@ mod tests {
         let top_p =
             drawn(SamplingOptions { temperature: 1.0, top_p: 0.3, ..SamplingOptions::default() }, 500);
         assert_eq!(top_p, [1; 500]);
+    }
+
+    #[test]
+    fn ranks_are_those_of_a_full_sort() {
+        // Few values, so that there are ties, and more of them than are sorted at first.
+        let logits: Vec<f32> =
+            (0..5000_u32).map(|id| (id.wrapping_mul(2_654_435_761) >> 22) as f32).collect();
+        let mut expected: Vec<u32> = (0..5000).collect();
+        expected.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
+        for ranks in [vec![0, 1, 63, 64, 500, 511, 512, 4999], vec![4999, 3], vec![700, 0]] {
+            let mut ranked = Ranked::new(&logits);
+            for rank in ranks {
+                assert_eq!(ranked.get(rank), Some(expected[rank]), "rank {rank}");
+            }
+            assert_eq!(ranked.get(5000), None);
+        }
+        assert_eq!(Ranked::new(&[]).get(0), None);
+    }
+
+    #[test]
+    fn a_large_vocabulary_is_drawn_from_in_proportion() {
+        // Token 2000 has half of the weight, all others share the rest.
+        let mut logits = vec![0.0_f32; 4000];
+        logits[2000] = 3999.0_f32.ln();
+        for top_p in [1.0, 0.75] {
+            let options = SamplingOptions { temperature: 1.0, top_p, ..SamplingOptions::default() };
+            let mut sampler = Sampler::new(options).unwrap();
+            let drawn: Vec<u32> = (0..2000).map(|_| sampler.pick(&logits)).collect();
+            let share = drawn.iter().filter(|&&token| token == 2000).count() as f64 / 2000.0;
+            assert!((share - 0.5 / f64::from(top_p)).abs() < 0.05, "{share} at {top_p}");
+            let highest = drawn.iter().copied().max();
+            assert_eq!(highest > Some(2000), top_p == 1.0, "{highest:?} at {top_p}");
+        }
     }
 
     #[test]
