@@ -1,6 +1,6 @@
 //! One answer under way: reading its prompt, drawing its tokens, giving out its text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,19 +39,28 @@ impl Asked {
     }
 }
 
-/// A prompt that is being read.
+/// A prompt that is being read, part by part: the text before the video, the video, the question.
 #[derive(Debug)]
 pub(crate) struct Reading {
     asked: Asked,
     started: Instant,
     sequence: Sequence,
-    /// The text before the question, to be kept when it has been read.
-    prefix: Option<(PrefixKey, Unread)>,
-    /// The question, once it is its turn.
-    question: Option<Unread>,
-    question_ids: Vec<u32>,
+    /// Not read to their ends yet; the last one is the question.
+    parts: VecDeque<Part>,
+    /// What is left of the first of them, once it has been begun.
+    unread: Option<Unread>,
     video_tokens: usize,
     cached_tokens: usize,
+}
+
+/// A part of a prompt. Where a part ends is decided by the prompt alone, so that the bits of what follows do not depend on what has been
+/// read before.
+#[derive(Debug)]
+struct Part {
+    ids: Vec<u32>,
+    visual: Option<VisualTokens>,
+    /// What all text up to here is kept as when it has been read.
+    key: Option<PrefixKey>,
 }
 
 /// What became of a prompt.
@@ -67,8 +76,7 @@ pub(crate) enum Read {
 /// What a prompt needs to be read.
 struct Prepared {
     sequence: Sequence,
-    prefix: Option<(PrefixKey, Unread)>,
-    question_ids: Vec<u32>,
+    parts: VecDeque<Part>,
     video_tokens: usize,
 }
 
@@ -76,14 +84,13 @@ impl Reading {
     /// Prepares a prompt; what another question has read already is not read again. None where it cannot be asked, which is told.
     pub(crate) fn new(language: &LanguageSide, asked: Asked, prefixes: &mut Prefixes) -> Option<Self> {
         match Self::prepared(language, &asked, prefixes) {
-            Ok(Prepared { sequence, prefix, question_ids, video_tokens }) => Some(Self {
+            Ok(Prepared { sequence, parts, video_tokens }) => Some(Self {
                 cached_tokens: sequence.tokens(),
                 started: Instant::now(),
-                question: None,
+                unread: None,
                 asked,
                 sequence,
-                prefix,
-                question_ids,
+                parts,
                 video_tokens,
             }),
             Err(error) => {
@@ -101,19 +108,29 @@ impl Reading {
         let Question { subject, chat, options, .. } = &asked.question;
         options.check()?;
         let ids = language.chat_parts(chat, VideoInPrompt::of(subject.as_ref()))?;
-        let (question_ids, sequence) = (ids.after, language.sequence());
+        let question = Part { ids: ids.after, visual: None, key: None };
         let Some(subject) = subject else {
-            return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens: 0 });
+            let parts = [question].into();
+            return Ok(Prepared { sequence: language.sequence(), parts, video_tokens: 0 });
         };
-        let key = PrefixKey { subject: subject.key.clone(), before: ids.before };
+        let key = PrefixKey::video(subject.key.clone(), ids.before.clone());
         if let Some(Prefix { sequence, video_tokens }) = prefixes.get(&key) {
             let sequence = Sequence::clone(&sequence);
-            return Ok(Prepared { sequence, prefix: None, question_ids, video_tokens });
+            return Ok(Prepared { sequence, parts: [question].into(), video_tokens });
         }
         let visual = visual_tokens(language, &subject.content)?;
         let video_tokens = visual.count();
-        let unread = language.unread(&sequence, &key.before, Some(&visual))?;
-        Ok(Prepared { sequence, prefix: Some((key, unread)), question_ids, video_tokens })
+        let mut parts: VecDeque<_> =
+            [Part { ids: Vec::new(), visual: Some(visual), key: Some(key) }, question].into();
+        let key = PrefixKey::text(ids.before.clone());
+        let sequence = match prefixes.get(&key) {
+            Some(prefix) => Sequence::clone(&prefix.sequence),
+            None => {
+                parts.push_front(Part { ids: ids.before, visual: None, key: Some(key) });
+                language.sequence()
+            }
+        };
+        Ok(Prepared { sequence, parts, video_tokens })
     }
 
     /// Whether somebody still waits for the answer.
@@ -147,23 +164,21 @@ impl Reading {
         most: usize,
         prefixes: &mut Prefixes,
     ) -> Result<Option<Vec<f32>>, ModelError> {
-        let cancellation = &self.asked.cancellation;
-        if let Some((key, mut unread)) = self.prefix.take() {
-            language.read_some(&mut unread, most, &mut self.sequence, Purpose::Cache, cancellation)?;
-            match unread.tokens() {
-                0 => {
-                    let sequence = Arc::new(self.sequence.clone());
-                    prefixes.insert(key, Prefix { sequence, video_tokens: self.video_tokens });
-                }
-                _ => self.prefix = Some((key, unread)),
-            }
-            return Ok(None);
-        }
-        let unread = match &mut self.question {
+        let part = self.parts.front().ok_or(ModelError::Question("the prompt ends before the question"))?;
+        let mut unread = match self.unread.take() {
             Some(unread) => unread,
-            none => none.insert(language.unread(&self.sequence, &self.question_ids, None)?),
+            None => language.unread(&self.sequence, &part.ids, part.visual.as_ref())?,
         };
-        language.read_some(unread, most, &mut self.sequence, Purpose::Logits, cancellation)
+        let purpose = if self.parts.len() == 1 { Purpose::Logits } else { Purpose::Cache };
+        let cancellation = &self.asked.cancellation;
+        let logits = language.read_some(&mut unread, most, &mut self.sequence, purpose, cancellation)?;
+        if unread.tokens() > 0 {
+            self.unread = Some(unread);
+        } else if let Some(Part { visual, key: Some(key), .. }) = self.parts.pop_front() {
+            let video_tokens = visual.as_ref().map_or(0, VisualTokens::count);
+            prefixes.insert(key, Prefix { sequence: Arc::new(self.sequence.clone()), video_tokens });
+        }
+        Ok(logits)
     }
 }
 

@@ -4,11 +4,23 @@ use std::sync::Arc;
 
 use vqtoken_model::Sequence;
 
-/// What a prefix is known by: the visual tokens, and the token ids before them.
+/// What a prefix is known by: the token ids before a video, and the visual tokens if it goes on to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PrefixKey {
-    pub(crate) subject: String,
-    pub(crate) before: Vec<u32>,
+    subject: Option<String>,
+    before: Vec<u32>,
+}
+
+impl PrefixKey {
+    /// Up to where the visual tokens begin.
+    pub(crate) fn text(before: Vec<u32>) -> Self {
+        Self { subject: None, before }
+    }
+
+    /// Up to where the question begins.
+    pub(crate) fn video(subject: String, before: Vec<u32>) -> Self {
+        Self { subject: Some(subject), before }
+    }
 }
 
 /// A prefix that has been read.

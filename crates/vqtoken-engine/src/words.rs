@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use vqtoken_model::{LanguageSide, ModelError};
+use vqtoken_model::{Chat, LanguageSide, ModelError, Purpose, VideoInPrompt};
+use vqtoken_video::Cancellation;
 
 use crate::answer::{Answer, Asked, Course, Read, Reading};
 use crate::engine::EngineOptions;
-use crate::prefixes::Prefixes;
+use crate::prefixes::{Prefix, PrefixKey, Prefixes};
 use crate::shared::Shared;
 
 /// Tokens of a prompt that are read between two tokens of the answers under way. It is always the same, whoever else asks, so that the
-/// bits of an answer do not depend on that.
-const PROMPT_TOKENS_AT_ONCE: usize = 32;
+/// bits of an answer do not depend on that. The default of 32 codes fits, and it is a multiple of the rows of every tile.
+const PROMPT_TOKENS_AT_ONCE: usize = 48;
 
 /// What the thread works with.
 pub(crate) struct Words {
@@ -39,7 +40,9 @@ impl Hand {
 impl Words {
     /// Works until the engine is gone.
     pub(crate) fn run(&self) {
-        let prefixes = Prefixes::new(self.options.prefix_bytes);
+        let mut prefixes = Prefixes::new(self.options.prefix_bytes);
+        // Whoever asks is told what is wrong with the model's template.
+        let _ = self.pool.install(|| self.read_default_text(&mut prefixes));
         let mut hand = Hand { prefixes, reading: None, answers: Vec::new() };
         while self.take_work(&mut hand) {
             self.pool.install(|| {
@@ -47,6 +50,19 @@ impl Words {
                 self.write_tokens(&mut hand);
             });
         }
+    }
+
+    /// Reads the text before the video that all conversations without a system message share.
+    fn read_default_text(&self, prefixes: &mut Prefixes) -> Result<(), ModelError> {
+        let before = self.language.chat_parts(&Chat::new("?"), VideoInPrompt::Present)?.before;
+        let mut sequence = self.language.sequence();
+        let mut unread = self.language.unread(&sequence, &before, None)?;
+        while unread.tokens() > 0 {
+            let (most, purpose, cancellation) = (PROMPT_TOKENS_AT_ONCE, Purpose::Cache, Cancellation::new());
+            self.language.read_some(&mut unread, most, &mut sequence, purpose, &cancellation)?;
+        }
+        prefixes.insert(PrefixKey::text(before), Prefix { sequence: Arc::new(sequence), video_tokens: 0 });
+        Ok(())
     }
 
     /// Takes a question if there is room for one, and waits for it if there is nothing else to do. False once the engine is gone.
