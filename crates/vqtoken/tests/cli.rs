@@ -188,6 +188,8 @@ fn show_draws_videos_and_tokens() {
         assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");
         fs::remove_file(&picture).unwrap();
     }
+    let precision = ["show", path(tokens), "-o", path(&picture), "--precision", "int8"];
+    refused(&precision, 2, &["--precision", "a .vqt file has them already"]);
 }
 
 #[test]

@@ -137,3 +137,17 @@ fn bad_configurations_say_what_is_wrong() {
     assert!(message.contains("line 3: unknown field `speed`") && message.lines().count() == 1, "{message}");
     assert_eq!(unknown.status.code(), Some(1));
 }
+
+#[test]
+fn a_folder_of_features_is_refused_where_no_stage_keeps_any() {
+    let (folder, config) = prepared(2);
+    let text = fs::read_to_string(&config).unwrap();
+    let stages: Vec<&str> = text.split("[[stage]]").collect();
+    fs::write(&config, format!("{}[[stage]]{}", stages[0], stages[2])).unwrap();
+    let features = folder.path().join("features");
+    let refused = output(&["train", path(&config), "--features", path(&features)]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains("--features is of no use"), "{message}");
+    assert!(!features.exists());
+}

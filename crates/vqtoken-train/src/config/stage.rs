@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::file::StageFile;
 use super::{
     AnswersConfig, ObjectLabelsConfig, Part, PatchLabelsConfig, RetrievalConfig, StageError, TrainConfig,
+    VisualInput,
 };
 use crate::adamw::AdamWConfig;
 
@@ -102,6 +103,17 @@ impl LearningRates {
 }
 
 impl StageConfig {
+    /// Whether the stage reads features of clips, computed once under its frozen tower and projector.
+    pub fn caches_features(&self) -> bool {
+        match &self.objective {
+            ObjectiveConfig::PatchLabels(_) => false,
+            ObjectiveConfig::ObjectLabels(_) | ObjectiveConfig::Retrieval(_) => true,
+            ObjectiveConfig::Answers(answers) => {
+                answers.visual_input != VisualInput::Blind && self.learning_rates.freeze_grid()
+            }
+        }
+    }
+
     /// Clips (or frames) per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
         self.batch / self.micro_batches

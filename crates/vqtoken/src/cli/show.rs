@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::picture::{self, PictureOptions};
-use crate::{Budget, Clip, Frame, Sampling, Video, VideoTokens};
+use crate::{Budget, Clip, Frame, Precision, Sampling, Video, VideoTokens};
 use clap::Args;
 
 use super::stages::Stages;
@@ -169,7 +169,11 @@ fn encode(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result
 
 fn read(arguments: &ShowArguments, global: &GlobalArguments) -> anyhow::Result<Shown> {
     arguments.encoding.refuse_for_tokens()?;
-    let model = [("--model", arguments.model.model.is_some()), ("--base", arguments.base.base.is_some())];
+    let model = [
+        ("--model", arguments.model.model.is_some()),
+        ("--base", arguments.base.base.is_some()),
+        ("--precision", arguments.model.precision != Precision::default()),
+    ];
     super::refuse_without_effect(&model, "makes codes, and a .vqt file has them already: leave it out")?;
     let tokens = VideoTokens::load_within(&arguments.input, &global.limits())?;
     let clip = arguments.video.as_deref().map(|video| clip_of(video, &tokens, global)).transpose()?;
