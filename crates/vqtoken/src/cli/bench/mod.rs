@@ -8,12 +8,14 @@
 //! | `measure.rs` | one case, measured in this process |
 //! | `quality.rs` | what labels cost, from the labels and the tokens alone |
 //! | `serve/` | a server under load |
+//! | `peer.rs` | the command that measures other people's programs on the same case |
 //! | `model/` | the transformers: peak, vision, language, training, a question, drift, perplexity |
 
 mod case;
 mod made_up;
 mod measure;
 mod model;
+mod peer;
 mod quality;
 mod quantize;
 mod serve;

@@ -12,6 +12,7 @@ use vqtoken_files::quoted;
 use super::case::{self, Case};
 use super::made_up::{MadeUp, Size};
 use super::measure::measure;
+use super::peer;
 use super::tokens::Tokens;
 use crate::cli::GlobalArguments;
 use crate::cli::token_file::TokenFile;
@@ -139,6 +140,12 @@ pub(super) fn run(arguments: &QuantizeArguments, global: &GlobalArguments) -> an
                 output::line(heading(origin, &record, width))?;
             }
             output::line(table_row(&record, width))?;
+        }
+        if let (Origin::File(file), false) = (origin, global.json) {
+            let options =
+                format!("quantize --tokens-file {} --codes {}", quoted(file), arguments.k.unwrap_or(32));
+            let threads = arguments.threads.unwrap_or_else(rayon::current_num_threads);
+            peer::print(Some(&peer::command(&options, threads)))?;
         }
     }
     Ok(())

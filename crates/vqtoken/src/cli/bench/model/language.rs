@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
-use crate::{GenerationOptions, LanguageSide, figures};
+use crate::{GenerationOptions, LanguageSide, VisualTokens, figures};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken_kernels::Kernels;
+use vqtoken_model::Purpose;
+use vqtoken_video::Cancellation;
 
 use super::record::Runs;
 use super::subject::{Repetitions, Subject, describe};
 use crate::cli::GlobalArguments;
+use crate::cli::bench::peer;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
 
@@ -29,6 +32,10 @@ pub(crate) struct LanguageArguments {
     /// Tokens that are generated behind it
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     tokens: usize,
+
+    /// Answers that are written at once, measured after one alone
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    rows: Option<usize>,
 }
 
 pub(crate) fn run(arguments: &LanguageArguments, global: &GlobalArguments) -> anyhow::Result<()> {
@@ -85,11 +92,26 @@ fn measure(
     decoding.insert("bytes_per_second".to_owned(), json!(language_bytes as f64 / steps.median()));
     let share = language_bytes as f64 / steps.median() / bandwidth;
     decoding.insert("share_of_bandwidth".to_owned(), json!(share));
+    let together = arguments.rows.map(|rows| steps_of(language, arguments, &visual, rows)).transpose()?;
+    if let (Some(rows), Some(together)) = (arguments.rows, &together) {
+        decoding.insert("rows".to_owned(), json!(rows));
+        decoding.insert("seconds_of_rows".to_owned(), json!(together.median()));
+        decoding.insert("tokens_per_second_of_rows".to_owned(), json!(rows as f64 / together.median()));
+    }
+    let peer = arguments.subject.has_peer().then(|| {
+        let precision = peer::precision(language.precision());
+        let (prompt, tokens) = (positions + 1, arguments.tokens);
+        peer::command(
+            &format!("language --precision {precision} --prompt {prompt} --tokens {tokens}"),
+            rayon::current_num_threads(),
+        )
+    });
+    peer::insert(peer.as_deref(), &mut record);
     if global.json {
         output::line(Value::from(record))?;
         return Ok(output::line(Value::from(decoding))?);
     }
-    Ok(output::line(format_args!(
+    output::line(format_args!(
         "{} in {}: prefill of {} in {:.3} s ({:.3} TFLOP/s), {:.1} ms a token ({} of the memory's {} a second)",
         language.id(),
         language.precision(),
@@ -99,5 +121,42 @@ fn measure(
         steps.median() * 1e3,
         figures::percent(share),
         figures::bytes(bandwidth),
-    ))?)
+    ))?;
+    if let (Some(rows), Some(together)) = (arguments.rows, together) {
+        output::line(format_args!(
+            "  {rows} answers at once: {:.1} ms for a token of each, {:.1} times as many tokens a second as one",
+            together.median() * 1e3,
+            rows as f64 * steps.median() / together.median(),
+        ))?;
+    }
+    peer::print(peer.as_deref())
+}
+
+/// The seconds in which each of several answers gets its next token.
+fn steps_of(
+    language: &LanguageSide,
+    arguments: &LanguageArguments,
+    visual: &VisualTokens,
+    rows: usize,
+) -> anyhow::Result<Runs> {
+    let mut prompt = language.sequence();
+    let mut unread = language.unread(&prompt, &[], Some(visual))?;
+    while unread.tokens() > 0 {
+        let count = unread.tokens();
+        language.read_some(&mut unread, count, &mut prompt, Purpose::Cache, &Cancellation::new())?;
+    }
+    let mut steps = Runs::none();
+    for run in 0..=arguments.repetitions.repeat {
+        let mut answers = vec![prompt.clone(); rows];
+        let mut answers: Vec<_> = answers.iter_mut().collect();
+        let start = Instant::now();
+        for _ in 0..arguments.tokens {
+            language.step(&vec![0; rows], &mut answers)?;
+        }
+        // The first run warms up.
+        if run > 0 {
+            steps.push(start.elapsed() / arguments.tokens as u32);
+        }
+    }
+    Ok(steps)
 }

@@ -11,6 +11,7 @@ use vqtoken_nn::in_thread_pool;
 use super::record::Runs;
 use super::subject::set_threads;
 use crate::cli::GlobalArguments;
+use crate::cli::bench::peer;
 use crate::cli::{at_least_one, output};
 
 #[derive(Args, Debug)]
@@ -81,13 +82,17 @@ pub(crate) fn run(arguments: &TrainArguments, global: &GlobalArguments) -> anyho
     }
     let per_frame = runs.median() / frames as f64;
     record.insert("seconds_per_frame".to_owned(), json!(per_frame));
+    let shape = (arguments.dim, arguments.layers, arguments.heads, arguments.frames);
+    let peer = (shape == (96, 3, 4, 8)).then(|| peer::command("train", rayon::current_num_threads()));
+    peer::insert(peer.as_deref(), &mut record);
     if global.json {
         return Ok(output::line(Value::from(record))?);
     }
-    Ok(output::line(format_args!(
+    output::line(format_args!(
         "{} frames a step: {:.1} ms a frame, {:.3} TFLOP/s",
         frames,
         per_frame * 1e3,
         flops / runs.median() / 1e12
-    ))?)
+    ))?;
+    peer::print(peer.as_deref())
 }

@@ -8,6 +8,7 @@ use vqtoken_video::Pixels;
 use super::record::Runs;
 use super::subject::{Repetitions, Subject, describe};
 use crate::cli::GlobalArguments;
+use crate::cli::bench::peer;
 use crate::cli::stages::Stages;
 use crate::cli::{at_least_one, output};
 
@@ -43,10 +44,18 @@ pub(crate) fn run(arguments: &VisionArguments, global: &GlobalArguments) -> anyh
     record.insert("frames".to_owned(), json!(frames));
     record.insert("seconds_per_frame".to_owned(), json!(runs.median() / frames as f64));
     record.insert("load_seconds".to_owned(), json!(stages.seconds("load")));
+    let peer = arguments.subject.has_peer().then(|| {
+        let precision = peer::precision(vision.precision());
+        peer::command(
+            &format!("vision --precision {precision} --frames {frames}"),
+            rayon::current_num_threads(),
+        )
+    });
+    peer::insert(peer.as_deref(), &mut record);
     if global.json {
         return Ok(output::line(Value::from(record))?);
     }
-    Ok(output::line(format_args!(
+    output::line(format_args!(
         "{} in {}: {:.3} s a frame, {:.3} TFLOP/s, {} of the peak; {} of memory",
         vision.id(),
         vision.precision(),
@@ -54,5 +63,6 @@ pub(crate) fn run(arguments: &VisionArguments, global: &GlobalArguments) -> anyh
         flops / runs.median() / 1e12,
         figures::percent(record["share_of_peak"].as_f64().unwrap_or_default()),
         figures::bytes(record["peak_memory_bytes"].as_f64().unwrap_or_default()),
-    ))?)
+    ))?;
+    peer::print(peer.as_deref())
 }
