@@ -63,6 +63,13 @@ struct Part {
     key: Option<PrefixKey>,
 }
 
+impl Part {
+    fn tokens(&self) -> usize {
+        // A newline follows visual tokens.
+        self.ids.len() + self.visual.as_ref().map_or(0, |visual| visual.count() + 1)
+    }
+}
+
 /// What became of a prompt.
 pub(crate) enum Read {
     /// There is more to read.
@@ -136,6 +143,14 @@ impl Reading {
     /// Whether somebody still waits for the answer.
     pub(crate) fn is_wanted(&self) -> bool {
         self.asked.is_wanted()
+    }
+
+    /// Tokens left of the part that is read next.
+    pub(crate) fn next_tokens(&self) -> usize {
+        match &self.unread {
+            Some(unread) => unread.tokens(),
+            None => self.parts.front().map_or(0, Part::tokens),
+        }
     }
 
     /// Reads up to `most` tokens.

@@ -16,7 +16,7 @@ use crate::error::EngineError;
 use crate::question::{Answering, Question};
 use crate::shared::{Shared, State};
 use crate::vision::{Vision, Waiting};
-use crate::words::Words;
+use crate::words::{Words, read_default_text};
 
 /// How much is done at once, and how much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ const WORDS_NICE: i32 = 1;
 const VISION_NICE: i32 = 4;
 
 impl Engine {
-    /// Starts the threads.
+    /// Starts the threads, after the text before the video that most questions share has been read.
     ///
     /// # Errors
     ///
@@ -112,12 +112,9 @@ impl Engine {
             return Err(EngineError::Options { name });
         }
         let shared = Arc::new(Shared::new(options));
-        let words = Words {
-            language: model.language().clone(),
-            shared: shared.clone(),
-            options,
-            pool: pool("words", WORDS_NICE)?,
-        };
+        let (language, words_pool) = (model.language().clone(), pool("words", WORDS_NICE)?);
+        let default_text = words_pool.install(|| read_default_text(&language)).ok();
+        let words = Words { language, shared: shared.clone(), options, pool: words_pool, default_text };
         let vision =
             Vision { model: model.clone(), shared: shared.clone(), pool: pool("vision", VISION_NICE)? };
         spawn("words", move || words.run())?;

@@ -1,5 +1,5 @@
 //! The thread that reads prompts and writes answers: all answers under way get their next token together, and between two
-//! tokens a part of one new prompt is read.
+//! tokens a part of new prompts is read.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use vqtoken_video::Cancellation;
 use crate::answer::{Answer, Asked, Course, Read, Reading};
 use crate::engine::EngineOptions;
 use crate::prefixes::{Prefix, PrefixKey, Prefixes};
-use crate::shared::Shared;
+use crate::shared::{Shared, State};
 
-/// Tokens of a prompt that are read between two tokens of the answers under way. It is always the same, whoever else asks, so that the
-/// bits of an answer do not depend on that. The default of 32 codes fits, and it is a multiple of the rows of every tile.
+/// Tokens of prompts that are read between two tokens of the answers under way, and tokens of one prompt that are read at once. That is always
+/// the same, whoever else asks, so that the bits of an answer do not depend on it. The default of 32 codes fits, and it is a multiple of the rows of every tile.
 const PROMPT_TOKENS_AT_ONCE: usize = 48;
 
 /// What the thread works with.
@@ -22,6 +22,21 @@ pub(crate) struct Words {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: EngineOptions,
     pub(crate) pool: ThreadPool,
+    /// The text before the video that all conversations without a system message share; none where the model's template fails, which
+    /// whoever asks is told.
+    pub(crate) default_text: Option<(PrefixKey, Prefix)>,
+}
+
+/// Reads the text before the video that all conversations without a system message share.
+pub(crate) fn read_default_text(language: &LanguageSide) -> Result<(PrefixKey, Prefix), ModelError> {
+    let before = language.chat_parts(&Chat::new("?"), VideoInPrompt::Present)?.before;
+    let mut sequence = language.sequence();
+    let mut unread = language.unread(&sequence, &before, None)?;
+    while unread.tokens() > 0 {
+        let (most, purpose, cancellation) = (PROMPT_TOKENS_AT_ONCE, Purpose::Cache, Cancellation::new());
+        language.read_some(&mut unread, most, &mut sequence, purpose, &cancellation)?;
+    }
+    Ok((PrefixKey::text(before), Prefix { sequence: Arc::new(sequence), video_tokens: 0 }))
 }
 
 /// What it has in hand.
@@ -41,28 +56,16 @@ impl Words {
     /// Works until the engine is gone.
     pub(crate) fn run(&self) {
         let mut prefixes = Prefixes::new(self.options.prefix_bytes);
-        // Whoever asks is told what is wrong with the model's template.
-        let _ = self.pool.install(|| self.read_default_text(&mut prefixes));
+        if let Some((key, prefix)) = self.default_text.clone() {
+            prefixes.insert(key, prefix);
+        }
         let mut hand = Hand { prefixes, reading: None, answers: Vec::new() };
         while self.take_work(&mut hand) {
             self.pool.install(|| {
-                self.read_prompt(&mut hand);
+                self.read_prompts(&mut hand);
                 self.write_tokens(&mut hand);
             });
         }
-    }
-
-    /// Reads the text before the video that all conversations without a system message share.
-    fn read_default_text(&self, prefixes: &mut Prefixes) -> Result<(), ModelError> {
-        let before = self.language.chat_parts(&Chat::new("?"), VideoInPrompt::Present)?.before;
-        let mut sequence = self.language.sequence();
-        let mut unread = self.language.unread(&sequence, &before, None)?;
-        while unread.tokens() > 0 {
-            let (most, purpose, cancellation) = (PROMPT_TOKENS_AT_ONCE, Purpose::Cache, Cancellation::new());
-            self.language.read_some(&mut unread, most, &mut sequence, purpose, &cancellation)?;
-        }
-        prefixes.insert(PrefixKey::text(before), Prefix { sequence: Arc::new(sequence), video_tokens: 0 });
-        Ok(())
     }
 
     /// Takes a question if there is room for one, and waits for it if there is nothing else to do. False once the engine is gone.
@@ -70,27 +73,44 @@ impl Words {
         hand.answers.retain(Answer::is_wanted);
         hand.reading.take_if(|reading| !reading.is_wanted());
         let count = hand.count();
-        let has_room = hand.reading.is_none() && count < self.options.rows;
         let taken = self.shared.wait(|state| {
-            state.questions.retain(Asked::is_wanted);
-            let asked = has_room.then(|| state.questions.pop()).flatten();
-            state.answering = count + usize::from(asked.is_some());
+            let asked = self.next_question(hand, state);
             (asked.is_some() || count > 0).then_some(asked)
         });
         let Some(asked) = taken else { return false };
-        if let Some(asked) = asked {
-            let reading = self.pool.install(|| Reading::new(&self.language, asked, &mut hand.prefixes));
-            hand.reading = reading.map(Box::new);
-        }
+        self.pool.install(|| self.begin(hand, asked));
         true
     }
 
-    fn read_prompt(&self, hand: &mut Hand) {
-        let Some(reading) = hand.reading.take() else { return };
-        match reading.read(&self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
-            Read::More(reading) => hand.reading = Some(reading),
-            Read::Done(answer) => hand.answers.push(*answer),
-            Read::Failed => {}
+    /// A question that waits, if there is room for one.
+    fn next_question(&self, hand: &Hand, state: &mut State) -> Option<Asked> {
+        state.questions.retain(Asked::is_wanted);
+        let has_room = hand.reading.is_none() && hand.count() < self.options.rows;
+        let asked = has_room.then(|| state.questions.pop()).flatten();
+        state.answering = hand.count() + usize::from(asked.is_some());
+        asked
+    }
+
+    fn begin(&self, hand: &mut Hand, asked: Option<Asked>) {
+        if let Some(asked) = asked {
+            hand.reading = Reading::new(&self.language, asked, &mut hand.prefixes).map(Box::new);
+        }
+    }
+
+    /// Reads a part of a prompt, and further ones as long as they are few tokens in all.
+    fn read_prompts(&self, hand: &mut Hand) {
+        let mut left = PROMPT_TOKENS_AT_ONCE;
+        while let Some(reading) =
+            hand.reading.take_if(|reading| reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE) <= left)
+        {
+            left -= reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE);
+            match reading.read(&self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
+                Read::More(reading) => hand.reading = Some(reading),
+                Read::Done(answer) => hand.answers.push(*answer),
+                Read::Failed => {}
+            }
+            let asked = self.shared.change(|state| self.next_question(hand, state));
+            self.begin(hand, asked);
         }
     }
 
