@@ -23,8 +23,13 @@ pub(crate) struct FinderArguments {
 pub(crate) fn finder(arguments: &FinderArguments, model: &ModelArguments) -> anyhow::Result<Finder> {
     let spinner = output::spinner("retriever");
     let finder = match (&arguments.retriever, &model.model) {
-        (Some(retriever), _) => Finder::Pictures(Box::new(Retriever::load_as(retriever, model.precision)?)),
-        (None, Some(model)) => Finder::Tokens(Box::new(TokenRetriever::load(model)?)),
+        (Some(retriever), _) => {
+            let checkpoint = SiglipCheckpoint::open_within(retriever, &model.limits())?;
+            Finder::Pictures(Box::new(Retriever::from_checkpoint(&checkpoint, model.precision)?))
+        }
+        (None, Some(directory)) => {
+            Finder::Tokens(Box::new(TokenRetriever::load_within(directory, &model.limits())?))
+        }
         (None, None) => Finder::Tokens(Box::new(TokenRetriever::embedded()?)),
     };
     spinner.finish_and_clear();
@@ -38,8 +43,8 @@ pub(crate) fn shared_layers(
     base: &BaseArguments,
 ) -> anyhow::Result<Option<usize>> {
     let Some(retriever) = &arguments.retriever else { return Ok(None) };
-    let model = pipeline::checkpoint(model, base)?;
-    Ok(SiglipCheckpoint::open(retriever)?.layers_shared_with(&model)?)
+    let retriever = SiglipCheckpoint::open_within(retriever, &model.limits())?;
+    Ok(retriever.layers_shared_with(&pipeline::checkpoint(model, base)?)?)
 }
 
 fn options(global: &GlobalArguments) -> ArchiveOptions {
