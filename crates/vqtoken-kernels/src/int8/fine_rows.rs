@@ -31,8 +31,7 @@ impl FineRows {
         let steps = (i32::MAX as usize / 127 / x.columns().max(1)).min(i16::MAX as usize) as f32;
         let mut words = vec![0; x.rows() * depth / 2];
         let mut scales = vec![0.0; x.rows()];
-        let rows = words.par_chunks_mut((depth / 2).max(1)).zip(&mut scales).enumerate();
-        rows.for_each(|(index, (words, scale))| {
+        let quantize = |index: usize, words: &mut [i32], scale: &mut f32| {
             let row = x.row(index);
             let largest = largest_magnitude(kernels, row);
             // Below that, steps / largest overflows; the values stay zeros.
@@ -40,7 +39,16 @@ impl FineRows {
                 round_row(kernels, row, steps / largest, words);
             }
             *scale = if largest.is_finite() { largest / steps } else { f32::NAN };
-        });
+        };
+        match &mut scales[..] {
+            // Decoding does this for every layer; other threads would have to be woken for nothing.
+            [scale] => quantize(0, &mut words, scale),
+            scales => words
+                .par_chunks_mut((depth / 2).max(1))
+                .zip(scales)
+                .enumerate()
+                .for_each(|(index, (words, scale))| quantize(index, words, scale)),
+        }
         Self { words, scales, depth }
     }
 

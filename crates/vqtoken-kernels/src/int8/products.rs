@@ -9,9 +9,18 @@ use crate::product::{Product, Tiling};
 
 /// Rows of `i16` times packed panels.
 pub(super) struct FineProduct<'a> {
-    pub(super) path: Int8Path,
-    pub(super) left: &'a FineRows,
-    pub(super) panels: &'a [i8],
+    path: Int8Path,
+    left: &'a FineRows,
+    panels: &'a [i8],
+    /// Rows of a tile: as few as give no more tiles, so that the last one is not mostly padding.
+    tile_rows: usize,
+}
+
+impl<'a> FineProduct<'a> {
+    pub(super) fn new(path: Int8Path, left: &'a FineRows, panels: &'a [i8]) -> Self {
+        let tiles = left.count().div_ceil(path.rows()).max(1);
+        Self { path, left, panels, tile_rows: left.count().div_ceil(tiles).max(1) }
+    }
 }
 
 impl Product for FineProduct<'_> {
@@ -20,15 +29,15 @@ impl Product for FineProduct<'_> {
 
     fn tiling(&self) -> Tiling {
         let depth = self.left.depth;
-        Tiling { rows: self.path.rows(), columns: self.path.columns(), depth, depth_block: depth.max(1) }
+        Tiling { rows: self.tile_rows, columns: self.path.columns(), depth, depth_block: depth.max(1) }
     }
 
     fn left_len(&self, depth: usize) -> usize {
-        self.path.rows() * depth / 2
+        self.tile_rows * depth / 2
     }
 
     fn pack_left(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [i32]) {
-        let (height, words) = (self.path.rows(), depth.start / 2..depth.end / 2);
+        let (height, words) = (self.tile_rows, depth.start / 2..depth.end / 2);
         let tiles = out.chunks_exact_mut((height * words.len()).max(1));
         for (first, out) in rows.clone().step_by(height).zip(tiles) {
             let count = height.min(rows.end - first);

@@ -36,7 +36,7 @@ impl Int8Path {
         self.group() == 2
     }
 
-    /// Rows of a tile.
+    /// Rows of a tile, at most.
     pub(crate) fn rows(self) -> usize {
         match self {
             Int8Path::Portable => 4,
@@ -88,23 +88,25 @@ impl Int8Path {
         }
     }
 
-    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`, for a single row or the rows of a tile.
+    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`, for as many rows as a tile has, and for any number below that where
+    /// pairs are taken; others take a single row, too.
     pub(crate) fn tile(self, left: &[i32], right: &[i8], out: &mut [f32]) {
-        let single = out.len() == self.columns();
-        match self {
+        match (self, out.len() / self.columns()) {
             // SAFETY: the path is selected only if the CPU has AVX2.
             #[cfg(target_arch = "x86_64")]
-            Int8Path::Avx2 if single => unsafe { madd_tile::<1>(left, right, out) },
+            (Int8Path::Avx2, 1) => unsafe { madd_tile::<1>(left, right, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Int8Path::Avx2 => unsafe { madd_tile::<6>(left, right, out) },
+            (Int8Path::Avx2, rows) => unsafe { madd_tile_of(rows, left, right, out) },
             // SAFETY: the path is selected only if the CPU has AVX-512 and VNNI.
             #[cfg(target_arch = "x86_64")]
-            Int8Path::Vnni if single => unsafe { vnni_tile::<1>(left, right, out) },
+            (Int8Path::Vnni, 1) => unsafe { vnni_tile::<1>(left, right, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Int8Path::Vnni => unsafe { vnni_tile::<12>(left, right, out) },
-            _ if single => portable_tile::<1>(left, right, out),
+            (Int8Path::Vnni, _) => unsafe { vnni_tile::<12>(left, right, out) },
+            (_, 1) => portable_tile::<1>(left, right, out),
+            (_, 2) => portable_tile::<2>(left, right, out),
+            (_, 3) => portable_tile::<3>(left, right, out),
             _ => portable_tile::<4>(left, right, out),
         }
     }
@@ -122,6 +124,19 @@ fn portable_tile<const MR: usize>(left: &[i32], right: &[i8], out: &mut [f32]) {
     }
     for (row, sums) in out.chunks_exact_mut(8).zip(sums) {
         row.copy_from_slice(&sums.map(|sum| sum as f32));
+    }
+}
+
+/// [`madd_tile`] of two to six rows.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn madd_tile_of(rows: usize, left: &[i32], right: &[i8], out: &mut [f32]) {
+    match rows {
+        2 => madd_tile::<2>(left, right, out),
+        3 => madd_tile::<3>(left, right, out),
+        4 => madd_tile::<4>(left, right, out),
+        5 => madd_tile::<5>(left, right, out),
+        _ => madd_tile::<6>(left, right, out),
     }
 }
 

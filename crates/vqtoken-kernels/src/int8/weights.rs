@@ -110,7 +110,7 @@ impl Int8Weights {
         let shape = (x.rows(), self.outputs);
         let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..*epilogue };
         if self.path.takes_pairs() {
-            let product = FineProduct { path: self.path, left: &rows, panels: &self.panels };
+            let product = FineProduct::new(self.path, &rows, &self.panels);
             return multiply(kernels, &product, shape, y, &epilogue);
         }
         multiply_few_rows(kernels, shape, y, &epilogue, |columns, out| {
