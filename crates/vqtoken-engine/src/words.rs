@@ -13,7 +13,8 @@ use crate::prefixes::{Prefix, PrefixKey, Prefixes};
 use crate::shared::{Shared, State};
 
 /// Tokens of prompts that are read between two tokens of the answers under way, and tokens of one prompt that are read at once. That is always
-/// the same, whoever else asks, so that the bits of an answer do not depend on it. The default of 32 codes fits, and it is a multiple of the rows of every tile.
+/// the same, whoever else asks, so that the bits of an answer do not depend on it. The default of
+/// 32 codes fits, and it is a multiple of the rows of tiles with AVX2 and AVX-512.
 const PROMPT_TOKENS_AT_ONCE: usize = 48;
 
 /// What the thread works with.

@@ -17,7 +17,8 @@ pub enum Precision {
     F32,
     /// Two bytes a weight; activations are rounded to bf16 too if the CPU multiplies it natively.
     Bf16,
-    /// One byte a weight and one scale an output channel; activations are quantized to int8 with one scale a token.
+    /// One byte a weight and one scale an output channel; activations are quantized with one scale a token, to int8 where the CPU multiplies
+    /// bytes and to up to 16 bits elsewhere.
     Int8,
     /// Half a byte a weight and one scale for each 32 inputs of an output channel, for the layers of a language model; all others are `Int8`.
     Int4,

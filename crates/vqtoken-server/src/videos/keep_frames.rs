@@ -1,5 +1,4 @@
-//! Sampled frames as JPEG, small and bounded. While a video is encoded they lie on the disk, so that memory does not grow with the
-//! video's length.
+//! Sampled frames as JPEG, small and bounded. While a video is encoded they lie on the disk and take no memory.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
