@@ -5,6 +5,8 @@ pub(crate) mod ask;
 pub(crate) mod bench;
 pub(crate) mod data;
 pub(crate) mod demo;
+#[cfg(test)]
+mod documented;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod inspect;
