@@ -32,7 +32,7 @@ pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use retrieval::{
     CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
-    RetrievalError, Retriever, TextIds, TokenRetriever, TokenRetrieverConfig, TokenRetrieverFiles,
+    RetrievalError, Retriever, Scoring, TextIds, TokenRetriever, TokenRetrieverConfig, TokenRetrieverFiles,
     TokenRetrieverModules, TokenRetrieverTokenizer, cosine, mini, normalize_rows, window_seconds,
 };
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};

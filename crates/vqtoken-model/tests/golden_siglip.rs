@@ -95,9 +95,9 @@ fn golden_siglip_logits_and_best_texts() {
         let expected = cases.floats("logits_per_image");
         let mut logits = Vec::new();
         for picture in pictures.chunks(e) {
-            logits.extend(texts.chunks(e).map(|text| retriever.logit(text, picture)));
-            let score = retriever.score(&texts[..e], picture);
-            let logit = retriever.logit(&texts[..e], picture);
+            logits.extend(texts.chunks(e).map(|text| retriever.scoring().logit(text, picture)));
+            let score = retriever.scoring().score(&texts[..e], picture);
+            let logit = retriever.scoring().logit(&texts[..e], picture);
             assert!((score - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-6);
         }
         assert_close("logits_per_image", &logits, &expected, LOGIT_TOLERANCE);

@@ -58,11 +58,11 @@ impl Finder {
 
     /// The probability that a text and a moment of this cosine belong together.
     pub fn probability(&self, cosine: f32) -> f32 {
-        let (scale, bias) = match self {
-            Self::Tokens(retriever) => (retriever.logit_scale(), retriever.logit_bias()),
-            Self::Pictures(retriever) => (retriever.logit_scale(), retriever.logit_bias()),
+        let scoring = match self {
+            Self::Tokens(retriever) => retriever.scoring(),
+            Self::Pictures(retriever) => retriever.scoring(),
         };
-        1.0 / (1.0 + (-(scale * cosine + bias)).exp())
+        scoring.score_of_cosine(cosine)
     }
 
     /// The vector of a text.

@@ -215,7 +215,7 @@ fn windows(frames: usize) -> Vec<Range<usize>> {
 
 /// The best of rows of vectors for a text: its logit and its index.
 fn best_row(vectors: &[f32], retriever: &TokenRetriever, text: &[f32]) -> (f32, usize) {
-    let logits = vectors.chunks_exact(retriever.features()).map(|row| retriever.logit(text, row));
+    let logits = vectors.chunks_exact(retriever.features()).map(|row| retriever.scoring().logit(text, row));
     let best = logits.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
     best.map_or((f32::NEG_INFINITY, 0), |(index, logit)| (logit, index))
 }

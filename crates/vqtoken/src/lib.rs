@@ -51,8 +51,8 @@ pub use vqtoken_model::{
     SamplingOptions, Tokens, TrainedInput, VideoInput, VideoLlm, VisionSeconds, VisionSide, VisualTokens,
 };
 pub use vqtoken_model::{
-    EmbeddedTexts, Moment, MomentCutter, MomentOptions, RetrievalError, Retriever, TextIds, TokenRetriever,
-    cosine, normalize_rows,
+    EmbeddedTexts, Moment, MomentCutter, MomentOptions, RetrievalError, Retriever, Scoring, TextIds,
+    TokenRetriever, cosine, normalize_rows,
 };
 pub use vqtoken_model::{checkpoint, config};
 pub use vqtoken_video::{

@@ -3,6 +3,7 @@
 
 mod bilinear;
 mod embedded;
+mod embedded_texts;
 mod error;
 mod modules;
 mod moments;
@@ -10,6 +11,7 @@ mod picture_tower;
 mod pooling_head;
 mod preprocessor;
 mod retriever;
+mod scoring;
 mod text_ids;
 mod text_tower;
 mod token_files;
@@ -19,10 +21,12 @@ mod vectors;
 mod windows;
 
 pub use embedded::mini;
+pub use embedded_texts::EmbeddedTexts;
 pub use error::RetrievalError;
 pub(crate) use modules::SiglipModules;
 pub use moments::{Moment, MomentCutter, MomentOptions};
-pub use retriever::{EmbeddedTexts, Retriever};
+pub use retriever::Retriever;
+pub use scoring::Scoring;
 pub use text_ids::TextIds;
 pub use token_files::{TokenRetrieverFiles, TokenRetrieverTokenizer};
 pub use token_modules::{CodeVectors, TokenRetrieverConfig, TokenRetrieverModules};

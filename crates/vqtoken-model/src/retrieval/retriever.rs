@@ -6,19 +6,18 @@ use burn::tensor::{Device, Tensor, TensorData};
 use vqtoken_nn::{Precision, in_thread_pool};
 use vqtoken_video::{Cancellation, Frame, Pixels};
 
+use super::embedded_texts::EmbeddedTexts;
 use super::error::RetrievalError;
 use super::modules::SiglipModules;
 use super::preprocessor::Preprocessor;
+use super::scoring::Scoring;
 use super::text_ids::{TextIds, TextTokenizer};
-use super::vectors::{cosine, normalize_rows};
+use super::vectors::normalize_rows;
 use crate::checkpoint::{SiglipCheckpoint, packed_bytes};
 use crate::config::SiglipConfig;
 use crate::encoding::FRAMES_AT_ONCE;
 use crate::error::ModelError;
 use crate::tensors::to_vec;
-
-/// Texts that go through the tower together; more would only take more memory.
-const TEXTS_AT_ONCE: usize = 16;
 
 /// A whole SigLIP: compares texts with pictures, with parts of them and with the codes of a video. Clones share its weights.
 ///
@@ -31,20 +30,9 @@ pub struct Retriever {
     tokenizer: TextTokenizer,
     precision: Precision,
     modules: SiglipModules,
-    logit_scale: f32,
-    logit_bias: f32,
+    scoring: Scoring,
     cancellation: Cancellation,
     device: Device,
-}
-
-/// Vectors of texts.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct EmbeddedTexts {
-    /// `[n, E]`
-    pub vectors: Vec<f32>,
-    /// For each text how many tokens at its end did not fit into the text tower, `[n]`.
-    pub tokens_cut: Vec<usize>,
 }
 
 impl Retriever {
@@ -83,16 +71,13 @@ impl Retriever {
         )?;
         let preprocessor = Preprocessor::new(files, config.vision.image_size)?;
         let modules = checkpoint.build(precision)?;
-        let scalar =
-            |value: Tensor<1>| Ok::<_, ModelError>(to_vec(value)?.first().copied().unwrap_or_default());
         Ok(Self {
             id: checkpoint.id().to_owned(),
             config: config.clone(),
             preprocessor,
             tokenizer,
             precision,
-            logit_scale: scalar(modules.logit_scale.val())?.exp(),
-            logit_bias: scalar(modules.logit_bias.val())?,
+            scoring: Scoring::of_parameters(modules.logit_scale.val(), modules.logit_bias.val())?,
             modules,
             cancellation: Cancellation::default(),
             device: Device::flex(),
@@ -140,25 +125,9 @@ impl Retriever {
         packed_bytes(&self.modules)
     }
 
-    /// The factor of a cosine in a logit; the checkpoint stores its logarithm.
-    pub fn logit_scale(&self) -> f32 {
-        self.logit_scale
-    }
-
-    /// What is added to it.
-    pub fn logit_bias(&self) -> f32 {
-        self.logit_bias
-    }
-
-    /// The probability that a text and a picture belong together, of their vectors `[E]`: `sigmoid(scale * cosine + bias)`
-    /// (Zhai et al., 2023, equation 1).
-    pub fn score(&self, text: &[f32], picture: &[f32]) -> f32 {
-        1.0 / (1.0 + (-self.logit(text, picture)).exp())
-    }
-
-    /// The same before the sigmoid.
-    pub fn logit(&self, text: &[f32], picture: &[f32]) -> f32 {
-        self.logit_scale * cosine(text, picture) + self.logit_bias
+    /// How its vectors are compared.
+    pub fn scoring(&self) -> Scoring {
+        self.scoring
     }
 
     /// The ids of a text, cut and padded to what the text tower reads.
@@ -188,20 +157,11 @@ impl Retriever {
     /// If the tokenizer gives an id outside the vocabulary, or it was [cancelled](Self::with_cancellation).
     pub fn pool_texts(&self, texts: &[&str]) -> Result<EmbeddedTexts, ModelError> {
         let length = self.tokenizer.length();
-        let mut embedded = EmbeddedTexts { vectors: Vec::new(), tokens_cut: Vec::with_capacity(texts.len()) };
-        for texts in texts.chunks(TEXTS_AT_ONCE) {
-            let mut ids = Vec::with_capacity(texts.len() * length);
-            for text in texts {
-                let text = self.text_ids(text)?;
-                ids.extend(text.ids);
-                embedded.tokens_cut.push(text.tokens_cut);
-            }
+        let tower = |ids: &[u32]| {
             self.refuse_if_cancelled()?;
-            embedded
-                .vectors
-                .extend(in_thread_pool(|| to_vec(self.modules.text_model.forward(&ids, length)))?);
-        }
-        Ok(embedded)
+            in_thread_pool(|| to_vec(self.modules.text_model.forward(ids, length)))
+        };
+        EmbeddedTexts::of(texts, |text| self.text_ids(text), tower)
     }
 
     /// Pixel values of frames, `[T, 3, S, S]`, as the checkpoint's preprocessor makes them.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use vqtoken_nn::{Activation, LayerNorm, Linear, LinearConfig, pack_layers};
 
 use super::pooling_head::PoolingHead;
+use super::scoring::Scoring;
 use super::text_tower::TextTower;
 use crate::config::SiglipTextConfig;
 use crate::error::ModelError;
@@ -191,16 +192,13 @@ impl TokenRetrieverModules {
         cosines * scale + self.logit_bias.val().reshape([1, 1]).expand([rows, columns])
     }
 
-    /// Factor and bias of a logit.
+    /// How vectors are compared.
     ///
     /// # Errors
     ///
-    /// If they cannot be read back from the device.
-    pub(super) fn scale_and_bias(&self) -> Result<(f32, f32), ModelError> {
-        let scalar = |value: Tensor<1>| {
-            Ok::<_, ModelError>(crate::tensors::to_vec(value)?.first().copied().unwrap_or_default())
-        };
-        Ok((scalar(self.logit_scale.val())?.exp(), scalar(self.logit_bias.val())?))
+    /// If the two parameters cannot be read back from the device.
+    pub(super) fn scoring(&self) -> Result<Scoring, ModelError> {
+        Scoring::of_parameters(self.logit_scale.val(), self.logit_bias.val())
     }
 }
 

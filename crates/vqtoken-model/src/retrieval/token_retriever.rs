@@ -11,20 +11,18 @@ use vqtoken_files::Limits;
 use vqtoken_nn::{Pack, PackLayers, Precision, in_thread_pool};
 use vqtoken_video::Cancellation;
 
+use super::embedded_texts::EmbeddedTexts;
 use super::error::RetrievalError;
-use super::retriever::EmbeddedTexts;
+use super::scoring::Scoring;
 use super::text_ids::TextIds;
 use super::token_files::{FOLDER, TokenRetrieverFiles, TokenRetrieverTokenizer};
 use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
-use super::vectors::{cosine, normalize_rows};
+use super::vectors::normalize_rows;
 use super::windows::CodeWindow;
 use crate::checkpoint::{Checkpoint, Filler, packed_bytes};
 use crate::error::ModelError;
 use crate::tensors::to_vec;
 use crate::vq_attention::VqAttention;
-
-/// Texts that go through the tower together; more would only take more memory.
-const TEXTS_AT_ONCE: usize = 16;
 
 /// Windows of as many codes and frames that go through the tower together.
 const WINDOWS_AT_ONCE: usize = 32;
@@ -40,8 +38,7 @@ pub struct TokenRetriever {
     tokenizer: TokenRetrieverTokenizer,
     attention: Attention,
     modules: TokenRetrieverModules,
-    logit_scale: f32,
-    logit_bias: f32,
+    scoring: Scoring,
     cancellation: Cancellation,
     device: Device,
 }
@@ -127,7 +124,7 @@ impl TokenRetriever {
         let mut filler = Filler::new(&files.weights);
         filler.pack(&mut modules, Precision::F32);
         filler.finish(|_| true)?;
-        let (logit_scale, logit_bias) = modules.scale_and_bias()?;
+        let scoring = modules.scoring()?;
         let name = checkpoint.id().rsplit_once('@').map_or(checkpoint.id(), |(name, _)| name);
         Ok(Self {
             id: format!("{name}-retrieval@{:08x}", checksum(checkpoint, files)?),
@@ -135,8 +132,7 @@ impl TokenRetriever {
             tokenizer,
             attention,
             modules,
-            logit_scale,
-            logit_bias,
+            scoring,
             cancellation: Cancellation::default(),
             device: Device::flex(),
         })
@@ -174,25 +170,9 @@ impl TokenRetriever {
         packed_bytes(&self.modules)
     }
 
-    /// The factor of a cosine in a logit; its logarithm is stored.
-    pub fn logit_scale(&self) -> f32 {
-        self.logit_scale
-    }
-
-    /// What is added to it.
-    pub fn logit_bias(&self) -> f32 {
-        self.logit_bias
-    }
-
-    /// The probability that a text is true of a window or of a code, of their vectors `[E]`: `sigmoid(scale * cosine + bias)` (Zhai et
-    /// al., 2023, equation 1).
-    pub fn score(&self, text: &[f32], other: &[f32]) -> f32 {
-        1.0 / (1.0 + (-self.logit(text, other)).exp())
-    }
-
-    /// The same before the sigmoid.
-    pub fn logit(&self, text: &[f32], other: &[f32]) -> f32 {
-        self.logit_scale * cosine(text, other) + self.logit_bias
+    /// How its vectors are compared.
+    pub fn scoring(&self) -> Scoring {
+        self.scoring
     }
 
     /// The ids of a text, cut and padded to what the text tower reads.
@@ -211,17 +191,11 @@ impl TokenRetriever {
     /// If the tokenizer gives an id outside the vocabulary, or it was [cancelled](Self::with_cancellation).
     pub fn embed_texts(&self, texts: &[&str]) -> Result<EmbeddedTexts, ModelError> {
         let length = self.tokenizer.length();
-        let mut embedded = EmbeddedTexts { vectors: Vec::new(), tokens_cut: Vec::with_capacity(texts.len()) };
-        for texts in texts.chunks(TEXTS_AT_ONCE) {
-            let mut ids = Vec::with_capacity(texts.len() * length);
-            for text in texts {
-                let text = self.text_ids(text)?;
-                ids.extend(text.ids);
-                embedded.tokens_cut.push(text.tokens_cut);
-            }
+        let tower = |ids: &[u32]| {
             self.refuse_if_cancelled()?;
-            embedded.vectors.extend(in_thread_pool(|| to_vec(self.modules.embed_texts(&ids, length)))?);
-        }
+            in_thread_pool(|| to_vec(self.modules.embed_texts(ids, length)))
+        };
+        let mut embedded = EmbeddedTexts::of(texts, |text| self.text_ids(text), tower)?;
         normalize_rows(&mut embedded.vectors, self.features());
         Ok(embedded)
     }
@@ -278,7 +252,7 @@ impl TokenRetriever {
     /// the best score of a window: a code stands for an object or a part of one, so who does what is not mixed up, while the vector of a
     /// whole window holds all that there is in few numbers.
     pub fn best_code(&self, text: &[f32], codes: &EmbeddedCodes) -> Option<(usize, f32)> {
-        let logits = codes.vectors.chunks_exact(self.features()).map(|code| self.logit(text, code));
+        let logits = codes.vectors.chunks_exact(self.features()).map(|code| self.scoring.logit(text, code));
         codes.codes.iter().copied().zip(logits).max_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
@@ -350,6 +324,7 @@ mod tests {
     use vqtoken_core::{Budget, Codebook, GridShape, IndexMap};
 
     use super::*;
+    use crate::retrieval::vectors::cosine;
 
     /// Six frames in which codes 0 and 1 move and code 3 comes late, of the model that the retriever belongs to.
     fn tokens(retriever: &TokenRetriever, order: [u32; 4]) -> VideoTokens {
@@ -421,8 +396,8 @@ mod tests {
         let text = retriever.embed_texts(&["a red circle moves right"]).unwrap();
         let (code, logit) = retriever.best_code(&text.vectors, &found[1]).unwrap();
         let row = &found[1].vectors[code * retriever.features()..][..retriever.features()];
-        assert_eq!(logit, retriever.logit(&text.vectors, row));
-        let score = retriever.score(&text.vectors, row);
+        assert_eq!(logit, retriever.scoring().logit(&text.vectors, row));
+        let score = retriever.scoring().score(&text.vectors, row);
         assert!((score - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-6);
     }
 
