@@ -1,5 +1,5 @@
 //! How well unseen clips are found by words: `cargo run --release --example search_report -- MODEL RETRIEVAL CLIPS [SEED [CACHE]]`.
-//! The seed is by default one that no configuration trains on.
+//! The seed is by default one that no configuration trains on. CACHE keeps the video tokens of the clips for the next run.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
 
@@ -19,9 +19,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vision = VisionSide::load_as(&model, Precision::F32)?;
     let mut setup = RetrievalSetup::new(Settings { clips, seed, ..Settings::default() });
     setup.cache = arguments.next().map(PathBuf::from);
-    if let Some(folder) = &setup.cache {
-        std::fs::create_dir_all(folder)?;
-    }
     println!("{}: {clips} clips of seed {seed}", retriever.id());
     println!(
         "| queries | | relevant | precision at 10 | changed: clips | changed: queries | place | seconds |"

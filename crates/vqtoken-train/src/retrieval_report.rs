@@ -1,5 +1,6 @@
 //! How well clips that were never trained on are found by words: precision, changed words, places, times.
 
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use vqtoken_model::{EmbeddedCodes, TokenRetriever, VisionSide, window_seconds};
 use vqtoken_shapes::{Query, QueryKind, Scene, Script, Settings, queries_of};
 use vqtoken_video::{Frame, Sampling};
 
+use crate::clips::shapes::pictures;
 use crate::error::TrainError;
 use crate::objectives::shown_objects;
 
@@ -49,7 +51,8 @@ pub struct RetrievalSetup {
     pub queries: usize,
     /// What makes the score of a clip.
     pub score: ClipScore,
-    /// Where video tokens of clips are kept, so that they are computed once; without it they are computed every time.
+    /// Where video tokens of clips are kept, so that they are computed once, in a folder for each vision side, what the clips show, and
+    /// numbers of frames and codes; without it they are computed every time.
     pub cache: Option<PathBuf>,
 }
 
@@ -57,6 +60,14 @@ impl RetrievalSetup {
     /// 8 frames and 24 codes of each clip, 200 queries of each kind, nothing kept.
     pub fn new(settings: Settings) -> Self {
         Self { settings, frames: 8, codes: 24, queries: 200, score: ClipScore::Codes, cache: None }
+    }
+
+    /// The folder of the cache that holds tokens as these settings and a vision side make them.
+    fn folder(&self, vision_id: &str) -> Option<PathBuf> {
+        let tower = vision_id.rsplit('@').next().unwrap_or_default();
+        let pictures = crc32fast::hash(pictures(&self.settings).as_bytes());
+        let name = format!("{tower}-{}-{}-{pictures:08x}", self.frames, self.codes);
+        self.cache.as_ref().map(|cache| cache.join(name))
     }
 }
 
@@ -119,17 +130,22 @@ struct Candidate {
 ///
 /// # Errors
 ///
-/// If a clip cannot be rendered, or the cache cannot be written or holds something else.
+/// If a clip cannot be rendered, or the cache cannot be written or is damaged.
 pub fn retrieval_report(
     vision: &VisionSide,
     retriever: &TokenRetriever,
     setup: &RetrievalSetup,
     mut observe: impl FnMut(usize),
 ) -> Result<[RetrievalReport; QueryKind::ALL.len()], TrainError> {
+    let folder = setup.folder(vision.id());
+    if let Some(folder) = &folder {
+        let unwritable = |source| TrainError::Unwritable { path: folder.clone(), source };
+        fs::create_dir_all(folder).map_err(unwritable)?;
+    }
     let mut candidates = Vec::with_capacity(setup.settings.clips);
     let indices: Vec<usize> = (0..setup.settings.clips).collect();
     for indices in indices.chunks(32) {
-        let read = indices.par_iter().map(|&index| read(index, vision, retriever, setup));
+        let read = indices.par_iter().map(|&index| read(index, vision, retriever, setup, folder.as_deref()));
         candidates.extend(read.collect::<Result<Vec<_>, TrainError>>()?);
         observe(candidates.len());
     }
@@ -148,15 +164,16 @@ pub fn retrieval_report(
     Ok(reports)
 }
 
-/// Renders and encodes a clip, or reads it from the cache.
+/// Renders and encodes a clip, or reads its tokens from a folder.
 fn read(
     index: usize,
     vision: &VisionSide,
     retriever: &TokenRetriever,
     setup: &RetrievalSetup,
+    folder: Option<&Path>,
 ) -> Result<Candidate, TrainError> {
     let scene = Scene::of_clip(index, &setup.settings);
-    let file = setup.cache.as_ref().map(|folder| folder.join(format!("{index:06}.vqt")));
+    let file = folder.map(|folder| folder.join(format!("{index:06}.vqt")));
     let cached = file.as_ref().filter(|file| file.exists()).map(VideoTokens::load);
     let tokens = match cached.transpose().map_err(|error| unreadable(file.as_deref(), error.to_string()))? {
         Some(tokens) => tokens,
@@ -307,4 +324,30 @@ fn place(
         report.place.count(share_on(code) >= ON_OBJECT);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_differ_are_kept_apart() {
+        let usual = RetrievalSetup {
+            cache: Some("cache".into()),
+            ..RetrievalSetup::new(Settings { clips: 9, ..Settings::default() })
+        };
+        let folder = usual.folder("mini@1").unwrap();
+        let more =
+            RetrievalSetup { settings: Settings { clips: 99, ..Settings::default() }, ..usual.clone() };
+        assert_eq!(more.folder("other@1").unwrap(), folder, "more clips of the same kind, another name");
+        let seed = Settings { seed: usual.settings.seed + 1, ..usual.settings.clone() };
+        let others = [
+            RetrievalSetup { settings: seed, ..usual.clone() },
+            RetrievalSetup { frames: 16, ..usual.clone() },
+            RetrievalSetup { codes: 8, ..usual.clone() },
+        ];
+        assert!(others.iter().all(|other| other.folder("mini@1").unwrap() != folder));
+        assert_ne!(usual.folder("mini@2").unwrap(), folder);
+        assert_eq!(RetrievalSetup { cache: None, ..usual }.folder("mini@1"), None);
+    }
 }

@@ -143,13 +143,17 @@ impl Clips for ShapesClips {
         Some(&self.clips[clip].scene)
     }
 
-    #[expect(clippy::expect_used, reason = "settings are numbers")]
     fn pictures(&self) -> String {
-        // The numbers of clips and questions do not change what a clip shows.
-        let settings =
-            Settings { clips: 0, questions: 0, validation: 0.0, test: 0.0, ..self.settings.clone() };
-        serde_json::to_string(&settings).expect("settings can be written as JSON")
+        pictures(&self.settings)
     }
+}
+
+/// Everything that decides what clips of these settings show.
+#[expect(clippy::expect_used, reason = "settings are numbers")]
+pub(crate) fn pictures(settings: &Settings) -> String {
+    // The numbers of clips and questions do not change what a clip shows.
+    let settings = Settings { clips: 0, questions: 0, validation: 0.0, test: 0.0, ..settings.clone() };
+    serde_json::to_string(&settings).expect("settings can be written as JSON")
 }
 
 #[cfg(test)]
