@@ -91,7 +91,7 @@ impl PackedLinear {
     /// The outputs of a channel, or a row, with NaN or infinity are NaN.
     ///
     /// # Errors
-    /// `weights` has another length, or if there are so many inputs that sums could overflow `i32`.
+    /// If `weights` has another length, or there are so many inputs that sums could overflow `i32`.
     pub fn int8(
         kernels: Kernels,
         weights: &[f32],
