@@ -184,7 +184,7 @@ impl Results<'_> {
             let matched = |r: &Reading| attended(r) && r.frames == unreduced;
             all.push(series("VQToken, frames matched", Role::Vqtoken, &matched));
         }
-        for name in BASELINES.into_iter().take(8) {
+        for name in BASELINES {
             // At the positions and on the tokens that the unreduced model knows.
             let prefix = format!("pooled+{name}:");
             all.push(series(name, Role::Unreduced, &|reading| match &reading.source {

@@ -8,9 +8,9 @@ const SIZE: [f64; 2] = [960.0, 560.0];
 /// Left, right, top and bottom of the area with points.
 const AREA: [f64; 4] = [64.0, 690.0, 48.0, 500.0];
 /// Distinguishable with colour blindness (Okabe and Ito), then greys and mixtures.
-const COLOURS: [&str; 13] = [
+const COLOURS: [&str; 16] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c6d31", "#637939",
-    "#ad494a", "#5f5f5f", "#9e9e9e", "#000000",
+    "#ad494a", "#5f5f5f", "#9e9e9e", "#000000", "#17becf", "#7b4173", "#b5cf6b",
 ];
 
 /// Points of one colour, joined from left to right.
