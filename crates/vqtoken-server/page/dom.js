@@ -84,6 +84,14 @@ export function percent(share) {
 
 export const stillMotion = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+/** Ends what `video` plays or still loads from the blob `address`. An address that is revoked while it loads is an error in the console. */
+export function release(video, address) {
+  video.pause();
+  video.removeAttribute('src');
+  video.load();
+  URL.revokeObjectURL(address);
+}
+
 /** What went wrong and what to do, where it happened. */
 export function notice(error, retry, label = 'Try again') {
   const text = error && error.message ? error.message : String(error);

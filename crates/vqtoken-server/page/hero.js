@@ -1,7 +1,7 @@
 // The method in ten seconds, with the demo clip: the picture, its codes wiped over it, one code on its way, kilobytes, an answer.
 
 import { css } from './colours.js';
-import { bytes, h, icon, number, stillMotion } from './dom.js';
+import { bytes, h, number, release, stillMotion } from './dom.js';
 import { fit, paintLit, paintMap, paintPath } from './paint.js';
 import { decodeLabels, TokenMap } from './tokens.js';
 import { plainView } from './tree.js';
@@ -104,8 +104,7 @@ export class Hero {
 
   close() {
     this.closed = true;
-    this.video.pause();
-    if (this.address) URL.revokeObjectURL(this.address);
+    if (this.address) release(this.video, this.address);
   }
 }
 

@@ -99,7 +99,6 @@ export class Player extends EventTarget {
   close() {
     this.closed = true;
     this.playing = false;
-    if (this.video) { this.video.pause(); this.video.removeAttribute('src'); this.video.load(); }
     this.pictures?.clear();
   }
 

@@ -5,7 +5,7 @@ import { Budget } from './budget.js';
 import { Chat } from './chat.js';
 import { CodeList } from './codes.js';
 import { Controls } from './controls.js';
-import { h, notice, oncePerFrame } from './dom.js';
+import { h, notice, oncePerFrame, release } from './dom.js';
 import { Facts } from './facts.js';
 import { arrival } from './intake.js';
 import { Overlay } from './overlay.js';
@@ -129,6 +129,6 @@ export class Watch {
     this.controls?.close();
     this.chat?.close();
     this.facts?.close();
-    if (this.address) URL.revokeObjectURL(this.address);
+    if (this.address) release(this.video, this.address);
   }
 }
