@@ -1,208 +1,13 @@
-//! One answer under way: reading its prompt, drawing its tokens, giving out its text.
+//! One answer under way: drawing its tokens, giving out its text.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use tokio::sync::mpsc::UnboundedSender;
-use vqtoken_model::{
-    LanguageSide, ModelError, Purpose, Sampler, Sequence, TextStream, Unread, VideoInPrompt, VisualTokens,
-};
-use vqtoken_video::Cancellation;
+use vqtoken_model::{LanguageSide, ModelError, Sampler, Sequence, TextStream};
 
-use crate::prefixes::{Prefix, PrefixKey, Prefixes};
-use crate::question::{
-    AnswerEvent, FinishReason, Finished, Piece, Question, Started, SubjectContent, TokenScore,
-};
+use crate::question::{AnswerEvent, FinishReason, Finished, Piece, Started, TokenScore};
+use crate::reading::{Asked, ReadPrompt};
 use crate::stop_texts::StopTexts;
-
-/// A question that waits, or is being answered.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) question: Question,
-    pub(crate) events: UnboundedSender<AnswerEvent>,
-    pub(crate) asked: Instant,
-    /// Set once nobody waits for the answer.
-    pub(crate) cancellation: Cancellation,
-}
-
-impl Asked {
-    /// Whether somebody still waits for the answer.
-    pub(crate) fn is_wanted(&self) -> bool {
-        !self.cancellation.is_cancelled()
-    }
-
-    /// Says that there will be no answer.
-    pub(crate) fn fail(self, error: ModelError) {
-        // Where nobody listens, nobody has to be told.
-        let _ = self.events.send(AnswerEvent::Failed(error));
-    }
-}
-
-/// A prompt that is being read, part by part: the text before the video, the video, the question.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    asked: Asked,
-    started: Instant,
-    sequence: Sequence,
-    /// Not read to their ends yet; the last one is the question.
-    parts: VecDeque<Part>,
-    /// What is left of the first of them, once it has been begun.
-    unread: Option<Unread>,
-    video_tokens: usize,
-    cached_tokens: usize,
-}
-
-/// A part of a prompt. Where a part ends is decided by the prompt alone, so that the bits of what follows do not depend on what has been
-/// read before.
-#[derive(Debug)]
-struct Part {
-    ids: Vec<u32>,
-    visual: Option<VisualTokens>,
-    /// What all text up to here is kept as when it has been read.
-    key: Option<PrefixKey>,
-}
-
-impl Part {
-    fn tokens(&self) -> usize {
-        // A newline follows visual tokens.
-        self.ids.len() + self.visual.as_ref().map_or(0, |visual| visual.count() + 1)
-    }
-}
-
-/// What became of a prompt.
-pub(crate) enum Read {
-    /// There is more to read.
-    More(Box<Reading>),
-    /// Its answer begins.
-    Done(Box<Answer>),
-    /// There will be no answer, which has been told.
-    Failed,
-}
-
-/// What a prompt needs to be read.
-struct Prepared {
-    sequence: Sequence,
-    parts: VecDeque<Part>,
-    video_tokens: usize,
-}
-
-impl Reading {
-    /// Prepares a prompt; what another question has read already is not read again. None where it cannot be asked, which is told.
-    pub(crate) fn new(language: &LanguageSide, asked: Asked, prefixes: &mut Prefixes) -> Option<Self> {
-        match Self::prepared(language, &asked, prefixes) {
-            Ok(Prepared { sequence, parts, video_tokens }) => Some(Self {
-                cached_tokens: sequence.tokens(),
-                started: Instant::now(),
-                unread: None,
-                asked,
-                sequence,
-                parts,
-                video_tokens,
-            }),
-            Err(error) => {
-                asked.fail(error);
-                None
-            }
-        }
-    }
-
-    fn prepared(
-        language: &LanguageSide,
-        asked: &Asked,
-        prefixes: &mut Prefixes,
-    ) -> Result<Prepared, ModelError> {
-        let Question { subject, chat, options, .. } = &asked.question;
-        options.check()?;
-        let ids = language.chat_parts(chat, VideoInPrompt::of(subject.as_ref()))?;
-        let question = Part { ids: ids.after, visual: None, key: None };
-        let Some(subject) = subject else {
-            let parts = [question].into();
-            return Ok(Prepared { sequence: language.sequence(), parts, video_tokens: 0 });
-        };
-        let key = PrefixKey::video(subject.key.clone(), ids.before.clone());
-        if let Some(Prefix { sequence, video_tokens }) = prefixes.get(&key) {
-            let sequence = Sequence::clone(&sequence);
-            return Ok(Prepared { sequence, parts: [question].into(), video_tokens });
-        }
-        let visual = visual_tokens(language, &subject.content)?;
-        let video_tokens = visual.count();
-        let mut parts: VecDeque<_> =
-            [Part { ids: Vec::new(), visual: Some(visual), key: Some(key) }, question].into();
-        let key = PrefixKey::text(ids.before.clone());
-        let sequence = match prefixes.get(&key) {
-            Some(prefix) => Sequence::clone(&prefix.sequence),
-            None => {
-                parts.push_front(Part { ids: ids.before, visual: None, key: Some(key) });
-                language.sequence()
-            }
-        };
-        Ok(Prepared { sequence, parts, video_tokens })
-    }
-
-    /// Whether somebody still waits for the answer.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.asked.is_wanted()
-    }
-
-    /// Tokens left of the part that is read next.
-    pub(crate) fn next_tokens(&self) -> usize {
-        match &self.unread {
-            Some(unread) => unread.tokens(),
-            None => self.parts.front().map_or(0, Part::tokens),
-        }
-    }
-
-    /// Reads up to `most` tokens.
-    pub(crate) fn read(
-        mut self: Box<Self>,
-        language: &LanguageSide,
-        most: usize,
-        prefixes: &mut Prefixes,
-    ) -> Read {
-        match self.read_some(language, most, prefixes) {
-            Ok(None) => Read::More(self),
-            Ok(Some(logits)) => match Answer::new(language, *self, logits) {
-                Some(answer) => Read::Done(Box::new(answer)),
-                None => Read::Failed,
-            },
-            Err(error) => {
-                self.asked.fail(error);
-                Read::Failed
-            }
-        }
-    }
-
-    fn read_some(
-        &mut self,
-        language: &LanguageSide,
-        most: usize,
-        prefixes: &mut Prefixes,
-    ) -> Result<Option<Vec<f32>>, ModelError> {
-        let part = self.parts.front().ok_or(ModelError::Question("the prompt ends before the question"))?;
-        let mut unread = match self.unread.take() {
-            Some(unread) => unread,
-            None => language.unread(&self.sequence, &part.ids, part.visual.as_ref())?,
-        };
-        let purpose = if self.parts.len() == 1 { Purpose::Logits } else { Purpose::Cache };
-        let cancellation = &self.asked.cancellation;
-        let logits = language.read_some(&mut unread, most, &mut self.sequence, purpose, cancellation)?;
-        if unread.tokens() > 0 {
-            self.unread = Some(unread);
-        } else if let Some(Part { visual, key: Some(key), .. }) = self.parts.pop_front() {
-            let video_tokens = visual.as_ref().map_or(0, VisualTokens::count);
-            prefixes.insert(key, Prefix { sequence: Arc::new(self.sequence.clone()), video_tokens });
-        }
-        Ok(logits)
-    }
-}
-
-fn visual_tokens(language: &LanguageSide, content: &SubjectContent) -> Result<VisualTokens, ModelError> {
-    match content {
-        SubjectContent::Tokens(tokens) => language.visual_tokens(tokens),
-        SubjectContent::Visual(visual) => Ok(VisualTokens::clone(visual)),
-    }
-}
 
 /// An answer of which tokens are being drawn.
 #[derive(Debug)]
@@ -230,8 +35,9 @@ pub(crate) enum Course {
 }
 
 impl Answer {
-    fn new(language: &LanguageSide, reading: Reading, logits: Vec<f32>) -> Option<Self> {
-        let Reading { asked, started, sequence, video_tokens, cached_tokens, .. } = reading;
+    /// Begins an answer with its first token. None where its options make no sense, which is told.
+    pub(crate) fn new(language: &LanguageSide, prompt: ReadPrompt) -> Option<Self> {
+        let ReadPrompt { asked, started, sequence, video_tokens, cached_tokens, logits } = prompt;
         let options = &asked.question.options;
         let sampler = match Sampler::new(options.sampling) {
             Ok(sampler) => sampler,

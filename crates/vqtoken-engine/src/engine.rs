@@ -10,10 +10,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use vqtoken_model::VideoLlm;
 use vqtoken_video::Cancellation;
 
-use crate::answer::Asked;
 use crate::encode::{EncodeJob, Encoding};
 use crate::error::EngineError;
 use crate::question::{Answering, Question};
+use crate::reading::Asked;
 use crate::shared::{Shared, State};
 use crate::vision::{Vision, Waiting};
 use crate::words::{Words, read_default_text};

@@ -7,6 +7,7 @@ mod error;
 mod prefixes;
 mod question;
 mod queue;
+mod reading;
 mod shared;
 mod stop_texts;
 mod vision;

@@ -2,9 +2,9 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::answer::Asked;
 use crate::engine::{EngineOptions, Load};
 use crate::queue::FairQueue;
+use crate::reading::Asked;
 use crate::vision::Waiting;
 
 /// The queues, and how to wait for work.

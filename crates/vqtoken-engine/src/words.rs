@@ -4,18 +4,22 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use vqtoken_model::{Chat, LanguageSide, ModelError, Purpose, VideoInPrompt};
+use vqtoken_model::{Chat, LanguageSide, ModelError, Purpose, TextToRead, VideoInPrompt};
 use vqtoken_video::Cancellation;
 
-use crate::answer::{Answer, Asked, Course, Read, Reading};
+use crate::answer::{Answer, Course};
 use crate::engine::EngineOptions;
 use crate::prefixes::{Prefix, PrefixKey, Prefixes};
+use crate::reading::{Asked, Read, Reading, for_each_text};
 use crate::shared::{Shared, State};
 
-/// Tokens of prompts that are read between two tokens of the answers under way, and tokens of one prompt that are read at once. That is always
-/// the same, whoever else asks, so that the bits of an answer do not depend on it. The default of
-/// 32 codes fits, and it is a multiple of the rows of tiles with AVX2 and AVX-512.
+/// Tokens of one prompt that are read at once. That is always the same, whoever else asks, so that the bits of an answer do not depend on it.
+/// The default of 32 codes fits, and it is a multiple of the rows of tiles with AVX2 and AVX-512.
 const PROMPT_TOKENS_AT_ONCE: usize = 48;
+
+/// Tokens of all prompts that are read between two tokens of the answers under way: more would take fewer passes over the weights, and let
+/// those answers wait for longer.
+const TOKENS_BETWEEN_STEPS: usize = 2 * PROMPT_TOKENS_AT_ONCE;
 
 /// What the thread works with.
 pub(crate) struct Words {
@@ -34,8 +38,10 @@ pub(crate) fn read_default_text(language: &LanguageSide) -> Result<(PrefixKey, P
     let mut sequence = language.sequence();
     let mut unread = language.unread(&sequence, &before, None)?;
     while unread.tokens() > 0 {
-        let (most, purpose, cancellation) = (PROMPT_TOKENS_AT_ONCE, Purpose::Cache, Cancellation::new());
-        language.read_some(&mut unread, most, &mut sequence, purpose, &cancellation)?;
+        let cancellation = &Cancellation::new();
+        let (unread, sequence) = (&mut unread, &mut sequence);
+        let text = TextToRead { unread, sequence, purpose: Purpose::Cache, cancellation };
+        language.read_some(&mut [text], PROMPT_TOKENS_AT_ONCE)?;
     }
     Ok((PrefixKey::text(before), Prefix { sequence: Arc::new(sequence), video_tokens: 0 }))
 }
@@ -43,13 +49,30 @@ pub(crate) fn read_default_text(language: &LanguageSide) -> Result<(PrefixKey, P
 /// What it has in hand.
 struct Hand {
     prefixes: Prefixes,
-    reading: Option<Box<Reading>>,
+    /// In the order in which they were asked. All but the last are at their questions: what a prompt shares with others is read before another
+    /// is begun.
+    readings: Vec<Reading>,
     answers: Vec<Answer>,
 }
 
 impl Hand {
     fn count(&self) -> usize {
-        self.answers.len() + usize::from(self.reading.is_some())
+        self.answers.len() + self.readings.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Takes out the first prompts whose next tokens are not too many to be read together, at least one if there is one.
+    fn take_readings(&mut self) -> Vec<Reading> {
+        let mut tokens = 0;
+        let fit = self.readings.iter().take_while(|reading| {
+            tokens += reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE);
+            tokens <= TOKENS_BETWEEN_STEPS
+        });
+        let count = fit.count();
+        self.readings.drain(..count).collect()
     }
 }
 
@@ -60,7 +83,7 @@ impl Words {
         if let Some((key, prefix)) = self.default_text.clone() {
             prefixes.insert(key, prefix);
         }
-        let mut hand = Hand { prefixes, reading: None, answers: Vec::new() };
+        let mut hand = Hand { prefixes, readings: Vec::new(), answers: Vec::new() };
         while self.take_work(&mut hand) {
             self.pool.install(|| {
                 self.read_prompts(&mut hand);
@@ -69,50 +92,51 @@ impl Words {
         }
     }
 
-    /// Takes a question if there is room for one, and waits for it if there is nothing else to do. False once the engine is gone.
+    /// Takes the questions that there is room for, and waits for one if there is nothing else to do. False once the engine is gone.
     fn take_work(&self, hand: &mut Hand) -> bool {
         hand.answers.retain(Answer::is_wanted);
-        hand.reading.take_if(|reading| !reading.is_wanted());
-        let count = hand.count();
-        let taken = self.shared.wait(|state| {
-            let asked = self.next_question(hand, state);
-            (asked.is_some() || count > 0).then_some(asked)
-        });
-        let Some(asked) = taken else { return false };
-        self.pool.install(|| self.begin(hand, asked));
-        true
+        hand.readings.retain(Reading::is_wanted);
+        loop {
+            let taken = self.shared.wait(|state| {
+                let asked = self.next_question(hand, state);
+                (asked.is_some() || !hand.is_empty()).then_some(asked)
+            });
+            match taken {
+                None => return false,
+                Some(None) => return true,
+                Some(Some(asked)) => {
+                    let begun = self.pool.install(|| Reading::new(&self.language, asked, &mut hand.prefixes));
+                    hand.readings.extend(begun);
+                }
+            }
+        }
     }
 
     /// A question that waits, if there is room for one.
     fn next_question(&self, hand: &Hand, state: &mut State) -> Option<Asked> {
         state.questions.retain(Asked::is_wanted);
-        let has_room = hand.reading.is_none() && hand.count() < self.options.rows;
+        let may_begin = hand.readings.last().is_none_or(Reading::is_at_question);
+        let has_room = may_begin && hand.count() < self.options.rows;
         let asked = has_room.then(|| state.questions.pop()).flatten();
         state.answering = hand.count() + usize::from(asked.is_some());
         asked
     }
 
-    fn begin(&self, hand: &mut Hand, asked: Option<Asked>) {
-        if let Some(asked) = asked {
-            hand.reading = Reading::new(&self.language, asked, &mut hand.prefixes).map(Box::new);
-        }
-    }
-
-    /// Reads a part of a prompt, and further ones as long as they are few tokens in all.
+    /// Reads a part of each of some prompts.
     fn read_prompts(&self, hand: &mut Hand) {
-        let mut left = PROMPT_TOKENS_AT_ONCE;
-        while let Some(reading) =
-            hand.reading.take_if(|reading| reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE) <= left)
-        {
-            left -= reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE);
-            match reading.read(&self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
-                Read::More(reading) => hand.reading = Some(reading),
-                Read::Done(answer) => hand.answers.push(*answer),
+        let readings = hand.take_readings();
+        if readings.is_empty() {
+            return;
+        }
+        let mut unfinished = Vec::new();
+        for read in Reading::read(readings, &self.language, PROMPT_TOKENS_AT_ONCE, &mut hand.prefixes) {
+            match read {
+                Read::More(reading) => unfinished.push(*reading),
+                Read::Done(prompt) => hand.answers.extend(Answer::new(&self.language, *prompt)),
                 Read::Failed => {}
             }
-            let asked = self.shared.change(|state| self.next_question(hand, state));
-            self.begin(hand, asked);
         }
+        hand.readings.splice(..0, unfinished);
     }
 
     /// Each answer's next token.
@@ -132,10 +156,7 @@ impl Words {
             }
             // A drawn token is always in the vocabulary.
             Err(error) => {
-                let text = error.to_string();
-                hand.answers
-                    .drain(..)
-                    .for_each(|mut answer| answer.fail(ModelError::TensorData(text.clone())));
+                hand.answers.drain(..).for_each(|mut answer| answer.fail(for_each_text(&error)));
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use vqtoken_core::{Budget, VideoTokens, reducer};
+use vqtoken_core::{Budget, ReduceError, Reducer, Reduction, TokenGrid, VideoTokens, reducer};
 use vqtoken_engine::{
     AnswerEvent, Answering, EncodeEvent, EncodeJob, EncodeOutput, EncodeSource, EncodedVideo, Encoding,
     Engine, EngineError, EngineOptions, FinishReason, Finished, Piece, Question, Started, Subject,
@@ -294,4 +294,33 @@ fn encoding_stops_when_nobody_waits_and_other_outputs_work() {
     let missing = EncodeSource::Video("missing.mp4".into(), OpenOptions::default());
     let missing = EncodeJob::new("test", missing, EncodeOutput::Pooled);
     assert!(matches!(encoded(engine.encode(missing).unwrap()), Err(ModelError::Video(_))));
+}
+
+#[derive(Debug)]
+struct Panics;
+
+impl Reducer for Panics {
+    fn name(&self) -> String {
+        "panics".to_owned()
+    }
+
+    fn reduce(&self, _: &TokenGrid) -> Result<Reduction, ReduceError> {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_panic_ends_what_was_in_hand_and_nothing_else() {
+    let engine = engine();
+    let source = || EncodeSource::Video(demo().to_owned(), OpenOptions::default());
+    let reduced = EncodeJob::new("test", source(), EncodeOutput::Reduced(Arc::new(Panics)));
+    let watched = job(None).with_on_frame(Box::new(|_, _| panic!("on purpose")));
+    let broken = [reduced, watched].map(|job| engine.encode(job).unwrap());
+    let whole = engine.encode(job(None)).unwrap();
+    for mut encoding in broken {
+        let last = std::iter::from_fn(|| encoding.blocking_next()).last();
+        assert!(!matches!(last, Some(EncodeEvent::Done(_) | EncodeEvent::Failed(_))), "{last:?}");
+    }
+    assert_eq!(encoded(whole).unwrap().encoded.unwrap().tokens, *tokens());
+    assert!(!ask(&engine, question("What shapes are there?")).text.is_empty());
 }

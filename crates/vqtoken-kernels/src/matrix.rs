@@ -78,7 +78,11 @@ impl<'a> Matrix<'a> {
     /// zero-padded.
     pub(crate) fn pack_rows(&self, width: usize, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
         match width {
+            1 => self.pack_panels::<1>(rows, depth, out),
+            2 => self.pack_panels::<2>(rows, depth, out),
+            3 => self.pack_panels::<3>(rows, depth, out),
             4 => self.pack_panels::<4>(rows, depth, out),
+            5 => self.pack_panels::<5>(rows, depth, out),
             6 => self.pack_panels::<6>(rows, depth, out),
             8 => self.pack_panels::<8>(rows, depth, out),
             12 => self.pack_panels::<12>(rows, depth, out),

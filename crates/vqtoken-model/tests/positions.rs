@@ -33,6 +33,18 @@ fn consecutive_positions_change_no_bit() {
 }
 
 #[test]
+fn visual_tokens_of_another_model_are_refused() {
+    let (model, values, d) = model();
+    let mini = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/mini");
+    let mini = VideoLlm::load_as(mini, Precision::F32).unwrap();
+    let foreign = model.language().tokens_of(&values[..d], d).unwrap();
+    let is_refused = |error| matches!(error, ModelError::VisualTokens { d: found, .. } if found == d);
+    assert!(is_refused(mini.language().logits(&[], Some(&foreign), &[5]).unwrap_err()));
+    let sequence = mini.language().sequence();
+    assert!(is_refused(mini.language().unread(&sequence, &[], Some(&foreign)).unwrap_err()));
+}
+
+#[test]
 fn distances_between_tokens_and_to_the_text_count() {
     let (model, values, d) = model();
     let at = |positions: [usize; 3], length: usize| {

@@ -7,8 +7,11 @@ mod small;
 
 use burn::tensor::Device;
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
-use vqtoken_model::{FrameEmbedder, ModelError, OneVision, Precision, VideoLlm, VisionSide, checkpoint};
-use vqtoken_video::Frame;
+use vqtoken_model::{
+    FrameEmbedder, LanguageSide, ModelError, OneVision, Precision, Purpose, Sequence, TextToRead, Unread,
+    VideoLlm, VisionSide, checkpoint,
+};
+use vqtoken_video::{Cancellation, Frame};
 
 /// Wide enough for rounding errors to average out as they do in models that are used.
 fn config() -> OneVisionConfig {
@@ -76,6 +79,56 @@ fn tokens_keep_their_direction_in_every_precision() {
             assert!(cosine(a, b) > least, "{precision}: {}", cosine(a, b));
         }
         assert!(cosine(&logits, &found_logits) > least);
+    }
+}
+
+#[test]
+fn what_is_read_of_a_text_does_not_depend_on_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = small::write(folder.path(), "model", &config());
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4] {
+        let language = LanguageSide::load_as(&directory, precision).unwrap();
+        let vocabulary = language.config().vocabulary as u32;
+        let text = |length: u32, seed: u32| -> Vec<u32> {
+            (0..length).map(|index| (index * 7 + seed * 3) % vocabulary).collect()
+        };
+        // One that takes three rounds, and one whose last round is a single token, beside short ones.
+        let ids = [text(5, 1), text(40, 2), text(1, 3), text(17, 4), text(2, 5)];
+        let read = |ids: &[Vec<u32>]| {
+            let mut texts: Vec<(Sequence, Unread)> = ids
+                .iter()
+                .map(|ids| {
+                    let sequence = language.sequence();
+                    let unread = language.unread(&sequence, ids, None).unwrap();
+                    (sequence, unread)
+                })
+                .collect();
+            let mut logits = vec![None; ids.len()];
+            let (cancellation, purpose) = (Cancellation::new(), Purpose::Logits);
+            while logits.iter().any(Option::is_none) {
+                let (indices, mut left): (Vec<usize>, Vec<_>) = texts
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(_, (_, unread))| unread.tokens() > 0)
+                    .map(|(index, (sequence, unread))| {
+                        (index, TextToRead { unread, sequence, purpose, cancellation: &cancellation })
+                    })
+                    .unzip();
+                for (index, found) in indices.into_iter().zip(language.read_some(&mut left, 16).unwrap()) {
+                    logits[index] = found;
+                }
+            }
+            // Keys and values, too: what is drawn next.
+            let mut sequences: Vec<&mut Sequence> = texts.iter_mut().map(|(sequence, _)| sequence).collect();
+            let next = language.step(&vec![1; ids.len()], &mut sequences).unwrap();
+            logits.into_iter().map(Option::unwrap).zip(next).collect::<Vec<_>>()
+        };
+        let together = read(&ids);
+        for (ids, together) in ids.iter().zip(together) {
+            let alone = read(std::slice::from_ref(ids)).remove(0);
+            assert!(alone == together, "{precision}, {} tokens", ids.len());
+            assert!(alone.0.iter().all(|logit| logit.is_finite()));
+        }
     }
 }
 

@@ -107,6 +107,54 @@ impl MultiHeadAttention {
         angles: &RotaryAngles,
         cache: &mut KvCache,
     ) -> Tensor<3> {
+        let (query, key, value) = self.project_causal(x, &residual, angles);
+        let (keys, values) = cache.extend(key, value); // [batch, cached + n, kv_heads, head_dim]
+        let attended = ops::attention(query, keys, values, Causality::Causal); // [batch, n, heads, head_dim]
+        self.out_proj.forward_added(merge_heads(attended), residual) // [batch, n, d_model]
+    }
+
+    /// [`Self::forward_causal`] for the next tokens of several texts, one text after the other. Each attends to its own cache, and the
+    /// caches may hold any number of tokens.
+    ///
+    /// # Shapes
+    ///
+    /// - x, residual, output: `[1, n, d_model]`
+    /// - angles: of `[n]` positions
+    /// - counts: `[texts]`, how many of the `n` tokens are each text's
+    /// - caches: `[texts]`, of one text each
+    pub fn forward_texts(
+        &self,
+        x: Tensor<3>,
+        residual: Tensor<3>,
+        angles: &RotaryAngles,
+        counts: &[usize],
+        caches: &mut [&mut KvCache],
+    ) -> Tensor<3> {
+        assert_shape!(x, [1, counts.iter().sum(), self.q_proj.d_input()]);
+        assert_eq!(counts.len(), caches.len(), "attention of several texts: counts against caches");
+        if let [cache] = caches {
+            return self.forward_causal(x, residual, angles, cache);
+        }
+        let (query, key, value) = self.project_causal(x, &residual, angles);
+        let mut start = 0;
+        let attended = counts.iter().zip(caches).map(|(&count, cache)| {
+            let of_text = |x: &Tensor<4>| x.clone().narrow(1, start, count);
+            let (query, key, value) = (of_text(&query), of_text(&key), of_text(&value));
+            start += count;
+            let (keys, values) = cache.extend(key, value); // [1, cached + count, kv_heads, head_dim]
+            ops::attention(query, keys, values, Causality::Causal) // [1, count, heads, head_dim]
+        });
+        let attended = Tensor::cat(attended.collect(), 1); // [1, n, heads, head_dim]
+        self.out_proj.forward_added(merge_heads(attended), residual) // [1, n, d_model]
+    }
+
+    /// Rotated queries `[batch, n, heads, head_dim]`, rotated keys and values `[batch, n, kv_heads, head_dim]`.
+    fn project_causal(
+        &self,
+        x: Tensor<3>,
+        residual: &Tensor<3>,
+        angles: &RotaryAngles,
+    ) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
         let [batch, n, _] = x.dims();
         assert_shape!(x, [batch, n, self.q_proj.d_input()]);
         assert_shape!(residual, [batch, n, self.q_proj.d_input()]);
@@ -116,9 +164,7 @@ impl MultiHeadAttention {
             || angles.rotate(project(&self.q_proj, &x)), // [batch, n, heads, head_dim]
             || (angles.rotate(project(&self.k_proj, &x)), project(&self.v_proj, &x)), // [batch, n, kv_heads, head_dim]
         );
-        let (keys, values) = cache.extend(key, value); // [batch, cached + n, kv_heads, head_dim]
-        let attended = ops::attention(query, keys, values, Causality::Causal); // [batch, n, heads, head_dim]
-        self.out_proj.forward_added(merge_heads(attended), residual) // [batch, n, d_model]
+        (query, key, value)
     }
 
     /// [`Self::forward_causal`] for the next token of each of several texts, whose caches may hold any number of tokens.
@@ -198,6 +244,43 @@ mod tests {
             .collect();
         let expected: Vec<f32> = whole.into_data().try_to_vec().unwrap();
         assert_close(Tensor::cat(steps, 1), &expected, 1e-5);
+    }
+
+    #[test]
+    fn several_texts_are_read_as_each_alone() {
+        let device = Device::flex();
+        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
+        let layer = config.init(&device);
+        let rotary = RotaryConfig::new(4).init();
+        let input = |n: usize, seed| {
+            Tensor::<1>::from_floats(values(n * 12, seed).as_slice(), &device).reshape([1, n, 12])
+        };
+        // Of 2, 0 and 5 tokens, and the next 3, 4 and 1 of each.
+        let read = [2, 0, 5].map(|n: usize| {
+            let mut cache = KvCache::default();
+            if n > 0 {
+                let (x, positions) = (input(n, n as u32), (0..n).collect::<Vec<_>>());
+                layer.forward_causal(x.clone(), x, &rotary.angles(&positions), &mut cache);
+            }
+            cache
+        });
+        let (counts, starts) = ([3, 4, 1], [2, 0, 5]);
+        let next = [input(3, 6), input(4, 7), input(1, 8)];
+        let positions = |text: usize| (starts[text]..starts[text] + counts[text]).collect::<Vec<_>>();
+        let alone: Vec<Tensor<3>> = (0..3)
+            .map(|text| {
+                let (x, mut cache) = (next[text].clone(), read[text].clone());
+                layer.forward_causal(x.clone(), x, &rotary.angles(&positions(text)), &mut cache)
+            })
+            .collect();
+        let x = Tensor::cat(next.to_vec(), 1);
+        let angles = rotary.angles(&[positions(0), positions(1), positions(2)].concat());
+        let mut caches = read;
+        let mut borrowed: Vec<&mut KvCache> = caches.iter_mut().collect();
+        let together = layer.forward_texts(x.clone(), x, &angles, &counts, &mut borrowed);
+        assert_eq!(caches.map(|cache| cache.len()), [5, 4, 6]);
+        let expected: Vec<f32> = Tensor::cat(alone, 1).into_data().try_to_vec().unwrap();
+        assert_close(together, &expected, 1e-5);
     }
 
     #[test]

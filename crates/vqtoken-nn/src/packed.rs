@@ -39,6 +39,11 @@ impl Precision {
         self != Self::Bf16 || !Kernels::global().multiplies_bf16()
     }
 
+    /// Whether what a product with several rows gives for one of them does not depend on the others, even if they are not independent.
+    pub fn is_alike_beside_any_rows(self) -> bool {
+        self != Self::Int8 || !Kernels::global().multiplies_int8()
+    }
+
     /// The type of packed weights; `f32` for an unresolved `Auto`.
     pub fn weight_kind(self) -> WeightKind {
         match self {

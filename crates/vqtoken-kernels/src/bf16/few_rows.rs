@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::aligned::Scratch;
 use crate::float_product::{depth_block, groups_of_six, with_panels};
 use crate::matrix::Matrix;
 use crate::shared_rows::prefetch_at;
@@ -15,7 +16,7 @@ pub(super) const MOST_ROWS: usize = 32;
 
 /// A few rows, packed for their tiles: `[depth][rows of the tile]` each.
 pub(super) struct PackedRows {
-    values: Vec<f32>,
+    values: Scratch<f32>,
     rows: usize,
     depth: usize,
 }
@@ -23,13 +24,10 @@ pub(super) struct PackedRows {
 impl PackedRows {
     pub(super) fn new(x: Matrix<'_>) -> Self {
         let (rows, depth) = (x.rows(), x.columns());
-        let mut values = vec![0.0; rows * depth];
+        let mut values = Scratch::new(rows * depth);
         for tile in groups_of_six(rows) {
             let values = &mut values[tile.start * depth..tile.end * depth];
-            for (lane, row) in tile.clone().enumerate() {
-                let lanes = values.iter_mut().skip(lane).step_by(tile.len());
-                lanes.zip(x.row(row)).for_each(|(lane, x)| *lane = *x);
-            }
+            x.pack_rows(tile.len(), tile, 0..depth, values);
         }
         Self { values, rows, depth }
     }

@@ -251,6 +251,7 @@ impl LanguageSide {
     ) -> Result<PromptEmbeddings, ModelError> {
         self.check_ids(before)?;
         self.check_ids(after)?;
+        visual.map_or(Ok(()), |visual| self.check_width(visual))?;
         PromptEmbeddings::new(&self.modules, before, visual, after, 0)
             .ok_or(ModelError::Question("the prompt is empty: say what you want to know"))
     }
@@ -261,6 +262,15 @@ impl LanguageSide {
         match ids.iter().find(|&&id| id as usize >= vocabulary) {
             None => Ok(()),
             Some(&id) => Err(ModelError::TokenId { id, vocabulary }),
+        }
+    }
+
+    /// Refuses visual tokens of another width, which another model made.
+    pub(super) fn check_width(&self, visual: &VisualTokens) -> Result<(), ModelError> {
+        let (d, expected) = (visual.width(), self.config.hidden_size);
+        match d == expected {
+            true => Ok(()),
+            false => Err(ModelError::VisualTokens { values: visual.count() * d, d, expected }),
         }
     }
 

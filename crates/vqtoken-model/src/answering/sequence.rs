@@ -67,6 +67,33 @@ impl Unread {
     }
 }
 
+/// One of the texts of [`LanguageSide::read_some`].
+#[derive(Debug)]
+pub struct TextToRead<'a> {
+    /// What is left of it.
+    pub unread: &'a mut Unread,
+    /// What has been read of it.
+    pub sequence: &'a mut Sequence,
+    /// What it is read for.
+    pub purpose: Purpose,
+    /// Set once nobody waits for it.
+    pub cancellation: &'a Cancellation,
+}
+
+impl TextToRead<'_> {
+    /// Takes up to `most` tokens of what is left, if anything is.
+    fn take(&mut self, most: usize) -> Option<PromptEmbeddings> {
+        let (next, rest) = self.unread.prompt.take()?.split(most);
+        self.sequence.tokens += next.count();
+        self.unread.prompt = rest;
+        Some(next)
+    }
+
+    fn needs_logits(&self) -> bool {
+        self.unread.tokens() == 0 && self.purpose == Purpose::Logits
+    }
+}
+
 impl LanguageSide {
     /// The token ids of a conversation.
     ///
@@ -91,7 +118,7 @@ impl LanguageSide {
     ///
     /// # Errors
     ///
-    /// If an id is not in the vocabulary, or the text would be longer than the model can read.
+    /// If an id is not in the vocabulary, the visual tokens are another model's, or the text would be longer than the model can read.
     pub fn unread(
         &self,
         sequence: &Sequence,
@@ -99,6 +126,7 @@ impl LanguageSide {
         visual: Option<&VisualTokens>,
     ) -> Result<Unread, ModelError> {
         self.check_ids(ids)?;
+        visual.map_or(Ok(()), |visual| self.check_width(visual))?;
         let prompt = PromptEmbeddings::new(self.modules(), ids, visual, &[], sequence.position());
         let (tokens, limit) = (prompt.as_ref().map_or(0, PromptEmbeddings::end), self.config().max_positions);
         match tokens >= limit {
@@ -107,34 +135,69 @@ impl LanguageSide {
         }
     }
 
-    /// Reads up to `most` tokens of what is left. When nothing is left afterwards and `purpose` is [`Purpose::Logits`], the
-    /// logits after the last token are returned, `[vocabulary]`.
+    /// Reads up to `most` tokens of what is left of each of several texts. A text of which nothing is left then gets the logits after its
+    /// last token, `[vocabulary]`, if its purpose is [`Purpose::Logits`].
+    ///
+    /// What comes out for a text does not depend on the others.
     ///
     /// # Errors
     ///
-    /// If `cancellation` is set in the middle; the text is of no use then.
+    /// If all are cancelled in the middle; the texts are of no use then.
     pub fn read_some(
         &self,
-        unread: &mut Unread,
+        texts: &mut [TextToRead<'_>],
         most: usize,
-        sequence: &mut Sequence,
-        purpose: Purpose,
-        cancellation: &Cancellation,
-    ) -> Result<Option<Vec<f32>>, ModelError> {
-        let Some(prompt) = unread.prompt.take() else { return Ok(None) };
-        let (next, rest) = prompt.split(most.max(1));
-        unread.prompt = rest;
-        let needs_logits = unread.prompt.is_none() && purpose == Purpose::Logits;
-        sequence.tokens += next.count();
-        let PromptEmbeddings { embeddings, positions } = next;
-        in_thread_pool(|| {
-            let cache = &mut sequence.cache;
-            let hidden =
-                self.modules().read_unless(cancellation, embeddings.unsqueeze::<3>(), &positions, cache);
-            let hidden: Tensor<2> = hidden.ok_or(ModelError::Cancelled)?.squeeze_dim(0);
-            let [count, _] = hidden.dims();
-            needs_logits.then(|| to_vec(self.modules().logits(hidden.narrow(0, count - 1, 1)))).transpose()
-        })
+    ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        let most = most.max(1);
+        // A single row is multiplied in another way, which is not always as exact.
+        let joins = |text: &TextToRead<'_>| {
+            self.precision().is_alike_beside_any_rows() && text.unread.tokens().min(most) > 1
+        };
+        let groups = texts.chunk_by_mut(|a, b| joins(a) && joins(b));
+        let logits: Result<Vec<_>, _> =
+            groups.map(|texts| in_thread_pool(|| self.read_together(texts, most))).collect();
+        Ok(logits?.concat())
+    }
+
+    /// [`Self::read_some`] with one product of each layer for all texts.
+    fn read_together(
+        &self,
+        texts: &mut [TextToRead<'_>],
+        most: usize,
+    ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        let parts: Vec<_> = texts.iter_mut().map_while(|text| text.take(most)).collect();
+        if parts.is_empty() {
+            return Ok(vec![None; texts.len()]);
+        }
+        let positions: Vec<&[usize]> = parts.iter().map(|part| &part.positions[..]).collect();
+        let embeddings = Tensor::cat(parts.iter().map(|part| part.embeddings.clone()).collect(), 0); // [n, D]
+        let cancellations: Vec<_> = texts.iter().map(|text| text.cancellation).collect();
+        let is_wanted = || !cancellations.iter().all(|cancellation| cancellation.is_cancelled());
+        let mut caches: Vec<_> = texts.iter_mut().map(|text| &mut text.sequence.cache).collect();
+        let hidden = self.modules().read_texts(embeddings, &positions, &mut caches, is_wanted);
+        let hidden = hidden.ok_or(ModelError::Cancelled)?; // [n, D]
+        let mut end = 0;
+        let last_rows = texts.iter().zip(&parts).map(|(text, part)| {
+            end += part.count();
+            text.needs_logits().then(|| hidden.clone().narrow(0, end - 1, 1))
+        });
+        self.logits_of_each(last_rows.collect())
+    }
+
+    /// The logits of each row `[1, D]` that is there.
+    fn logits_of_each(&self, rows: Vec<Option<Tensor<2>>>) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        let mut logits = vec![None; rows.len()];
+        let (indices, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().enumerate().filter_map(|(index, row)| Some((index, row?))).unzip();
+        let at_once = if self.precision().is_alike_for_single_rows() { rows.len() } else { 1 };
+        let width = self.config().vocabulary;
+        for (indices, rows) in indices.chunks(at_once.max(1)).zip(rows.chunks(at_once.max(1))) {
+            let values = to_vec(self.modules().logits(Tensor::cat(rows.to_vec(), 0)))?; // [rows, vocabulary]
+            for (&index, values) in indices.iter().zip(values.chunks_exact(width)) {
+                logits[index] = Some(values.to_vec());
+            }
+        }
+        Ok(logits)
     }
 
     /// Reads the next token of each of several texts and returns the logits after it, `[texts]` of `[vocabulary]`.

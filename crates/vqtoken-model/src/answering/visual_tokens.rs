@@ -45,6 +45,11 @@ impl VisualTokens {
         self.tensor.dims()[0]
     }
 
+    /// Features of each (D).
+    pub(super) fn width(&self) -> usize {
+        self.tensor.dims()[1]
+    }
+
     /// Their values, `[M, D]`.
     ///
     /// # Errors

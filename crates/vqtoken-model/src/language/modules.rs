@@ -5,7 +5,6 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use vqtoken_core::IndexMap;
 use vqtoken_nn::{Linear, pack_layers};
-use vqtoken_video::Cancellation;
 
 use super::qwen2::{LanguageCache, LanguageModel, output_layer};
 use crate::config::OneVisionConfig;
@@ -108,20 +107,21 @@ impl LanguageModules {
         self.language_model.forward_at(embeddings, positions, cache)
     }
 
-    /// [`LanguageModel::forward_unless`].
+    /// [`LanguageModel::forward_texts`].
     ///
     /// # Shapes
     ///
-    /// - embeddings, output: `[batch, n, D]`
-    /// - positions: `[n]` or `[batch * n]`
-    pub fn read_unless(
+    /// - embeddings, output: `[n, D]`
+    /// - positions: `[texts]`, those of each text; `n` in all
+    /// - caches: `[texts]`, of one text each
+    pub fn read_texts(
         &self,
-        cancellation: &Cancellation,
-        embeddings: Tensor<3>,
-        positions: &[usize],
-        cache: &mut LanguageCache,
-    ) -> Option<Tensor<3>> {
-        self.language_model.forward_unless(cancellation, embeddings, positions, cache)
+        embeddings: Tensor<2>,
+        positions: &[&[usize]],
+        caches: &mut [&mut LanguageCache],
+        is_wanted: impl Fn() -> bool,
+    ) -> Option<Tensor<2>> {
+        self.language_model.forward_texts(embeddings, positions, caches, is_wanted)
     }
 
     /// [`LanguageModel::forward_step`].

@@ -10,8 +10,6 @@ use vqtoken_nn::{
     pack_layers,
 };
 
-use vqtoken_video::Cancellation;
-
 use crate::config::TextConfig;
 
 /// The transformer from embeddings to the last hidden state.
@@ -157,29 +155,35 @@ impl LanguageModel {
         self.norm.forward(x)
     }
 
-    /// [`Self::forward_at`], given up between two layers once `cancellation` is set; the cache is of no use then.
+    /// Reads the next positions of several texts, one text after the other, and returns their normalized hidden states. Given up between
+    /// two layers once `is_wanted` says no; the caches are of no use then.
     ///
     /// # Shapes
     ///
-    /// - embeddings, output: `[batch, n, D]`
-    /// - positions: `[n]` or `[batch * n]`
-    pub fn forward_unless(
+    /// - embeddings, output: `[n, D]`
+    /// - positions: `[texts]`, those of each text, ascending; `n` in all, of which some may be skipped
+    /// - caches: `[texts]`, of one text each
+    pub fn forward_texts(
         &self,
-        cancellation: &Cancellation,
-        embeddings: Tensor<3>,
-        positions: &[usize],
-        cache: &mut LanguageCache,
-    ) -> Option<Tensor<3>> {
-        let angles = self.rotary.angles(positions);
-        cache.position = positions.last().map_or(cache.position, |last| last + 1);
-        let mut x = embeddings;
-        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
-            if cancellation.is_cancelled() {
+        embeddings: Tensor<2>,
+        positions: &[&[usize]],
+        caches: &mut [&mut LanguageCache],
+        is_wanted: impl Fn() -> bool,
+    ) -> Option<Tensor<2>> {
+        let angles = self.rotary.angles(&positions.concat());
+        let counts: Vec<usize> = positions.iter().map(|positions| positions.len()).collect();
+        for (cache, positions) in caches.iter_mut().zip(positions) {
+            cache.position = positions.last().map_or(cache.position, |last| last + 1);
+        }
+        let mut x = embeddings.unsqueeze::<3>(); // [1, n, D]
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !is_wanted() {
                 return None;
             }
-            x = layer.forward(x, &angles, cache);
+            let mut caches: Vec<_> = caches.iter_mut().map(|cache| &mut cache.layers[index]).collect();
+            x = layer.forward_texts(x, &angles, &counts, &mut caches);
         }
-        Some(self.norm.forward(x))
+        Some(self.norm.forward(x).squeeze_dim(0))
     }
 
     /// Runs all layers; `observe` is called with the input of each.
@@ -249,6 +253,18 @@ impl DecoderLayer {
     fn forward(&self, x: Tensor<3>, angles: &RotaryAngles, cache: &mut KvCache) -> Tensor<3> {
         let normed = self.input_layernorm.forward(x.clone());
         let x = self.self_attn.forward_causal(normed, x, angles, cache);
+        self.mlp.forward_added(self.post_attention_layernorm.forward(x.clone()), x)
+    }
+
+    fn forward_texts(
+        &self,
+        x: Tensor<3>,
+        angles: &RotaryAngles,
+        counts: &[usize],
+        caches: &mut [&mut KvCache],
+    ) -> Tensor<3> {
+        let normed = self.input_layernorm.forward(x.clone());
+        let x = self.self_attn.forward_texts(normed, x, angles, counts, caches);
         self.mlp.forward_added(self.post_attention_layernorm.forward(x.clone()), x)
     }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import stub_model
-from engine_packages import needs
+from needed_packages import needs, package
 from pyarrow import parquet
 
 import vqtoken
@@ -25,7 +25,7 @@ from vqtoken.corpus import address
 from vqtoken.corpus.address import absolute, is_relative, name_of
 from vqtoken.corpus.content import Contents
 
-fsspec = __import__("fsspec") if os.environ.get("CI") else pytest.importorskip("fsspec")
+fsspec = package("fsspec")
 
 
 def rows_of(source: object, out: Path, **options: object) -> list[dict]:
@@ -51,8 +51,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def server(files: Path) -> Iterator[str]:
     """A web server of the files: its address."""
-    pytest.importorskip("aiohttp")
-    pytest.importorskip("requests")
+    package("aiohttp")
+    package("requests")
     handler = functools.partial(Quiet, directory=str(files))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
@@ -138,7 +138,7 @@ def test_a_big_file_comes_whole(files, server, tmp_path):
 
 
 def test_real_clips_of_a_web_server_have_the_tokens_of_their_files(clips, corpus, tmp_path):
-    pytest.importorskip("aiohttp")
+    package("aiohttp")
     handler = functools.partial(Quiet, directory=str(clips))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
@@ -196,7 +196,7 @@ def test_what_cannot_be_fetched_is_a_row_that_says_why(files, server, tmp_path):
 
 
 def test_a_web_server_that_falls_silent_is_not_waited_for(monkeypatch, tmp_path):
-    pytest.importorskip("aiohttp")
+    package("aiohttp")
     monkeypatch.setattr(address, "HTTP_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = f"http://127.0.0.1:{silent.getsockname()[1]}/clip.mp4"

@@ -9,7 +9,7 @@ import sys
 
 import pyarrow as pa
 import pytest
-from engine_packages import needs
+from needed_packages import needs
 from pyarrow import parquet
 
 import vqtoken

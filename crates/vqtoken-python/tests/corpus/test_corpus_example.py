@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from engine_packages import needs
+from needed_packages import needs
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "encode_folder.py"
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import stub_model
+from needed_packages import needs
 from driver_process import RAY_ACCESS, REAL, ROWS_PER_PIECE, STUB, Model, Process, actors, model_processes, start_driver
-from engine_packages import needs
 from pyarrow import parquet
 
 from vqtoken.corpus import encode, to_arrow

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import stub_model
+from needed_packages import package
 
 import vqtoken
 from vqtoken.corpus import CorpusError, ask, encode, to_arrow, to_lance
 
-lance = pytest.importorskip("lance")
+lance = package("lance")
 
 
 def test_a_data_set_has_all_rows_and_columns(files, tmp_path):

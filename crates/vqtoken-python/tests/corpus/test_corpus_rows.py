@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import stub_model
+from needed_packages import needs
 from driver_process import STUB, start_driver
-from engine_packages import needs
 from pyarrow import parquet
 
 import vqtoken

@@ -6,7 +6,7 @@ use crate::{GenerationOptions, LanguageSide, VisualTokens, figures};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken_kernels::Kernels;
-use vqtoken_model::Purpose;
+use vqtoken_model::{Purpose, TextToRead};
 use vqtoken_video::Cancellation;
 
 use super::record::Runs;
@@ -143,7 +143,9 @@ fn steps_of(
     let mut unread = language.unread(&prompt, &[], Some(visual))?;
     while unread.tokens() > 0 {
         let count = unread.tokens();
-        language.read_some(&mut unread, count, &mut prompt, Purpose::Cache, &Cancellation::new())?;
+        let (unread, sequence, cancellation) = (&mut unread, &mut prompt, &Cancellation::new());
+        let text = TextToRead { unread, sequence, purpose: Purpose::Cache, cancellation };
+        language.read_some(&mut [text], count)?;
     }
     let mut steps = Runs::none();
     for run in 0..=arguments.repetitions.repeat {
