@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -28,16 +29,18 @@ impl Exception {
         }
     }
 
-    /// An exception of this class.
+    /// An exception of this class. Work that nobody waits for can fail while the interpreter ends and has no classes any more: then it is
+    /// one that nobody will see.
     pub(crate) fn error(self, message: impl Into<String>) -> PyErr {
         let message = message.into();
-        Python::attach(|py| {
+        let of_class = |py: Python<'_>| {
             let class = py.import("vqtoken.errors").and_then(|module| module.getattr(self.name()));
             match class.and_then(|class| Ok(class.cast_into::<PyType>()?)) {
-                Ok(class) => PyErr::from_type(class, message),
+                Ok(class) => PyErr::from_type(class, message.clone()),
                 Err(error) => error,
             }
-        })
+        };
+        Python::try_attach(of_class).unwrap_or_else(|| PyRuntimeError::new_err(message.clone()))
     }
 }
 

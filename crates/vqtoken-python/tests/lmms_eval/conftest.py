@@ -45,8 +45,10 @@ def lmms_eval(benchmark: Path, tmp_path: Path) -> Callable[..., dict[str, Run]]:
         command = [sys.executable, "-m", "lmms_eval", "--model", model, "--model_args", arguments]
         command += ["--tasks", ",".join(tasks), "--include_path", str(benchmark / "tasks"), "--batch_size", "1"]
         command += ["--output_path", str(tmp_path / "out"), "--log_samples"]
-        called(command, {"HF_HOME": str(benchmark), "HF_HUB_OFFLINE": "1"})
-        (results,) = (tmp_path / "out").rglob("*_results.json")
+        done = called(command, {"HF_HOME": str(benchmark), "HF_HUB_OFFLINE": "1"})
+        # Its exit code is 0 whatever happened.
+        results = next((tmp_path / "out").rglob("*_results.json"), None)
+        assert results, done.stdout[-3000:] + done.stderr[-3000:]
         scores = json.loads(results.read_text())["results"]
         found = {}
         for task in tasks:
@@ -71,13 +73,13 @@ def vqtoken_eval(benchmark: Path, tmp_path: Path) -> Callable[..., Run]:
 
 def vqtoken(*arguments: str) -> str:
     """The output of a command of `vqtoken`."""
-    return called([sys.executable, "-m", "vqtoken", *arguments])
+    return called([sys.executable, "-m", "vqtoken", *arguments]).stdout
 
 
-def called(command: list[str], environment: dict[str, str] = {}) -> str:  # noqa: B006
+def called(command: list[str], environment: dict[str, str] = {}) -> subprocess.CompletedProcess[str]:  # noqa: B006
     result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return result.stdout
+    return result
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

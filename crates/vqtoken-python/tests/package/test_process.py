@@ -17,8 +17,10 @@ def python(code: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, **options)
 
 
+# Shells start what runs in the background with Ctrl-C ignored, and children inherit that.
 LONG = """
-import itertools, sys, warnings
+import itertools, signal, sys, warnings
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
 import vqtoken
 warnings.simplefilter("ignore")
@@ -47,6 +49,16 @@ def test_ctrl_c_ends_long_work_and_the_model_works_on():
     assert "interrupted\nalive 2\n" in rest
     assert time.monotonic() - start < 30
     assert process.returncode == 0
+
+
+def test_an_interpreter_that_ends_while_work_goes_on_is_left_alone():
+    code = LONG.split("try:")[0] + """
+def stop(frames, expected):
+    raise ValueError("enough")
+model.encode(frames(), progress=stop)
+"""
+    done = python(code)
+    assert done.returncode == 1 and done.stderr.endswith("ValueError: enough\n"), done.stderr
 
 
 def test_threads_are_bounded_and_results_do_not_depend_on_them():
