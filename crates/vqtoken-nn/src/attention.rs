@@ -246,15 +246,21 @@ mod tests {
         assert_close(Tensor::cat(steps, 1), &expected, 1e-5);
     }
 
+    /// Six heads of four features over twelve, two of keys and values.
+    fn grouped_layer() -> MultiHeadAttention {
+        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
+        config.init(&Device::flex())
+    }
+
+    /// `n` tokens of that layer, `[1, n, 12]`.
+    fn input(n: usize, seed: u32) -> Tensor<3> {
+        Tensor::<1>::from_floats(values(n * 12, seed).as_slice(), &Device::flex()).reshape([1, n, 12])
+    }
+
     #[test]
     fn several_texts_are_read_as_each_alone() {
-        let device = Device::flex();
-        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
-        let layer = config.init(&device);
+        let layer = grouped_layer();
         let rotary = RotaryConfig::new(4).init();
-        let input = |n: usize, seed| {
-            Tensor::<1>::from_floats(values(n * 12, seed).as_slice(), &device).reshape([1, n, 12])
-        };
         // Of 2, 0 and 5 tokens, and the next 3, 4 and 1 of each.
         let read = [2, 0, 5].map(|n: usize| {
             let mut cache = KvCache::default();
@@ -285,13 +291,8 @@ mod tests {
 
     #[test]
     fn a_step_of_several_texts_is_a_step_of_each() {
-        let device = Device::flex();
-        let config = MultiHeadAttentionConfig::new(12, 6).with_kv_heads(Some(2)).with_head_dim(Some(4));
-        let layer = config.init(&device);
+        let layer = grouped_layer();
         let rotary = RotaryConfig::new(4).init();
-        let input = |n: usize, seed| {
-            Tensor::<1>::from_floats(values(n * 12, seed).as_slice(), &device).reshape([1, n, 12])
-        };
         // Texts of 3, 1 and 6 tokens, and the next one of each.
         let mut caches: Vec<KvCache> = [(3, 1), (1, 2), (6, 3)]
             .map(|(n, seed)| {
