@@ -3,6 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use vqtoken_archive::{
     Archive, ArchiveError, ContentHash, ContentHasher, NewVectors, NewVideo, Space, VideoKey, VideoRecord,
@@ -28,6 +31,15 @@ pub enum Source<'a> {
     Tokens(&'a Path),
 }
 
+impl<'a> Source<'a> {
+    /// Where it lies.
+    pub fn path(self) -> &'a Path {
+        match self {
+            Self::Video(path) | Self::Tokens(path) => path,
+        }
+    }
+}
+
 /// What became of a video.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -48,7 +60,26 @@ impl Added {
     }
 }
 
-/// Adds videos, one after the other. What was added is on the disk when a method returns.
+/// A video whose tokens are there, and which still has to be stored.
+enum Encoded {
+    /// It is in the archive, with its vectors.
+    Stored(VideoRecord),
+    /// It is in the archive, and its vectors are missing.
+    WithoutVectors(VideoRecord),
+    /// It is new, with facts of its file, and with vectors where they were made of its frames.
+    New(Box<NewVideo>, Vec<(String, String)>, Option<NewVectors>),
+}
+
+/// Which stored videos have vectors, by their ids.
+#[derive(Debug, Default)]
+struct Vectors {
+    /// Those that have none.
+    missing: BTreeSet<String>,
+    /// Those that this adder has given some.
+    added: BTreeSet<String>,
+}
+
+/// Adds videos to an archive. What was added is on the disk when a method returns.
 #[derive(Debug)]
 pub struct Adder<'a> {
     archive: &'a Archive,
@@ -61,8 +92,7 @@ pub struct Adder<'a> {
     facts: Vec<(String, String)>,
     shared_layers: Option<usize>,
     space: Space,
-    /// Ids of stored videos that have no vectors.
-    without: BTreeSet<String>,
+    vectors: Mutex<Vectors>,
     /// Ids of videos that were stored before, by their files.
     stored: HashMap<ContentHash, Vec<String>>,
 }
@@ -80,7 +110,8 @@ impl<'a> Adder<'a> {
         options: EncoderOptions,
     ) -> Result<Self, SearchError> {
         let space = finder.space();
-        let without = archive.without_vectors(&space)?.into_iter().map(|record| record.id).collect();
+        let missing = archive.without_vectors(&space)?.into_iter().map(|record| record.id).collect();
+        let vectors = Mutex::new(Vectors { missing, ..Vectors::default() });
         let mut stored: HashMap<ContentHash, Vec<String>> = HashMap::new();
         for record in archive.all()? {
             stored.entry(record.key.content).or_default().push(record.id);
@@ -97,7 +128,7 @@ impl<'a> Adder<'a> {
             facts,
             shared_layers: None,
             space,
-            without,
+            vectors,
             stored,
         })
     }
@@ -146,33 +177,72 @@ impl<'a> Adder<'a> {
     /// If it cannot be read or encoded, or the archive cannot take it. Then nothing of it is stored, but for tokens whose vectors could not be made: adding it
     /// again makes these alone.
     pub fn add(
-        &mut self,
+        &self,
         source: Source<'_>,
         observe: &mut dyn FnMut(&EncodingEvent<'_>),
     ) -> Result<Added, SearchError> {
+        self.store(self.encode(source, observe)?)
+    }
+
+    /// Adds videos one after the other, as [`Self::add`] does, and stores each while the next one is encoded. `visit` is told what became
+    /// of each, in order, on another thread.
+    pub fn add_all<'s>(
+        &self,
+        sources: impl IntoIterator<Item = Source<'s>>,
+        mut visit: impl FnMut(Source<'s>, Result<Added, SearchError>) + Send,
+    ) {
+        thread::scope(|scope| {
+            let (sender, encoded) = sync_channel(1);
+            scope.spawn(move || {
+                for (source, encoded) in encoded {
+                    visit(source, Result::and_then(encoded, |encoded| self.store(encoded)));
+                }
+            });
+            for source in sources {
+                // It fails only after a panic of the other thread, which the scope hands on.
+                if sender.send((source, self.encode(source, &mut |_| {}))).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// Adds tokens that come from elsewhere under a name, such as the windows of a stream.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_given(&self, name: &str, bytes: &[u8], tokens: VideoTokens) -> Result<Added, SearchError> {
+        self.store(self.given(name.to_owned(), ContentHash::of_bytes(bytes), tokens)?)
+    }
+
+    fn encode(
+        &self,
+        source: Source<'_>,
+        observe: &mut dyn FnMut(&EncodingEvent<'_>),
+    ) -> Result<Encoded, SearchError> {
         match source {
-            Source::Video(path) => self.add_video(path, observe),
-            Source::Tokens(path) => self.add_tokens(path),
+            Source::Video(path) => self.encode_video(path, observe),
+            Source::Tokens(path) => {
+                let tokens = VideoTokens::load_within(path, &self.archive.options().limits)?;
+                self.given(name_of(path), content_of(path)?, tokens)
+            }
         }
     }
 
-    fn add_video(
-        &mut self,
+    fn encode_video(
+        &self,
         path: &Path,
         observe: &mut dyn FnMut(&EncodingEvent<'_>),
-    ) -> Result<Added, SearchError> {
+    ) -> Result<Encoded, SearchError> {
         let budget = self.options.budget.to_string();
         let key = VideoKey::new(content_of(path)?, self.vision.id(), self.sampling_text());
         let found = self.archive.find(&key.content, &key.model, &key.sampling)?;
         if let Some(record) = found.filter(|record| record.set(&budget).is_some()) {
-            if !self.without.contains(&record.id) {
-                return Ok(Added::was_there(record));
+            if !self.vectors().missing.contains(&record.id) {
+                return Ok(Encoded::Stored(record));
             }
             if let Finder::Tokens(_) = self.finder {
-                let tokens = self.archive.tokens(&record.id, &budget)?;
-                let vectors = self.finder.vectors_of_tokens(&record.name, &tokens)?;
-                self.put(&record.id, vectors)?;
-                return Ok(self.added(record, Vec::new()));
+                return Ok(Encoded::WithoutVectors(record));
             }
         }
         let video = Video::open_with(path, &self.open)?;
@@ -195,53 +265,47 @@ impl<'a> Adder<'a> {
         }
         let warnings = encoded.messages();
         let tokens = VideoTokens { quality: self.quality, ..encoded.tokens };
-        let name = name_of(path);
-        let vectors = match watcher {
-            Some(watcher) => watcher.finish(&tokens)?,
-            None => self.finder.vectors_of_tokens(&name, &tokens)?,
+        let vectors = watcher.map(|watcher| watcher.finish(&tokens)).transpose()?;
+        let video = NewVideo::new(key, name_of(path), budget, tokens).with_warnings(warnings);
+        Ok(Encoded::New(Box::new(video), facts, vectors))
+    }
+
+    fn given(&self, name: String, content: ContentHash, tokens: VideoTokens) -> Result<Encoded, SearchError> {
+        let key = VideoKey::new(content, tokens.model.clone(), GIVEN);
+        if let Some(record) = self.archive.find(&key.content, &key.model, &key.sampling)?
+            && !self.vectors().missing.contains(&record.id)
+        {
+            return Ok(Encoded::Stored(record));
+        }
+        let budget = tokens.budget.to_string();
+        let video = NewVideo::new(key, name, budget, tokens);
+        Ok(Encoded::New(Box::new(video), Vec::new(), None))
+    }
+
+    fn store(&self, encoded: Encoded) -> Result<Added, SearchError> {
+        let (video, mut facts, vectors) = match encoded {
+            Encoded::Stored(record) => return Ok(Added::was_there(record)),
+            Encoded::WithoutVectors(record) => {
+                let tokens = self.archive.tokens(&record.id, &record.budget)?;
+                let vectors = self.finder.vectors_of_tokens(&record.name, &tokens)?;
+                self.put(&record.id, vectors)?;
+                return Ok(self.added(record, Vec::new()));
+            }
+            Encoded::New(video, facts, vectors) => (video, facts, vectors),
         };
-        let new = NewVideo::new(key, name, budget, tokens).with_warnings(warnings.clone());
-        self.store(new, facts, vectors, warnings)
-    }
-
-    fn add_tokens(&mut self, path: &Path) -> Result<Added, SearchError> {
-        let tokens = VideoTokens::load_within(path, &self.archive.options().limits)?;
-        let budget = tokens.budget.to_string();
-        let key = VideoKey::new(content_of(path)?, tokens.model.clone(), GIVEN);
-        if let Some(record) = self.archive.find(&key.content, &key.model, &key.sampling)?
-            && !self.without.contains(&record.id)
+        // The same file, given twice, was stored while it was encoded again.
+        if self.vectors().added.contains(&video.key.id())
+            && let Some(record) =
+                self.archive.find(&video.key.content, &video.key.model, &video.key.sampling)?
         {
             return Ok(Added::was_there(record));
         }
-        let name = name_of(path);
-        let vectors = self.finder.vectors_of_tokens(&name, &tokens)?;
-        self.store(NewVideo::new(key, name, budget, tokens), Vec::new(), vectors, Vec::new())
-    }
-
-    /// Adds tokens that come from elsewhere under a name, such as the windows of a stream.
-    ///
-    /// # Errors
-    /// As [`Self::add`].
-    pub fn add_given(&mut self, name: &str, bytes: &[u8], tokens: VideoTokens) -> Result<Added, SearchError> {
-        let key = VideoKey::new(ContentHash::of_bytes(bytes), tokens.model.clone(), GIVEN);
-        if let Some(record) = self.archive.find(&key.content, &key.model, &key.sampling)?
-            && !self.without.contains(&record.id)
-        {
-            return Ok(Added::was_there(record));
-        }
-        let vectors = self.finder.vectors_of_tokens(name, &tokens)?;
-        let budget = tokens.budget.to_string();
-        self.store(NewVideo::new(key, name, budget, tokens), Vec::new(), vectors, Vec::new())
-    }
-
-    fn store(
-        &mut self,
-        new: NewVideo,
-        mut facts: Vec<(String, String)>,
-        vectors: NewVectors,
-        warnings: Vec<String>,
-    ) -> Result<Added, SearchError> {
-        let record = self.archive.insert(new)?;
+        let vectors = match vectors {
+            Some(vectors) => vectors,
+            None => self.finder.vectors_of_tokens(&video.name, &video.tokens)?,
+        };
+        let warnings = video.warnings.clone();
+        let record = self.archive.insert(*video)?;
         facts.extend(self.facts.iter().cloned());
         if !facts.is_empty() {
             self.archive.set_facts(&record.id, &facts)?;
@@ -256,10 +320,16 @@ impl<'a> Adder<'a> {
         Added { record, was_there: false, other_settings, warnings }
     }
 
-    fn put(&mut self, id: &str, vectors: NewVectors) -> Result<(), SearchError> {
+    fn put(&self, id: &str, vectors: NewVectors) -> Result<(), SearchError> {
         self.archive.put_vectors(&self.space, &[(id.to_owned(), vectors)])?;
-        self.without.remove(id);
+        let mut vectors = self.vectors();
+        vectors.missing.remove(id);
+        vectors.added.insert(id.to_owned());
         Ok(())
+    }
+
+    fn vectors(&self) -> MutexGuard<'_, Vectors> {
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The part of a key that says which frames are looked at, and how.

@@ -112,16 +112,14 @@ impl Finder {
             let finder = self.space().id;
             return Err(SearchError::NeedsFrames { name: name.to_owned(), finder });
         };
-        let frames = tokens.index_map.shape().frames;
-        let windows = windows(frames);
-        let moments = retriever.embed_windows(tokens, &windows)?;
+        let windows = windows(tokens.index_map.shape().frames);
+        // The first window is the whole video.
+        let (moments, of_codes) = retriever.embed_windows_and_first_codes(tokens, &windows)?;
         let spans = windows.iter().map(|window| span(tokens, window.start, window.end)).collect();
-        let (features, whole) = (retriever.features(), 0..frames);
+        let features = retriever.features();
         let mut codes = vec![0.0; tokens.codebook.codes() * features];
-        for embedded in retriever.embed_codes(tokens, std::slice::from_ref(&whole))? {
-            for (code, vector) in embedded.codes.iter().zip(embedded.vectors.chunks_exact(features)) {
-                codes[code * features..][..features].copy_from_slice(vector);
-            }
+        for (code, vector) in of_codes.codes.iter().zip(of_codes.vectors.chunks_exact(features)) {
+            codes[code * features..][..features].copy_from_slice(vector);
         }
         Ok(NewVectors::new(spans, moments, codes))
     }

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use common::{command, json_lines, path, refused, shapes, stdout};
 use serde_json::Value;
@@ -100,6 +100,33 @@ fn a_folder_is_searched_at_once_and_the_same_clip_is_a_duplicate() {
     let pairs = json_lines(&["--json", "archive", "duplicates", path(&archive)]);
     let names = |pair: &Value| [pair["a"]["video"].clone(), pair["b"]["video"].clone()];
     assert!(pairs.iter().any(|pair| names(pair) == ["a.mp4", "c.vqt"]), "{pairs:?}");
+}
+
+#[test]
+fn files_given_twice_and_files_that_are_no_videos_take_nothing_from_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let clips: Vec<_> =
+        fs::read_dir(shapes().join("videos")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let broken = folder.path().join("broken.mp4");
+    fs::write(&broken, "no video").unwrap();
+    let archive = folder.path().join("archive");
+    let given = [&clips[0], &clips[0], &broken, &clips[1], &clips[0]].map(|path| common::path(path));
+    let start = ["--json", "archive", "add", path(&archive), "--frames", "8"];
+    let Output { status, stdout: printed, stderr } =
+        command(&[&start[..], &given].concat()).output().unwrap();
+    let message = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{message}");
+    assert!(message.contains("broken.mp4") && message.contains("1 of 5 videos were not added"), "{message}");
+    let lines: Vec<Value> = String::from_utf8(printed)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line.get("video").is_some())
+        .collect();
+    let found: Vec<_> =
+        lines.iter().map(|line| (line["video"].as_str().unwrap(), line["was_there"] == true)).collect();
+    assert_eq!(found, [(given[0], false), (given[0], true), (given[3], false), (given[0], true)]);
+    assert_eq!(lines[0]["id"], lines[1]["id"]);
 }
 
 #[test]

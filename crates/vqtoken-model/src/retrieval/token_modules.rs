@@ -170,15 +170,44 @@ impl TokenRetrieverModules {
     ///
     /// - codes: `[windows, K, D]`, K above 0
     pub fn embed_codes(&self, codes: Tensor<3>) -> CodeVectors {
-        let [windows, k, d] = codes.dims();
-        let tower = &self.code_model;
+        let hidden = self.read_codes(codes); // [windows, K, D]
+        CodeVectors { windows: self.pool(hidden.clone()), codes: self.pool_each(hidden) }
+    }
+
+    /// Codes that have read each other, from the codes after the VQ-attention.
+    ///
+    /// # Shapes
+    ///
+    /// - codes, output: `[windows, K, D]`
+    pub(super) fn read_codes(&self, codes: Tensor<3>) -> Tensor<3> {
+        let ([windows, k, d], tower) = (codes.dims(), &self.code_model);
         let hidden = tower.post_layernorm.forward(tower.encoder.forward(codes)); // [windows, K, D]
         assert_shape!(hidden, [windows, k, d]);
-        let pooled = tower.projection.forward(tower.head.forward(hidden.clone())); // [windows, E]
-        let alone = tower.head.forward(hidden.reshape([windows * k, 1, d])); // [windows * K, D]
-        let alone = tower.projection.forward(alone); // [windows * K, E]
+        hidden
+    }
+
+    /// All codes of a window pooled together.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden: `[windows, K, D]`, K above 0
+    /// - output: `[windows, E]`
+    pub(super) fn pool(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let tower = &self.code_model;
+        tower.projection.forward(tower.head.forward(hidden))
+    }
+
+    /// Each code pooled alone.
+    ///
+    /// # Shapes
+    ///
+    /// - hidden: `[windows, K, D]`
+    /// - output: `[windows, K, E]`
+    pub(super) fn pool_each(&self, hidden: Tensor<3>) -> Tensor<3> {
+        let [windows, k, d] = hidden.dims();
+        let alone = self.pool(hidden.reshape([windows * k, 1, d])); // [windows * K, E]
         let [_, features] = alone.dims();
-        CodeVectors { windows: pooled, codes: alone.reshape([windows, k, features]) }
+        alone.reshape([windows, k, features])
     }
 
     /// Logits of cosines.

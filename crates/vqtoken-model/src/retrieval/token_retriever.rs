@@ -55,7 +55,7 @@ impl PackLayers for Attention {
 }
 
 /// The vectors of a window's codes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EmbeddedCodes {
     /// The codes that occur in the window, as indices into the whole codebook, `[K']`, ascending.
@@ -213,14 +213,7 @@ impl TokenRetriever {
         windows: &[Range<usize>],
     ) -> Result<Vec<f32>, ModelError> {
         let mut vectors = vec![0.0; windows.len() * self.features()];
-        self.for_each_group(tokens, windows, |of, found| {
-            let rows = to_vec(found.windows)?;
-            for (&(index, _), row) in of.iter().zip(rows.chunks_exact(self.features())) {
-                vectors[index * self.features()..][..row.len()].copy_from_slice(row);
-            }
-            Ok(())
-        })?;
-        normalize_rows(&mut vectors, self.features());
+        self.for_each_group(tokens, windows, |group, hidden| self.pool(group, hidden, &mut vectors))?;
         Ok(vectors)
     }
 
@@ -235,17 +228,62 @@ impl TokenRetriever {
         tokens: &VideoTokens,
         windows: &[Range<usize>],
     ) -> Result<Vec<EmbeddedCodes>, ModelError> {
-        let mut all = vec![EmbeddedCodes { codes: Vec::new(), vectors: Vec::new() }; windows.len()];
-        self.for_each_group(tokens, windows, |of, found| {
-            let mut rows = to_vec(found.codes)?;
-            normalize_rows(&mut rows, self.features());
-            let size = rows.len() / of.len().max(1);
-            for ((index, window), row) in of.iter().zip(rows.chunks_exact(size.max(1))) {
-                all[*index] = EmbeddedCodes { codes: window.codes.clone(), vectors: row.to_vec() };
+        let mut codes = vec![EmbeddedCodes::default(); windows.len()];
+        self.for_each_group(tokens, windows, |group, hidden| self.pool_each(group, hidden, &mut codes))?;
+        Ok(codes)
+    }
+
+    /// Vectors of windows, as [`Self::embed_windows`] makes them, and of the codes of the first one, as [`Self::embed_codes`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::embed_windows`].
+    pub fn embed_windows_and_first_codes(
+        &self,
+        tokens: &VideoTokens,
+        windows: &[Range<usize>],
+    ) -> Result<(Vec<f32>, EmbeddedCodes), ModelError> {
+        let mut vectors = vec![0.0; windows.len() * self.features()];
+        let mut codes = vec![EmbeddedCodes::default()];
+        self.for_each_group(tokens, windows, |group, hidden| {
+            // Windows are in order within a group.
+            if group[0].0 == 0 {
+                self.pool_each(&group[..1], hidden.clone().narrow(0, 0, 1), &mut codes)?;
             }
-            Ok(())
+            self.pool(group, hidden, &mut vectors)
         })?;
-        Ok(all)
+        Ok((vectors, codes.swap_remove(0)))
+    }
+
+    /// Writes the vectors of a group's windows where they belong among all `[windows, E]`. `hidden`: `[group, K, D]`.
+    fn pool(
+        &self,
+        group: &[(usize, CodeWindow)],
+        hidden: Tensor<3>,
+        all: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let mut rows = to_vec(self.modules.pool(hidden))?;
+        normalize_rows(&mut rows, self.features());
+        for ((index, _), row) in group.iter().zip(rows.chunks_exact(self.features())) {
+            all[index * self.features()..][..row.len()].copy_from_slice(row);
+        }
+        Ok(())
+    }
+
+    /// Writes the vectors of the codes of a group's windows where they belong among those of all windows. `hidden`: `[group, K, D]`.
+    fn pool_each(
+        &self,
+        group: &[(usize, CodeWindow)],
+        hidden: Tensor<3>,
+        all: &mut [EmbeddedCodes],
+    ) -> Result<(), ModelError> {
+        let mut rows = to_vec(self.modules.pool_each(hidden))?;
+        normalize_rows(&mut rows, self.features());
+        let size = rows.len() / group.len();
+        for ((index, window), row) in group.iter().zip(rows.chunks_exact(size)) {
+            all[*index] = EmbeddedCodes { codes: window.codes.clone(), vectors: row.to_vec() };
+        }
+        Ok(())
     }
 
     /// The code of a window that a text `[E]` is closest to, as an index into the whole codebook, and its logit; `None` of no codes. It is
@@ -256,12 +294,12 @@ impl TokenRetriever {
         codes.codes.iter().copied().zip(logits).max_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
-    /// Hands on windows of as many frames and codes together, with their vectors.
+    /// Hands on windows of as many frames and codes together, in order, with their codes that have read each other, `[group, K, D]`.
     fn for_each_group(
         &self,
         tokens: &VideoTokens,
         windows: &[Range<usize>],
-        mut visit: impl FnMut(&[(usize, CodeWindow)], super::token_modules::CodeVectors) -> Result<(), ModelError>,
+        mut visit: impl FnMut(&[(usize, CodeWindow)], Tensor<3>) -> Result<(), ModelError> + Send,
     ) -> Result<(), ModelError> {
         let of = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
         if of(&tokens.model) != of(&self.config.model) {
@@ -276,11 +314,7 @@ impl TokenRetriever {
         }
         for group in groups.values().flat_map(|group| group.chunks(WINDOWS_AT_ONCE)) {
             self.refuse_if_cancelled()?;
-            let found = in_thread_pool(|| {
-                let codes = self.attend(group)?;
-                Ok::<_, ModelError>(self.modules.embed_codes(codes))
-            })?;
-            visit(group, found)?;
+            in_thread_pool(|| visit(group, self.modules.read_codes(self.attend(group)?)))?;
         }
         Ok(())
     }

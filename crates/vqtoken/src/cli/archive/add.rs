@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{EncodingEvent, Quality, TrainedInput};
+use crate::{Quality, TrainedInput};
 use clap::Args;
 use vqtoken_archive::Archive;
 use vqtoken_files::quoted;
@@ -124,7 +125,7 @@ fn add_all(
     let finder = open::finder(&arguments.finder, &arguments.model)?;
     let shared_layers = open::shared_layers(&arguments.finder, &arguments.model, &arguments.base)?;
     let encoding = &arguments.encoding;
-    let mut adder = Adder::new(archive, &vision, &finder, encoding.sampling(), encoding.encoder_options())?
+    let adder = Adder::new(archive, &vision, &finder, encoding.sampling(), encoding.encoder_options())?
         .with_quality(arguments.quality)
         .with_open_options(global.open_options())
         .with_shared_layers(shared_layers)
@@ -132,16 +133,16 @@ fn add_all(
     let bar = output::bar("add", inputs.len());
     let cancellation = interrupt::cancellation();
     let mut counts = Counts::default();
-    for input in inputs {
-        if cancellation.is_cancelled() {
-            anyhow::bail!("interrupted: {} videos were added; run the same command to go on", counts.added);
-        }
-        let source = match pipeline::is_video_tokens(input) {
-            true => Source::Tokens(input),
-            false => Source::Video(input),
-        };
-        // One bad video must not cost the others.
-        match adder.add(source, &mut |_: &EncodingEvent<'_>| {}) {
+    let (mut printed, is_read) = (Ok(()), AtomicBool::new(true));
+    let sources = inputs.iter().map(|input| match pipeline::is_video_tokens(input) {
+        true => Source::Tokens(input),
+        false => Source::Video(input),
+    });
+    // One bad video must not cost the others.
+    let go_on = |_: &Source<'_>| !cancellation.is_cancelled() && is_read.load(Ordering::Relaxed);
+    adder.add_all(sources.take_while(go_on), |source, added| {
+        let input = source.path();
+        match added {
             Ok(added) => {
                 pipeline::warn(input, &added.warnings, global);
                 match added.was_there {
@@ -149,15 +150,16 @@ fn add_all(
                     false => counts.added += 1,
                 }
                 counts.again += usize::from(!added.other_settings.is_empty());
-                if global.json {
-                    output::line(serde_json::json!({
+                if global.json && printed.is_ok() {
+                    printed = output::line(serde_json::json!({
                         "video": input,
                         "id": added.record.id,
                         "was_there": added.was_there,
                         "other_settings": added.other_settings,
                         "bytes": added.record.bytes,
                         "warnings": added.warnings,
-                    }))?;
+                    }));
+                    is_read.store(printed.is_ok(), Ordering::Relaxed);
                 }
             }
             Err(error) => {
@@ -171,6 +173,10 @@ fn add_all(
             }
         }
         bar.inc(1);
+    });
+    printed?;
+    if counts.added + counts.there + counts.failed < inputs.len() {
+        anyhow::bail!("interrupted: {} videos were added; run the same command to go on", counts.added);
     }
     bar.finish_and_clear();
     if counts.again > 0 {

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &AppendArguments, global: &GlobalArguments) -> anyh
     let base = BaseArguments { base: None };
     let vision = pipeline::load_vision(&arguments.model, &base, &mut Stages::default())?;
     let finder = open::finder(&arguments.finder, &arguments.model)?;
-    let mut adder = Adder::new(
+    let adder = Adder::new(
         &archive,
         &vision,
         &finder,
