@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 use vqtoken_model::{
-    LanguageSide, ModelError, Purpose, Sequence, TextToRead, Unread, VideoInPrompt, VisualTokens,
+    LanguageSide, ModelError, Purpose, Sequence, TextPart, TextToRead, Unread, VideoInPrompt, VisualTokens,
 };
 use vqtoken_video::Cancellation;
 
@@ -36,35 +36,29 @@ impl Asked {
     }
 }
 
-/// A prompt that is being read, part by part: the text before the video, the video, the question.
+/// A prompt that is being read: the text before the video, the video, the question. Where these parts end is decided by the prompt
+/// alone, so that the bits of what follows do not depend on what has been read before.
 #[derive(Debug)]
 pub(crate) struct Reading {
     asked: Asked,
     started: Instant,
     sequence: Sequence,
-    /// Not read to their ends yet; the last one is the question.
-    parts: VecDeque<Part>,
-    /// What is left of the first of them, once it has been begun.
-    unread: Option<Unread>,
+    unread: Unread,
+    /// Where parts end that other prompts share, the first one first.
+    shared_ends: VecDeque<SharedEnd>,
     video_tokens: usize,
     cached_tokens: usize,
 }
 
-/// A part of a prompt. Where a part ends is decided by the prompt alone, so that the bits of what follows do not depend on what has been
-/// read before.
+/// Where a part of a prompt ends that other prompts share.
 #[derive(Debug)]
-struct Part {
-    ids: Vec<u32>,
-    visual: Option<VisualTokens>,
-    /// What all text up to here is kept as when it has been read.
-    key: Option<PrefixKey>,
-}
-
-impl Part {
-    fn tokens(&self) -> usize {
-        // A newline follows visual tokens.
-        self.ids.len() + self.visual.as_ref().map_or(0, |visual| visual.count() + 1)
-    }
+struct SharedEnd {
+    /// Tokens up to there.
+    tokens: usize,
+    /// What all text up to there is kept as when it has been read.
+    key: PrefixKey,
+    /// Visual tokens in it.
+    video_tokens: usize,
 }
 
 /// A prompt that has been read to its end.
@@ -91,7 +85,8 @@ pub(crate) enum Read {
 /// What a prompt needs to be read.
 struct Prepared {
     sequence: Sequence,
-    parts: VecDeque<Part>,
+    unread: Unread,
+    shared_ends: VecDeque<SharedEnd>,
     video_tokens: usize,
 }
 
@@ -99,13 +94,13 @@ impl Reading {
     /// Prepares a prompt; what another question has read already is not read again. None where it cannot be asked, which is told.
     pub(crate) fn new(language: &LanguageSide, asked: Asked, prefixes: &mut Prefixes) -> Option<Self> {
         match Self::prepared(language, &asked, prefixes) {
-            Ok(Prepared { sequence, parts, video_tokens }) => Some(Self {
+            Ok(Prepared { sequence, unread, shared_ends, video_tokens }) => Some(Self {
                 cached_tokens: sequence.tokens(),
                 started: Instant::now(),
-                unread: None,
                 asked,
                 sequence,
-                parts,
+                unread,
+                shared_ends,
                 video_tokens,
             }),
             Err(error) => {
@@ -123,29 +118,40 @@ impl Reading {
         let Question { subject, chat, options, .. } = &asked.question;
         options.check()?;
         let ids = language.chat_parts(chat, VideoInPrompt::of(subject.as_ref()))?;
-        let question = Part { ids: ids.after, visual: None, key: None };
+        let question = TextPart { ids: &ids.after, visual: None };
         let Some(subject) = subject else {
-            let parts = [question].into();
-            return Ok(Prepared { sequence: language.sequence(), parts, video_tokens: 0 });
+            let sequence = language.sequence();
+            let unread = language.unread(&sequence, &[question])?;
+            return Ok(Prepared { sequence, unread, shared_ends: VecDeque::new(), video_tokens: 0 });
         };
         let key = PrefixKey::video(subject.key.clone(), ids.before.clone());
         if let Some(Prefix { sequence, video_tokens }) = prefixes.get(&key) {
             let sequence = Sequence::clone(&sequence);
-            return Ok(Prepared { sequence, parts: [question].into(), video_tokens });
+            let unread = language.unread(&sequence, &[question])?;
+            return Ok(Prepared { sequence, unread, shared_ends: VecDeque::new(), video_tokens });
         }
         let visual = visual_tokens(language, &subject.content)?;
         let video_tokens = visual.count();
-        let mut parts: VecDeque<_> =
-            [Part { ids: Vec::new(), visual: Some(visual), key: Some(key) }, question].into();
+        // A newline follows visual tokens.
+        let tokens = ids.before.len() + video_tokens + 1;
+        let mut shared_ends: VecDeque<_> = [SharedEnd { tokens, key, video_tokens }].into();
+        let video = TextPart { ids: &[], visual: Some(&visual) };
         let key = PrefixKey::text(ids.before.clone());
-        let sequence = match prefixes.get(&key) {
-            Some(prefix) => Sequence::clone(&prefix.sequence),
+        let (sequence, unread) = match prefixes.get(&key) {
+            Some(prefix) => {
+                let sequence = Sequence::clone(&prefix.sequence);
+                let unread = language.unread(&sequence, &[video, question])?;
+                (sequence, unread)
+            }
             None => {
-                parts.push_front(Part { ids: ids.before, visual: None, key: Some(key) });
-                language.sequence()
+                let (sequence, tokens) = (language.sequence(), ids.before.len());
+                let text = TextPart { ids: &ids.before, visual: None };
+                let unread = language.unread(&sequence, &[text, video, question])?;
+                shared_ends.push_front(SharedEnd { tokens, key, video_tokens: 0 });
+                (sequence, unread)
             }
         };
-        Ok(Prepared { sequence, parts, video_tokens })
+        Ok(Prepared { sequence, unread, shared_ends, video_tokens })
     }
 
     /// Whether somebody still waits for the answer.
@@ -153,76 +159,56 @@ impl Reading {
         self.asked.is_wanted()
     }
 
-    /// Tokens left of the part that is read next.
-    pub(crate) fn next_tokens(&self) -> usize {
-        match &self.unread {
-            Some(unread) => unread.tokens(),
-            None => self.parts.front().map_or(0, Part::tokens),
-        }
+    /// Tokens left to read.
+    pub(crate) fn tokens(&self) -> usize {
+        self.unread.tokens()
     }
 
     /// Whether only the question is left, which no other prompt shares.
     pub(crate) fn is_at_question(&self) -> bool {
-        self.parts.len() == 1
+        self.shared_ends.is_empty()
     }
 
     /// Reads up to `most` tokens of each prompt, with one pass over the weights. What is read of a prompt does not depend on the others.
     pub(crate) fn read(
-        readings: Vec<Self>,
+        mut readings: Vec<Self>,
         language: &LanguageSide,
         most: usize,
         prefixes: &mut Prefixes,
     ) -> Vec<Read> {
-        let mut read = Vec::new();
-        let mut begun = Vec::new();
-        for mut reading in readings {
-            match reading.begin_part(language) {
-                Ok(()) => begun.push(reading),
-                Err(error) => read.push(reading.fail(error)),
-            }
-        }
-        let mut texts: Vec<_> = begun.iter_mut().filter_map(Self::text_to_read).collect();
+        let mut texts: Vec<_> = readings.iter_mut().map(Self::text_to_read).collect();
         match language.read_some(&mut texts, most) {
             Ok(logits) => {
-                let done = begun.into_iter().zip(logits);
-                read.extend(done.map(|(reading, logits)| reading.after(logits, prefixes)));
+                let done = readings.into_iter().zip(logits);
+                done.map(|(reading, logits)| reading.after(logits, prefixes)).collect()
             }
-            Err(error) => read.extend(begun.into_iter().map(|reading| reading.fail(for_each_text(&error)))),
+            Err(error) => readings.into_iter().map(|reading| reading.fail(for_each_text(&error))).collect(),
         }
-        read
     }
 
-    /// Prepares the next part, unless some of it has been read.
-    fn begin_part(&mut self, language: &LanguageSide) -> Result<(), ModelError> {
-        if self.unread.is_none() {
-            let part =
-                self.parts.front().ok_or(ModelError::Question("the prompt ends before the question"))?;
-            self.unread = Some(language.unread(&self.sequence, &part.ids, part.visual.as_ref())?);
-        }
-        Ok(())
-    }
-
-    fn text_to_read(&mut self) -> Option<TextToRead<'_>> {
-        let purpose = if self.is_at_question() { Purpose::Logits } else { Purpose::Cache };
-        let (sequence, cancellation) = (&mut self.sequence, &self.asked.cancellation);
-        Some(TextToRead { unread: self.unread.as_mut()?, sequence, purpose, cancellation })
+    fn text_to_read(&mut self) -> TextToRead<'_> {
+        let Self { asked, sequence, unread, .. } = self;
+        TextToRead { unread, sequence, purpose: Purpose::Logits, cancellation: &asked.cancellation }
     }
 
     /// What follows once some has been read.
     fn after(mut self, logits: Option<Vec<f32>>, prefixes: &mut Prefixes) -> Read {
-        if let Some(logits) = logits {
-            let Self { asked, started, sequence, video_tokens, cached_tokens, .. } = self;
-            let prompt = ReadPrompt { asked, started, sequence, video_tokens, cached_tokens, logits };
-            return Read::Done(Box::new(prompt));
+        let read = self.sequence.tokens();
+        while let Some(end) = self.shared_ends.pop_front_if(|end| end.tokens <= read) {
+            let SharedEnd { tokens, key, video_tokens } = end;
+            let sequence = self.sequence.up_to(tokens).map(Arc::new);
+            sequence
+                .into_iter()
+                .for_each(|sequence| prefixes.insert(key.clone(), Prefix { sequence, video_tokens }));
         }
-        if self.unread.as_ref().is_none_or(|unread| unread.tokens() == 0) {
-            self.unread = None;
-            if let Some(Part { visual, key: Some(key), .. }) = self.parts.pop_front() {
-                let video_tokens = visual.as_ref().map_or(0, VisualTokens::count);
-                prefixes.insert(key, Prefix { sequence: Arc::new(self.sequence.clone()), video_tokens });
+        match logits {
+            None => Read::More(Box::new(self)),
+            Some(logits) => {
+                let Self { asked, started, sequence, video_tokens, cached_tokens, .. } = self;
+                let prompt = ReadPrompt { asked, started, sequence, video_tokens, cached_tokens, logits };
+                Read::Done(Box::new(prompt))
             }
         }
-        Read::More(Box::new(self))
     }
 
     fn fail(self, error: ModelError) -> Read {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use vqtoken_model::{Chat, LanguageSide, ModelError, Purpose, TextToRead, VideoInPrompt};
+use vqtoken_model::{Chat, LanguageSide, ModelError, Purpose, TextPart, TextToRead, VideoInPrompt};
 use vqtoken_video::Cancellation;
 
 use crate::answer::{Answer, Course};
@@ -36,7 +36,7 @@ pub(crate) struct Words {
 pub(crate) fn read_default_text(language: &LanguageSide) -> Result<(PrefixKey, Prefix), ModelError> {
     let before = language.chat_parts(&Chat::new("?"), VideoInPrompt::Present)?.before;
     let mut sequence = language.sequence();
-    let mut unread = language.unread(&sequence, &before, None)?;
+    let mut unread = language.unread(&sequence, &[TextPart { ids: &before, visual: None }])?;
     while unread.tokens() > 0 {
         let cancellation = &Cancellation::new();
         let (unread, sequence) = (&mut unread, &mut sequence);
@@ -68,7 +68,7 @@ impl Hand {
     fn take_readings(&mut self) -> Vec<Reading> {
         let mut tokens = 0;
         let fit = self.readings.iter().take_while(|reading| {
-            tokens += reading.next_tokens().min(PROMPT_TOKENS_AT_ONCE);
+            tokens += reading.tokens().min(PROMPT_TOKENS_AT_ONCE);
             tokens <= TOKENS_BETWEEN_STEPS
         });
         let count = fit.count();

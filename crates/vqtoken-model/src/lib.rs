@@ -19,7 +19,7 @@ mod vq_attention;
 
 pub use answering::{
     Answer, ChatIds, GenerationOptions, LanguageSide, PrefilledVideo, Purpose, Ranking, Sampler,
-    SamplingOptions, Sequence, TextToRead, Tokens, Unread, VisualTokens,
+    SamplingOptions, Sequence, TextPart, TextToRead, Tokens, Unread, VisualTokens,
 };
 pub use config::{CodeKind, TrainedInput};
 pub use encoding::{

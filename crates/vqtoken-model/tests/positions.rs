@@ -9,7 +9,7 @@ mod locate;
 use common::{Cases, assert_close};
 use locate::golden_sets;
 use vqtoken_core::{GridShape, TokenGrid, reducer};
-use vqtoken_model::{Chat, GenerationOptions, ModelError, Precision, VideoLlm, VisualTokens};
+use vqtoken_model::{Chat, GenerationOptions, ModelError, Precision, TextPart, VideoLlm, VisualTokens};
 
 fn model() -> (VideoLlm, Vec<f32>, usize) {
     let set = golden_sets().remove(0);
@@ -41,7 +41,9 @@ fn visual_tokens_of_another_model_are_refused() {
     let is_refused = |error| matches!(error, ModelError::VisualTokens { d: found, .. } if found == d);
     assert!(is_refused(mini.language().logits(&[], Some(&foreign), &[5]).unwrap_err()));
     let sequence = mini.language().sequence();
-    assert!(is_refused(mini.language().unread(&sequence, &[], Some(&foreign)).unwrap_err()));
+    assert!(is_refused(
+        mini.language().unread(&sequence, &[TextPart { ids: &[], visual: Some(&foreign) }]).unwrap_err()
+    ));
 }
 
 #[test]

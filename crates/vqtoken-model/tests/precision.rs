@@ -8,8 +8,8 @@ mod small;
 use burn::tensor::Device;
 use vqtoken_model::config::{OneVisionConfig, TextConfig, VisionConfig};
 use vqtoken_model::{
-    FrameEmbedder, LanguageSide, ModelError, OneVision, Precision, Purpose, Sequence, TextToRead, Unread,
-    VideoLlm, VisionSide, checkpoint,
+    FrameEmbedder, LanguageSide, ModelError, OneVision, Precision, Purpose, Sequence, TextPart, TextToRead,
+    Unread, VideoLlm, VisionSide, checkpoint,
 };
 use vqtoken_video::{Cancellation, Frame};
 
@@ -99,7 +99,7 @@ fn what_is_read_of_a_text_does_not_depend_on_the_others() {
                 .iter()
                 .map(|ids| {
                     let sequence = language.sequence();
-                    let unread = language.unread(&sequence, ids, None).unwrap();
+                    let unread = language.unread(&sequence, &[TextPart { ids, visual: None }]).unwrap();
                     (sequence, unread)
                 })
                 .collect();
@@ -129,6 +129,48 @@ fn what_is_read_of_a_text_does_not_depend_on_the_others() {
             assert!(alone == together, "{precision}, {} tokens", ids.len());
             assert!(alone.0.iter().all(|logit| logit.is_finite()));
         }
+    }
+}
+
+#[test]
+fn parts_that_are_read_together_have_the_bits_of_parts_read_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = small::write(folder.path(), "model", &config());
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8, Precision::Int4] {
+        let language = LanguageSide::load_as(&directory, precision).unwrap();
+        let vocabulary = language.config().vocabulary as u32;
+        let ids =
+            |length: u32| (0..length).map(|index| (index * 7 + length) % vocabulary).collect::<Vec<_>>();
+        // The first three fit together, a single token is alone, and the last is cut.
+        let ids = [14, 9, 7, 1, 3, 50].map(ids);
+        let parts = ids.each_ref().map(|ids| TextPart { ids, visual: None });
+        let read = |sequence: &mut Sequence, parts: &[TextPart<'_>]| {
+            let mut unread = language.unread(sequence, parts).unwrap();
+            loop {
+                let (unread, purpose) = (&mut unread, Purpose::Logits);
+                let text = TextToRead { unread, sequence, purpose, cancellation: &Cancellation::new() };
+                if let Some(logits) = language.read_some(&mut [text], 32).unwrap().remove(0) {
+                    return logits;
+                }
+            }
+        };
+        let (mut together, mut alone) = (language.sequence(), language.sequence());
+        let logits = read(&mut together, &parts);
+        let logits_alone = parts.map(|part| read(&mut alone, &[part]));
+        assert!(
+            logits == logits_alone[parts.len() - 1] && logits.iter().all(|logit| logit.is_finite()),
+            "{precision}"
+        );
+        assert_eq!((together.tokens(), together.position()), (84, 84));
+
+        // Where a part ended, another text goes on as after that part alone.
+        let mut beginning = together.up_to(23).unwrap();
+        let mut first = language.sequence();
+        read(&mut first, &parts[..2]);
+        assert_eq!((beginning.tokens(), beginning.position()), (23, 23));
+        let next = |sequence: &mut Sequence| language.step(&[1], &mut [sequence]).unwrap();
+        assert!(next(&mut beginning) == next(&mut first), "{precision}");
+        assert!(together.up_to(22).is_none());
     }
 }
 

@@ -114,37 +114,41 @@ impl MultiHeadAttention {
     }
 
     /// [`Self::forward_causal`] for the next tokens of several texts, one text after the other. Each attends to its own cache, and the
-    /// caches may hold any number of tokens.
+    /// caches may hold any number of tokens. A text may go on for several parts, which attend as if they were read one after the other.
     ///
     /// # Shapes
     ///
     /// - x, residual, output: `[1, n, d_model]`
     /// - angles: of `[n]` positions
-    /// - counts: `[texts]`, how many of the `n` tokens are each text's
+    /// - counts: `[texts]` of `[parts]`, how many of the `n` tokens are in each part
     /// - caches: `[texts]`, of one text each
     pub fn forward_texts(
         &self,
         x: Tensor<3>,
         residual: Tensor<3>,
         angles: &RotaryAngles,
-        counts: &[usize],
+        counts: &[Vec<usize>],
         caches: &mut [&mut KvCache],
     ) -> Tensor<3> {
-        assert_shape!(x, [1, counts.iter().sum(), self.q_proj.d_input()]);
+        assert_shape!(x, [1, counts.iter().flatten().sum(), self.q_proj.d_input()]);
         assert_eq!(counts.len(), caches.len(), "attention of several texts: counts against caches");
-        if let [cache] = caches {
+        if let ([cache], [parts]) = (&mut *caches, counts)
+            && parts.len() == 1
+        {
             return self.forward_causal(x, residual, angles, cache);
         }
         let (query, key, value) = self.project_causal(x, &residual, angles);
-        let mut start = 0;
-        let attended = counts.iter().zip(caches).map(|(&count, cache)| {
-            let of_text = |x: &Tensor<4>| x.clone().narrow(1, start, count);
-            let (query, key, value) = (of_text(&query), of_text(&key), of_text(&value));
-            start += count;
-            let (keys, values) = cache.extend(key, value); // [1, cached + count, kv_heads, head_dim]
-            ops::attention(query, keys, values, Causality::Causal) // [1, count, heads, head_dim]
-        });
-        let attended = Tensor::cat(attended.collect(), 1); // [1, n, heads, head_dim]
+        let (mut start, mut attended) = (0, Vec::new());
+        for (parts, cache) in counts.iter().zip(caches) {
+            for &count in parts {
+                let of_part = |x: &Tensor<4>| x.clone().narrow(1, start, count);
+                let (query, key, value) = (of_part(&query), of_part(&key), of_part(&value));
+                start += count;
+                let (keys, values) = cache.extend(key, value); // [1, cached + count, kv_heads, head_dim]
+                attended.push(ops::attention(query, keys, values, Causality::Causal)); // [1, count, heads, head_dim]
+            }
+        }
+        let attended = Tensor::cat(attended, 1); // [1, n, heads, head_dim]
         self.out_proj.forward_added(merge_heads(attended), residual) // [1, n, d_model]
     }
 
@@ -261,7 +265,7 @@ mod tests {
     fn several_texts_are_read_as_each_alone() {
         let layer = grouped_layer();
         let rotary = RotaryConfig::new(4).init();
-        // Of 2, 0 and 5 tokens, and the next 3, 4 and 1 of each.
+        // Of 2, 0 and 5 tokens, and the next 3, 4 and 1 of each, which are read as parts of 2 and 1, 4, and 1.
         let read = [2, 0, 5].map(|n: usize| {
             let mut cache = KvCache::default();
             if n > 0 {
@@ -283,7 +287,8 @@ mod tests {
         let angles = rotary.angles(&[positions(0), positions(1), positions(2)].concat());
         let mut caches = read;
         let mut borrowed: Vec<&mut KvCache> = caches.iter_mut().collect();
-        let together = layer.forward_texts(x.clone(), x, &angles, &counts, &mut borrowed);
+        let parts = [vec![2, 1], vec![4], vec![1]];
+        let together = layer.forward_texts(x.clone(), x, &angles, &parts, &mut borrowed);
         assert_eq!(caches.map(|cache| cache.len()), [5, 4, 6]);
         let expected: Vec<f32> = Tensor::cat(alone, 1).into_data().try_to_vec().unwrap();
         assert_close(together, &expected, 1e-5);

@@ -124,6 +124,28 @@ impl KvCache {
         }
     }
 
+    /// A cache of the first `length` positions alone; of all if there are no more.
+    #[must_use]
+    pub fn truncated(&self, length: usize) -> Self {
+        let length = length.min(self.length);
+        let stored = match &self.stored {
+            Stored::Nothing => Stored::Nothing,
+            Stored::Tensors(keys, values) => {
+                let first = |x: &Tensor<4>| x.clone().narrow(1, 0, length);
+                Stored::Tensors(first(keys), first(values))
+            }
+            Stored::Rows(rows) => {
+                let end = length * rows.heads * rows.head_dim;
+                Stored::Rows(Rows {
+                    keys: rows.keys[..end].to_vec(),
+                    values: rows.values[..end].to_vec(),
+                    ..*rows
+                })
+            }
+        };
+        Self { stored, length }
+    }
+
     /// A cache of the given sequences of the batch, in this order; a sequence may be repeated, to continue it in several ways.
     pub fn select(&self, sequences: &[usize]) -> Self {
         let selected = |x: Tensor<4>| {
@@ -238,6 +260,14 @@ mod tests {
         push(&mut cache, 6);
         push(&mut cache, 7);
         assert_eq!((cache.len(), cache.bytes()), (8, 2 * 8 * heads * d * 4));
+        // What was added is no part of a cache that is cut, which goes on from there.
+        for length in [0, 3, 7] {
+            let mut cut = cache.truncated(length);
+            assert_eq!(cut.len(), length);
+            let (keys, _) = cut.extend(tensor(&doubled, length, 8), tensor(&numbers, length, 8));
+            let at = length * heads * d;
+            assert_close(keys, &[&numbers[..at], &doubled[at..8 * heads * d]].concat(), 0.0);
+        }
         let (keys, _) = cache
             .select(&[0, 0])
             .extend(tensor(&numbers, 8, 9).repeat_dim(0, 2), tensor(&doubled, 8, 9).repeat_dim(0, 2));

@@ -15,5 +15,5 @@ pub use language_side::LanguageSide;
 pub use prefill::PrefilledVideo;
 pub use ranking::Ranking;
 pub use sampler::{Sampler, SamplingOptions};
-pub use sequence::{ChatIds, Purpose, Sequence, TextToRead, Unread};
+pub use sequence::{ChatIds, Purpose, Sequence, TextPart, TextToRead, Unread};
 pub use visual_tokens::VisualTokens;

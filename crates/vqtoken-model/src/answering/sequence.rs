@@ -1,5 +1,7 @@
 //! Texts that are read a part at a time and continued together, for programs that answer many questions at once.
 
+use std::collections::VecDeque;
+
 use burn::tensor::Tensor;
 use vqtoken_nn::in_thread_pool;
 use vqtoken_video::Cancellation;
@@ -17,6 +19,8 @@ use crate::text::{Chat, VideoInPrompt};
 pub struct Sequence {
     cache: LanguageCache,
     tokens: usize,
+    /// Tokens, and the position of the next one, where each reading of a part ended.
+    ends: Vec<(usize, usize)>,
 }
 
 impl Sequence {
@@ -28,6 +32,14 @@ impl Sequence {
     /// The position of the token that is read next.
     pub fn position(&self) -> usize {
         self.cache.position()
+    }
+
+    /// What it was when it had `tokens`; none where no part of it ended then.
+    pub fn up_to(&self, tokens: usize) -> Option<Self> {
+        let index = self.ends.iter().position(|&(end, _)| end == tokens)?;
+        let (_, position) = self.ends[index];
+        let cache = self.cache.truncated(tokens, position);
+        Some(Self { cache, tokens, ends: self.ends[..=index].to_vec() })
     }
 
     /// Bytes of its keys and values.
@@ -54,16 +66,40 @@ pub enum Purpose {
     Logits,
 }
 
-/// What is left to read of a text.
+/// A part of a text: token ids, and visual tokens after them if there are any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextPart<'a> {
+    /// Token ids.
+    pub ids: &'a [u32],
+    /// Visual tokens.
+    pub visual: Option<&'a VisualTokens>,
+}
+
+/// What is left to read of a text, part by part.
 #[derive(Clone, Debug)]
 pub struct Unread {
-    prompt: Option<PromptEmbeddings>,
+    parts: VecDeque<PromptEmbeddings>,
 }
 
 impl Unread {
     /// How many tokens.
     pub fn tokens(&self) -> usize {
-        self.prompt.as_ref().map_or(0, PromptEmbeddings::count)
+        self.parts.iter().map(PromptEmbeddings::count).sum()
+    }
+
+    /// Takes up to `most` tokens of the next part, and the parts after it as long as all are no more than `together`. A single token is
+    /// taken alone: it is multiplied in another way, which is not always as exact.
+    fn take(&mut self, most: usize, together: usize) -> Vec<PromptEmbeddings> {
+        let Some(part) = self.parts.pop_front() else { return Vec::new() };
+        let (next, rest) = part.split(most);
+        rest.into_iter().for_each(|rest| self.parts.push_front(rest));
+        let mut left = if next.count() > 1 { together.saturating_sub(next.count()) } else { 0 };
+        let mut taken = vec![next];
+        while let Some(part) = self.parts.pop_front_if(|part| (2..=left).contains(&part.count())) {
+            left -= part.count();
+            taken.push(part);
+        }
+        taken
     }
 }
 
@@ -81,18 +117,13 @@ pub struct TextToRead<'a> {
 }
 
 impl TextToRead<'_> {
-    /// Takes up to `most` tokens of what is left, if anything is.
-    fn take(&mut self, most: usize) -> Option<PromptEmbeddings> {
-        let (next, rest) = self.unread.prompt.take()?.split(most);
-        self.sequence.tokens += next.count();
-        self.unread.prompt = rest;
-        Some(next)
-    }
-
     fn needs_logits(&self) -> bool {
         self.unread.tokens() == 0 && self.purpose == Purpose::Logits
     }
 }
+
+/// A text, and the parts of it that are read now.
+type Taken<'a, 'b> = (&'a mut TextToRead<'b>, Vec<PromptEmbeddings>);
 
 impl LanguageSide {
     /// The token ids of a conversation.
@@ -111,34 +142,34 @@ impl LanguageSide {
 
     /// An empty text.
     pub fn sequence(&self) -> Sequence {
-        Sequence { cache: self.new_cache(), tokens: 0 }
+        Sequence { cache: self.new_cache(), tokens: 0, ends: Vec::new() }
     }
 
-    /// Token ids, and visual tokens after them if there are any, to be read where a text ends.
+    /// Parts to be read one after the other where a text ends.
     ///
     /// # Errors
     ///
     /// If an id is not in the vocabulary, the visual tokens are another model's, or the text would be longer than the model can read.
-    pub fn unread(
-        &self,
-        sequence: &Sequence,
-        ids: &[u32],
-        visual: Option<&VisualTokens>,
-    ) -> Result<Unread, ModelError> {
-        self.check_ids(ids)?;
-        visual.map_or(Ok(()), |visual| self.check_width(visual))?;
-        let prompt = PromptEmbeddings::new(self.modules(), ids, visual, &[], sequence.position());
-        let (tokens, limit) = (prompt.as_ref().map_or(0, PromptEmbeddings::end), self.config().max_positions);
-        match tokens >= limit {
-            true => Err(ModelError::PromptTooLong { tokens, limit }),
-            false => Ok(Unread { prompt }),
+    pub fn unread(&self, sequence: &Sequence, parts: &[TextPart<'_>]) -> Result<Unread, ModelError> {
+        let (mut prompts, mut end) = (VecDeque::new(), sequence.position());
+        for TextPart { ids, visual } in parts {
+            self.check_ids(ids)?;
+            visual.map_or(Ok(()), |visual| self.check_width(visual))?;
+            if let Some(prompt) = PromptEmbeddings::new(self.modules(), ids, *visual, &[], end) {
+                end = prompt.end();
+                prompts.push_back(prompt);
+            }
+        }
+        match self.config().max_positions {
+            limit if end >= limit => Err(ModelError::PromptTooLong { tokens: end, limit }),
+            _ => Ok(Unread { parts: prompts }),
         }
     }
 
     /// Reads up to `most` tokens of what is left of each of several texts. A text of which nothing is left then gets the logits after its
     /// last token, `[vocabulary]`, if its purpose is [`Purpose::Logits`].
     ///
-    /// What comes out for a text does not depend on the others.
+    /// What comes out for a text does not depend on the others, nor on whether a part of it was read with those before or alone.
     ///
     /// # Errors
     ///
@@ -149,36 +180,47 @@ impl LanguageSide {
         most: usize,
     ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
         let most = most.max(1);
-        // A single row is multiplied in another way, which is not always as exact.
-        let joins = |text: &TextToRead<'_>| {
-            self.precision().is_alike_beside_any_rows() && text.unread.tokens().min(most) > 1
+        let together = if self.precision().is_alike_beside_any_rows() { most } else { 0 };
+        let mut taken: Vec<Taken<'_, '_>> = texts
+            .iter_mut()
+            .map(|text| {
+                let parts = text.unread.take(most, together);
+                (text, parts)
+            })
+            .collect();
+        let joins = |(_, parts): &Taken<'_, '_>| {
+            together > 0 && parts.iter().map(PromptEmbeddings::count).sum::<usize>() > 1
         };
-        let groups = texts.chunk_by_mut(|a, b| joins(a) && joins(b));
+        let groups = taken.chunk_by_mut(|a, b| joins(a) && joins(b));
         let logits: Result<Vec<_>, _> =
-            groups.map(|texts| in_thread_pool(|| self.read_together(texts, most))).collect();
+            groups.map(|texts| in_thread_pool(|| self.read_together(texts))).collect();
         Ok(logits?.concat())
     }
 
-    /// [`Self::read_some`] with one product of each layer for all texts.
-    fn read_together(
-        &self,
-        texts: &mut [TextToRead<'_>],
-        most: usize,
-    ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
-        let parts: Vec<_> = texts.iter_mut().map_while(|text| text.take(most)).collect();
-        if parts.is_empty() {
+    /// Reads what was taken of each text with one product of each layer for all.
+    fn read_together(&self, texts: &mut [Taken<'_, '_>]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        if texts.iter().all(|(_, parts)| parts.is_empty()) {
             return Ok(vec![None; texts.len()]);
         }
-        let positions: Vec<&[usize]> = parts.iter().map(|part| &part.positions[..]).collect();
-        let embeddings = Tensor::cat(parts.iter().map(|part| part.embeddings.clone()).collect(), 0); // [n, D]
-        let cancellations: Vec<_> = texts.iter().map(|text| text.cancellation).collect();
+        let embeddings = texts.iter().flat_map(|(_, parts)| parts).map(|part| part.embeddings.clone());
+        let embeddings = Tensor::cat(embeddings.collect(), 0); // [n, D]
+        let cancellations: Vec<_> = texts.iter().map(|(text, _)| text.cancellation).collect();
         let is_wanted = || !cancellations.iter().all(|cancellation| cancellation.is_cancelled());
-        let mut caches: Vec<_> = texts.iter_mut().map(|text| &mut text.sequence.cache).collect();
+        let (mut caches, mut positions) = (Vec::new(), Vec::<Vec<&[usize]>>::new());
+        for (text, parts) in texts.iter_mut() {
+            let Sequence { cache, tokens, ends } = &mut *text.sequence;
+            for part in &*parts {
+                *tokens += part.count();
+                ends.push((*tokens, part.end()));
+            }
+            caches.push(cache);
+            positions.push(parts.iter().map(|part| &part.positions[..]).collect());
+        }
         let hidden = self.modules().read_texts(embeddings, &positions, &mut caches, is_wanted);
         let hidden = hidden.ok_or(ModelError::Cancelled)?; // [n, D]
         let mut end = 0;
-        let last_rows = texts.iter().zip(&parts).map(|(text, part)| {
-            end += part.count();
+        let last_rows = texts.iter().map(|(text, parts)| {
+            end += parts.iter().map(PromptEmbeddings::count).sum::<usize>();
             text.needs_logits().then(|| hidden.clone().narrow(0, end - 1, 1))
         });
         self.logits_of_each(last_rows.collect())

@@ -112,12 +112,12 @@ impl LanguageModules {
     /// # Shapes
     ///
     /// - embeddings, output: `[n, D]`
-    /// - positions: `[texts]`, those of each text; `n` in all
+    /// - positions: `[texts]` of `[parts]`, those of each part; `n` in all
     /// - caches: `[texts]`, of one text each
     pub fn read_texts(
         &self,
         embeddings: Tensor<2>,
-        positions: &[&[usize]],
+        positions: &[Vec<&[usize]>],
         caches: &mut [&mut LanguageCache],
         is_wanted: impl Fn() -> bool,
     ) -> Option<Tensor<2>> {

@@ -42,6 +42,12 @@ impl LanguageCache {
         self.position
     }
 
+    /// A cache of the first `tokens` of a single text, after which the next token has this position.
+    #[must_use]
+    pub fn truncated(&self, tokens: usize, position: usize) -> Self {
+        Self { layers: self.layers.iter().map(|layer| layer.truncated(tokens)).collect(), position }
+    }
+
     /// Bytes of keys and values, spare room not counted.
     pub fn bytes(&self) -> usize {
         self.layers.iter().map(KvCache::bytes).sum()
@@ -155,25 +161,28 @@ impl LanguageModel {
         self.norm.forward(x)
     }
 
-    /// Reads the next positions of several texts, one text after the other, and returns their normalized hidden states. Given up between
-    /// two layers once `is_wanted` says no; the caches are of no use then.
+    /// Reads the next positions of several texts, one text after the other, and returns their normalized hidden states. A text may go on
+    /// for several parts, which come out as if they were read one after the other. Given up between two layers once `is_wanted` says no;
+    /// the caches are of no use then.
     ///
     /// # Shapes
     ///
     /// - embeddings, output: `[n, D]`
-    /// - positions: `[texts]`, those of each text, ascending; `n` in all, of which some may be skipped
+    /// - positions: `[texts]` of `[parts]`, those of each part, ascending, some skipped perhaps; `n` in all
     /// - caches: `[texts]`, of one text each
     pub fn forward_texts(
         &self,
         embeddings: Tensor<2>,
-        positions: &[&[usize]],
+        positions: &[Vec<&[usize]>],
         caches: &mut [&mut LanguageCache],
         is_wanted: impl Fn() -> bool,
     ) -> Option<Tensor<2>> {
-        let angles = self.rotary.angles(&positions.concat());
-        let counts: Vec<usize> = positions.iter().map(|positions| positions.len()).collect();
-        for (cache, positions) in caches.iter_mut().zip(positions) {
-            cache.position = positions.last().map_or(cache.position, |last| last + 1);
+        let angles = self.rotary.angles(&positions.concat().concat());
+        let counts: Vec<Vec<usize>> =
+            positions.iter().map(|parts| parts.iter().map(|part| part.len()).collect()).collect();
+        for (cache, parts) in caches.iter_mut().zip(positions) {
+            let last = parts.iter().rev().find_map(|part| part.last());
+            cache.position = last.map_or(cache.position, |last| last + 1);
         }
         let mut x = embeddings.unsqueeze::<3>(); // [1, n, D]
         for (index, layer) in self.layers.iter().enumerate() {
@@ -260,7 +269,7 @@ impl DecoderLayer {
         &self,
         x: Tensor<3>,
         angles: &RotaryAngles,
-        counts: &[usize],
+        counts: &[Vec<usize>],
         caches: &mut [&mut KvCache],
     ) -> Tensor<3> {
         let normed = self.input_layernorm.forward(x.clone());

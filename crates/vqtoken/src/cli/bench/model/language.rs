@@ -6,7 +6,7 @@ use crate::{GenerationOptions, LanguageSide, VisualTokens, figures};
 use clap::Args;
 use serde_json::{Value, json};
 use vqtoken_kernels::Kernels;
-use vqtoken_model::{Purpose, TextToRead};
+use vqtoken_model::{Purpose, TextPart, TextToRead};
 use vqtoken_video::Cancellation;
 
 use super::record::Runs;
@@ -140,7 +140,7 @@ fn steps_of(
     rows: usize,
 ) -> anyhow::Result<Runs> {
     let mut prompt = language.sequence();
-    let mut unread = language.unread(&prompt, &[], Some(visual))?;
+    let mut unread = language.unread(&prompt, &[TextPart { ids: &[], visual: Some(visual) }])?;
     while unread.tokens() > 0 {
         let count = unread.tokens();
         let (unread, sequence, cancellation) = (&mut unread, &mut prompt, &Cancellation::new());
