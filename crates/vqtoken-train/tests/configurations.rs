@@ -12,7 +12,7 @@ const ANSWERS: &str = "[stage.answers]\nvisual_input = \"vqtoken\"\nframes = 2\n
 
 #[test]
 fn what_is_wrong_is_named() {
-    let trial = Trial::new();
+    let trial = Trial::empty();
     let model = "[model]\nconfig = \"config.json\"\n";
     let shapes = "[data.shapes]\nclips = 20\n";
     let pooled = ANSWERS.replace("vqtoken", "pooled");
@@ -82,7 +82,7 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn models_that_are_not_there_or_do_not_fit() {
-    let trial = Trial::new();
+    let trial = Trial::empty();
     let shapes = "[data.shapes]\nclips = 20\n";
     for (model, needle) in [
         ("start = \"nowhere\"", "nowhere"),
@@ -96,7 +96,7 @@ fn models_that_are_not_there_or_do_not_fit() {
 
 #[test]
 fn malformed_conversations_are_named_with_their_row() {
-    let trial = Trial::new();
+    let trial = Trial::empty();
     let turn = |from: &str, value: &str| format!(r#"{{"from": "{from}", "value": "{value}"}}"#);
     let row = |video: &str, turns: &[String]| {
         format!(r#"{{"id": "x", "video": "{video}", "conversations": [{}]}}"#, turns.join(", "))

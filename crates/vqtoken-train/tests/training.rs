@@ -18,6 +18,7 @@ fn answers(reading: &str, steps: usize, rest: &str) -> String {
         seed = 3
         [model]
         config = "config.json"
+        tokenizer = "tokenizer.json"
         [data.shapes]
         clips = 10
         seed = 0
@@ -197,6 +198,7 @@ const RETRIEVAL: &str = r#"
     seed = 3
     [model]
     config = "config.json"
+    tokenizer = "tokenizer.json"
     [data.shapes]
     clips = 10
     seed = 0

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 use vqtoken_train::{EarlierRun, Event, RunFolders, TrainConfig, TrainError, read_metrics, run};
@@ -23,13 +24,48 @@ pub(crate) const MODEL: &str = r#"{
   "vq_attention": {"kind": "hash", "heads": 2, "frequencies": 2, "bins": 8, "feed_forward": 64}
 }"#;
 
+/// The `tokenizer.json` that a model of this shape gets from moving shapes. Training it takes longer than some of the runs, so it exists once.
+static TOKENIZER: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let trial = Trial::empty();
+    let text = r#"
+        [model]
+        config = "config.json"
+        [data.shapes]
+        clips = 10
+        seed = 0
+        size = 112
+        validation = 0.2
+        test = 0.0
+        [[stage]]
+        name = "answers"
+        steps = 1
+        batch = 1
+        learning_rates = { language_model = 1e-3 }
+        [stage.answers]
+        visual_input = "blind"
+        frames = 1
+        budgets = [1]
+        validation_clips = 1
+    "#;
+    let model = trial.run(text, "out").unwrap();
+    std::fs::read(model.join("tokenizer.json")).unwrap()
+});
+
 /// A run in a folder that goes away with the test.
 pub(crate) struct Trial {
     pub(crate) folder: tempfile::TempDir,
 }
 
 impl Trial {
+    /// With the files that configurations name: `config.json` and `tokenizer.json`.
     pub(crate) fn new() -> Self {
+        let trial = Self::empty();
+        std::fs::write(trial.folder.path().join("tokenizer.json"), &*TOKENIZER).unwrap();
+        trial
+    }
+
+    /// With `config.json` alone.
+    pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), MODEL).unwrap();
         Self { folder }
