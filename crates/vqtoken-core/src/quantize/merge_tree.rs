@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use crate::codebook::{Codebook, CodebookError};
-use crate::products::products;
+use crate::quantize::pair_products::PairProducts;
 use crate::unit_tokens::{UnitTokens, length};
 
 /// A group of tokens that stay together.
@@ -203,8 +203,7 @@ struct Merging {
     clusters: Vec<Cluster>,
     /// The squared lengths of the sums, `[M]`.
     squares: Vec<f64>,
-    /// The dot products of the sums, of each with those after it, `[M][M - 1 - a]`.
-    products: Vec<Vec<f64>>,
+    products: PairProducts,
     /// Which clusters are not yet part of another, in order.
     left: Vec<usize>,
     /// For each cluster the cheapest one to join among those after it, and the cost; infinite for the last.
@@ -214,18 +213,10 @@ struct Merging {
 impl Merging {
     fn new(leaves: &[Cluster], dim: usize) -> Self {
         let points = UnitTokens::of_sums(leaves.iter().map(|leaf| leaf.sum.as_slice()), dim);
-        let row = |a: usize| {
-            let mut cosines = vec![0.0; leaves.len() - 1 - a];
-            if !cosines.is_empty() {
-                products(points.token(a), &points.data()[(a + 1) * dim..], dim, &mut cosines);
-            }
-            let product = |(b, cosine): (usize, f32)| points.weight(a) * points.weight(b) * f64::from(cosine);
-            (a + 1..).zip(cosines).map(product).collect()
-        };
         let mut merging = Self {
             clusters: leaves.to_vec(),
             squares: (0..leaves.len()).map(|a| points.weight(a) * points.weight(a)).collect(),
-            products: (0..leaves.len()).into_par_iter().map(row).collect(),
+            products: PairProducts::new(&points),
             left: (0..leaves.len()).collect(),
             cheapest: Vec::new(),
         };
@@ -263,14 +254,8 @@ impl Merging {
     /// What joining adds to the sum over tokens of 1 - cosine to their cluster's direction, for `a < b`: for a cluster that sum is the
     /// number of its tokens less the length of their sum.
     fn cost(&self, a: usize, b: usize) -> f64 {
-        let (aa, bb, ab) = (self.squares[a], self.squares[b], self.products[a][b - a - 1]);
+        let (aa, bb, ab) = (self.squares[a], self.squares[b], self.products.get(a, b));
         aa.max(0.0).sqrt() + bb.max(0.0).sqrt() - (aa + bb + 2.0 * ab).max(0.0).sqrt()
-    }
-
-    /// The dot product of the sums of two different clusters.
-    fn product(&mut self, a: usize, b: usize) -> &mut f64 {
-        let (first, second) = (a.min(b), a.max(b));
-        &mut self.products[first][second - first - 1]
     }
 
     fn merge(&mut self, into: usize, from: usize) -> Merge {
@@ -286,8 +271,7 @@ impl Merging {
         for index in 0..self.left.len() {
             let other = self.left[index];
             if other != into {
-                let gained = *self.product(from, other);
-                *self.product(into, other) += gained;
+                self.products.add(into, from, other);
             }
         }
         for index in 0..self.left.len() {

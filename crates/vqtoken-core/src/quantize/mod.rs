@@ -11,6 +11,7 @@ pub(crate) mod kmeans;
 pub(crate) mod means;
 pub(crate) mod merge_tree;
 pub(crate) mod numbering;
+mod pair_products;
 pub(crate) mod published;
 mod result;
 pub(crate) mod rule;
