@@ -32,6 +32,9 @@ pub struct ServerOptions {
     pub media: Option<PathBuf>,
     /// Sources of live streams, by the names that requests use.
     pub live_sources: Vec<(String, String)>,
+    /// Where windows of `live_sources` are kept, in a folder of each one's name, so that they are there after a restart; none for memory
+    /// alone.
+    pub live_folder: Option<PathBuf>,
     /// Hosts that videos may be fetched from; none for no fetching.
     pub fetch_hosts: Vec<HostPattern>,
     /// What fetches videos instead of the system's resolver and `fetch_hosts`: for programs with a resolver of their own, or whose
@@ -95,6 +98,7 @@ impl ServerOptions {
             store_bytes: 10 << 30,
             media: None,
             live_sources: Vec::new(),
+            live_folder: None,
             fetch_hosts: Vec::new(),
             fetcher: None,
             upload_bytes: 4 << 30,

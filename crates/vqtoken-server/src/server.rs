@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -58,6 +58,12 @@ pub enum ServeError {
         /// What the system says.
         source: io::Error,
     },
+    /// A live source whose windows no folder can be named after.
+    #[error("the live source {name:?} cannot have a folder of its name: choose one without / and \\")]
+    LiveName {
+        /// The source's name.
+        name: String,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] ArchiveError),
@@ -94,6 +100,7 @@ impl Server {
     /// If the address needs a key or is taken, or the store or the media folder cannot be used.
     pub async fn bind(engine: Engine, options: ServerOptions, artist: Artist) -> Result<Self, ServeError> {
         check_keys(&options)?;
+        check_live_names(&options)?;
         let mut options = options;
         if let Some(folder) = &options.media {
             let canonical = folder.canonicalize().and_then(|folder| match folder.is_dir() {
@@ -171,8 +178,20 @@ fn check_keys(options: &ServerOptions) -> Result<(), ServeError> {
     }
 }
 
+fn check_live_names(options: &ServerOptions) -> Result<(), ServeError> {
+    let is_file_name = |name: &str| {
+        let mut components = Path::new(name).components();
+        matches!((components.next(), components.next()), (Some(Component::Normal(first)), None) if first == name)
+    };
+    let mut names = options.live_sources.iter().map(|(name, _)| name);
+    match names.find(|name| options.live_folder.is_some() && !is_file_name(name)) {
+        Some(name) => Err(ServeError::LiveName { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Removes uploads that a killed server left: nobody else writes there, for the store is locked.
-fn clear(uploads: &std::path::Path) {
+fn clear(uploads: &Path) {
     for entry in std::fs::read_dir(uploads).into_iter().flatten().flatten() {
         let path = entry.path();
         let removed =

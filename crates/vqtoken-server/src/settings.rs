@@ -121,6 +121,8 @@ settings! {
     media: PathBuf,
     /// Sources of live streams, NAME=SOURCE.
     live: Vec<String>,
+    /// Folder of their windows.
+    live_folder: PathBuf,
     /// Hosts to fetch from.
     fetch_host: Vec<String>,
     /// Bytes of an upload.

@@ -103,3 +103,49 @@ fn streams_that_make_no_sense_are_refused_by_name_and_sources_are_the_operators(
     // The server ends though the stream goes on.
     server.stop();
 }
+
+/// Windows of a source lie in its folder, and a server that is started again goes on with them.
+#[test]
+fn windows_of_a_source_are_there_after_a_restart() {
+    let folder = folder();
+    let path = folder.path().join("demo.mp4");
+    std::fs::write(&path, clip()).unwrap();
+    let start = || {
+        let mut options = options(folder.path());
+        options.live_sources = vec![("door".to_owned(), path.display().to_string())];
+        options.live_folder = Some(folder.path().join("live"));
+        Running::start(options)
+    };
+    let begin = |server: &Running| {
+        let reply = server.post("/v1/live", &json!({ "source": "door", "fps": 2, "window": 1, "keep": 60 }));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    };
+    let windows = |server: &Running, id: &Value| {
+        server.get(&format!("/v1/live/{}", id.as_str().unwrap())).json()["windows"].as_u64().unwrap()
+    };
+    let files = || {
+        let entries = std::fs::read_dir(folder.path().join("live/door")).unwrap();
+        entries
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "vqt"))
+            .count()
+    };
+    let server = start();
+    let first = begin(&server);
+    while windows(&server, &first["id"]) < 2 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let taken = server.post("/v1/live", &json!({ "source": "door" }));
+    taken.assert_error(400, Some("source"), "under way");
+    server.stop();
+    let saved = files();
+    assert!(saved >= 2, "{saved} windows");
+
+    let server = start();
+    let again = begin(&server);
+    assert!(windows(&server, &again["id"]) >= saved as u64);
+    assert!((again["started"].as_f64().unwrap() - first["started"].as_f64().unwrap()).abs() < 1e-3);
+    let reply = server.chat(&about(&format!("live:{}?last=60", again["id"].as_str().unwrap())));
+    assert!(!answer(&reply).is_empty());
+    server.stop();
+}

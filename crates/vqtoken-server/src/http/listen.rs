@@ -12,10 +12,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::join;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
+use vqtoken_live::Live;
 
 use crate::app::App;
 use crate::http::guard::Peer;
@@ -78,11 +80,12 @@ async fn accept_until_done(
     }
     tracing::info!("shutting down: work under way is finished, new work is refused");
     app.under_way.drain();
-    app.streams.end();
+    let streams = app.streams.end();
+    let saved = tokio::task::spawn_blocking(move || streams.iter().for_each(Live::join));
     app.engine.drain();
     tokio::select! {
         () = &mut accept => {}
-        result = timeout(app.options.drain_patience, idle(app)) => {
+        result = timeout(app.options.drain_patience, async { join!(idle(app), saved) }) => {
             if result.is_err() {
                 tracing::warn!("work under way took too long and is broken off");
             }

@@ -114,6 +114,9 @@ fn read(app: &App, mut fields: Fields) -> Result<Asked, ApiError> {
     let standing = StandingQuestions::new(questions);
     let (every, last) =
         (fields.take("every")?.unwrap_or(standing.every), fields.take("last")?.or(standing.last));
+    if let (Some(folder), Some((name, _))) = (&app.options.live_folder, &source) {
+        options = options.with_folder(folder.join(name));
+    }
     Ok(Asked { name, options, questions: standing.with_times(every, last), source })
 }
 

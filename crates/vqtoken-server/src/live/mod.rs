@@ -38,6 +38,10 @@ impl From<LiveError> for ApiError {
                 id: "under way".to_owned(),
                 remedy: "it has ended: start another with POST /v1/live",
             },
+            LiveError::InUse { .. } => {
+                Self::parameter("source", "is under way and kept in its folder: GET /v1/live lists it")
+            }
+            LiveError::OtherModel { .. } | LiveError::Description { .. } => Self::refused("source", error),
             LiveError::Busy { waiting } => {
                 Self::Busy { waiting: *waiting, retry_after: Duration::from_secs(1) }
             }

@@ -96,13 +96,15 @@ impl Streams {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id).ok_or_else(|| none(id))
     }
 
-    /// Ends all of them.
-    pub(crate) fn end(&self) {
+    /// Ends all of them. Each has saved its open window once it can be joined.
+    pub(crate) fn end(&self) -> Vec<Live> {
         let streams = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for stream in streams.values() {
+        let end = |stream: &Arc<Stream>| {
             stream.cancellation.cancel();
             stream.live.stop();
-        }
+            stream.live.clone()
+        };
+        streams.values().map(end).collect()
     }
 }
 

@@ -85,6 +85,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "NAME=SOURCE", help_heading = "Store and files")]
     live: Vec<String>,
 
+    /// Keep the windows of --live in folders below this one, so that a stream goes on after a restart [default: in memory]
+    #[arg(long, value_name = "DIR", help_heading = "Store and files")]
+    live_folder: Option<PathBuf>,
+
     /// Decode without running ffmpeg
     #[arg(long, help_heading = "Store and files")]
     no_ffmpeg: bool,
@@ -212,6 +216,7 @@ fn given(arguments: &ServeArguments) -> Settings {
         media: arguments.media.clone(),
         fetch_host: some(&arguments.fetch_host),
         live: some(&arguments.live),
+        live_folder: arguments.live_folder.clone(),
         upload_bytes: arguments.upload_bytes,
         body_bytes: arguments.body_bytes,
         connections: arguments.connections,
@@ -313,6 +318,7 @@ fn server_options(settings: &Settings, global: &GlobalArguments) -> anyhow::Resu
             }
         }
     }
+    options.live_folder = settings.live_folder.clone();
     options.limits = global.limits();
     if settings.no_ffmpeg == Some(true) {
         options.programs = Programs::None;
