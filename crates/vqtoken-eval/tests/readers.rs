@@ -300,6 +300,30 @@ fn video_mme_may_have_its_questions_in_the_videos() {
     assert_eq!(labels(&items[1]), [("duration", "long")]);
 }
 
+/// The library goes through lists of flags that take no bytes: two billion in five bytes, or any number of them in a few kilobytes.
+#[test]
+fn headers_of_parquet_that_take_long_to_read_are_refused() {
+    let folder = Folder::new();
+    let flags = [0xf9, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07];
+    let read = |bytes: &[u8]| {
+        let path = folder.path("x.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        Annotations::one(path).read(Task::VideoMme).unwrap_err().to_string()
+    };
+    // The header of the first page.
+    let mut bytes = small_parquet();
+    bytes[4..][..flags.len()].copy_from_slice(&flags);
+    let message = read(&bytes);
+    assert!(message.contains("more elements"), "{message}");
+    // The metadata at the end.
+    let mut bytes = small_parquet();
+    let tail = bytes.len() - 8;
+    let length = u32::from_le_bytes(bytes[tail..][..4].try_into().unwrap()) as usize;
+    bytes[tail - length..][..flags.len()].copy_from_slice(&flags);
+    let message = read(&bytes);
+    assert!(message.contains("more elements"), "{message}");
+}
+
 #[test]
 fn every_codec_of_parquet_is_read() {
     let folder = Folder::new();

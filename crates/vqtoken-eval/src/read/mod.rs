@@ -4,6 +4,7 @@
 //! CSV, JSON, JSON lines or parquet, whichever mirror it was downloaded from.
 
 pub(crate) mod activitynet_qa;
+mod checked_parquet;
 mod conversation;
 mod ego_schema;
 mod error;

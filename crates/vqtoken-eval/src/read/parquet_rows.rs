@@ -11,6 +11,7 @@ use parquet::record::Field;
 use serde_json::{Map, Number, Value};
 use vqtoken_files::{Limit, LimitError, Limits};
 
+use super::checked_parquet::CheckedFile;
 use super::error::ReadError;
 use super::file::{open, syntax};
 
@@ -46,7 +47,7 @@ impl From<LimitError> for Failure {
 }
 
 fn read(file: File, limits: &Limits) -> Result<Vec<Map<String, Value>>, Failure> {
-    let reader = SerializedFileReader::new(file)?;
+    let reader = SerializedFileReader::new(CheckedFile::new(file))?;
     let columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     let uncompressed = columns.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(u64::MAX));
     limits.check(Limit::Bytes, uncompressed.fold(0, u64::saturating_add))?;
