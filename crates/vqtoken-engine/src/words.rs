@@ -149,7 +149,7 @@ impl Words {
         let mut sequences: Vec<_> = hand.answers.iter_mut().map(|answer| &mut answer.sequence).collect();
         match self.language.step(&ids, &mut sequences) {
             Ok(logits) => {
-                let mut logits = logits.iter();
+                let mut logits = logits.chunks_exact(self.language.config().vocabulary);
                 hand.answers.retain_mut(|answer| {
                     logits.next().is_some_and(|logits| answer.take(&self.language, logits) == Course::GoesOn)
                 });

@@ -121,6 +121,7 @@ fn what_is_read_of_a_text_does_not_depend_on_the_others() {
             // Keys and values, too: what is drawn next.
             let mut sequences: Vec<&mut Sequence> = texts.iter_mut().map(|(sequence, _)| sequence).collect();
             let next = language.step(&vec![1; ids.len()], &mut sequences).unwrap();
+            let next = next.chunks_exact(next.len() / ids.len()).map(<[f32]>::to_vec);
             logits.into_iter().map(Option::unwrap).zip(next).collect::<Vec<_>>()
         };
         let together = read(&ids);

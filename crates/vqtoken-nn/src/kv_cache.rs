@@ -108,7 +108,8 @@ impl KvCache {
                 assert_shape!(keys, [1, _, heads, head_dim]);
                 let copy = |x| {
                     let data = self.view(x).into_data();
-                    data.try_to_vec().unwrap_or_else(|error| unreachable!("keys and values are f32: {error}"))
+                    data.try_into_vec()
+                        .unwrap_or_else(|error| unreachable!("keys and values are f32: {error}"))
                 };
                 Rows { keys: copy(keys), values: copy(values), heads, head_dim }
             }

@@ -10,7 +10,7 @@ pub(crate) fn training_device() -> Device {
 /// The numbers of a tensor, row by row.
 #[expect(clippy::expect_used, reason = "float tensors hold f32 on the only device that is trained on")]
 pub(crate) fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("float tensors hold f32")
+    tensor.into_data().try_into_vec().expect("float tensors hold f32")
 }
 
 /// The only number of a tensor.

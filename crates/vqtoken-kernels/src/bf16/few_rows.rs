@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::aligned::Scratch;
 use crate::float_product::{depth_block, groups_of_six, with_panels};
 use crate::matrix::Matrix;
@@ -24,11 +26,14 @@ pub(super) struct PackedRows {
 impl PackedRows {
     pub(super) fn new(x: Matrix<'_>) -> Self {
         let (rows, depth) = (x.rows(), x.columns());
-        let mut values = Scratch::new(rows * depth);
+        let (mut values, mut tiles) = (Scratch::new(rows * depth), Vec::new());
+        let mut rest = &mut values[..];
         for tile in groups_of_six(rows) {
-            let values = &mut values[tile.start * depth..tile.end * depth];
-            x.pack_rows(tile.len(), tile, 0..depth, values);
+            let of_tile;
+            (of_tile, rest) = rest.split_at_mut(tile.len() * depth);
+            tiles.push((tile, of_tile));
         }
+        tiles.into_par_iter().for_each(|(tile, values)| x.pack_rows(tile.len(), tile, 0..depth, values));
         Self { values, rows, depth }
     }
 }

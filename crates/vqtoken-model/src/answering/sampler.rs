@@ -147,11 +147,23 @@ impl<'a> Ranked<'a> {
     }
 }
 
+/// The index of the largest logit, the first of equals.
 fn most_likely(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = id;
+    /// Logits of which only the largest is looked at first, without branches.
+    const BLOCK: usize = 256;
+    let (mut best, mut largest) = (0, logits.first().copied().unwrap_or(0.0));
+    for (index, block) in logits.chunks(BLOCK).enumerate() {
+        // NaN is never larger.
+        let larger = |a: f32, b: f32| if b > a { b } else { a };
+        let (lanes, rest) = block.as_chunks::<8>();
+        let lanes =
+            lanes.iter().fold([largest; 8], |all, lane| std::array::from_fn(|i| larger(all[i], lane[i])));
+        if lanes.iter().chain(rest).copied().fold(largest, larger) > largest {
+            for (offset, &logit) in block.iter().enumerate() {
+                if logit > largest {
+                    (best, largest) = (index * BLOCK + offset, logit);
+                }
+            }
         }
     }
     best as u32
@@ -171,6 +183,21 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_the_best() {
         assert_eq!(drawn(SamplingOptions::default(), 3), [1, 1, 1]);
+    }
+
+    #[test]
+    fn the_first_of_the_largest_is_found_wherever_it_is() {
+        for length in [1, 7, 255, 256, 1000] {
+            for at in [0, length / 3, length - 1] {
+                let mut logits: Vec<f32> = (0..length).map(|i| -((i * 37 % 101) as f32)).collect();
+                (logits[at], logits[length - 1]) = (3.0, 3.0);
+                assert_eq!(most_likely(&logits), at as u32, "{at} of {length}");
+                logits[at / 2] = f32::NAN;
+                let first = logits.iter().position(|logit| *logit == 3.0);
+                let expected = if logits[0].is_nan() { Some(0) } else { first };
+                assert_eq!(most_likely(&logits), expected.unwrap_or(0) as u32, "NaN and {at} of {length}");
+            }
+        }
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl LanguageSide {
         Ok(logits)
     }
 
-    /// Reads the next token of each of several texts and returns the logits after it, `[texts]` of `[vocabulary]`.
+    /// Reads the next token of each of several texts and returns the logits after it, `[texts, vocabulary]`.
     ///
     /// What comes out for a text does not depend on the others, nor on how many there are. It has the bits that
     /// [`Tokens`](super::generation::Tokens) has, except in bf16 where the CPU multiplies that natively.
@@ -250,7 +250,7 @@ impl LanguageSide {
     /// # Errors
     ///
     /// If an id is not in the vocabulary.
-    pub fn step(&self, ids: &[u32], sequences: &mut [&mut Sequence]) -> Result<Vec<Vec<f32>>, ModelError> {
+    pub fn step(&self, ids: &[u32], sequences: &mut [&mut Sequence]) -> Result<Vec<f32>, ModelError> {
         self.check_ids(ids)?;
         // Where a product with a single row rounds otherwise, a text alone gets a companion, of which nothing is kept.
         let needs_companion = sequences.len() == 1 && !self.precision().is_alike_for_single_rows();
@@ -264,8 +264,9 @@ impl LanguageSide {
             let modules = self.modules();
             let embeddings = modules.embed(&ids).unsqueeze_dim(1); // [texts, 1, D]
             let hidden = modules.read_step(embeddings, &mut caches); // [texts, 1, D]
-            let logits = to_vec(modules.logits(hidden))?; // [texts, 1, vocabulary]
-            Ok(logits.chunks_exact(self.config().vocabulary).take(texts).map(<[f32]>::to_vec).collect())
+            let mut logits = to_vec(modules.logits(hidden))?; // [texts, 1, vocabulary]
+            logits.truncate(texts * self.config().vocabulary);
+            Ok(logits)
         })
     }
 }

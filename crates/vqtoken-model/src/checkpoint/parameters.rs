@@ -58,7 +58,7 @@ trait ValueSource: std::fmt::Debug {
 impl<const D: usize> ValueSource for Param<Tensor<D>> {
     #[expect(clippy::expect_used, reason = "parameters are f32 on every backend that is used here")]
     fn values(&self) -> Vec<f32> {
-        self.val().into_data().try_to_vec().expect("a parameter holds f32 values")
+        self.val().into_data().try_into_vec().expect("a parameter holds f32 values")
     }
 }
 

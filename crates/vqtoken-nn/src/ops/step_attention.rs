@@ -56,5 +56,5 @@ pub(crate) fn step_attention(
 }
 
 fn numbers(x: Tensor<4>) -> Vec<f32> {
-    x.into_data().try_to_vec().unwrap_or_else(|error| unreachable!("it is f32: {error}"))
+    x.into_data().try_into_vec().unwrap_or_else(|error| unreachable!("it is f32: {error}"))
 }

@@ -45,7 +45,7 @@ impl UntrainedAttention {
         let tokens = in_thread_pool(|| self.module.forward(codes, index_map))?;
         tokens
             .into_data()
-            .try_to_vec()
+            .try_into_vec()
             .map_err(|error| anyhow::anyhow!("the VQ-attention gave no numbers: {error}"))
     }
 }
