@@ -32,8 +32,9 @@ pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use retrieval::{
     CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
-    RetrievalError, Retriever, Scoring, TextIds, TokenRetriever, TokenRetrieverConfig, TokenRetrieverFiles,
-    TokenRetrieverModules, TokenRetrieverTokenizer, cosine, mini, normalize_rows, window_seconds,
+    RetrievalError, RetrievalFiles, RetrievalTokenizer, Retriever, Scoring, TextIds, TokenReranker,
+    TokenRerankerConfig, TokenRerankerModules, TokenRetriever, TokenRetrieverConfig, TokenRetrieverModules,
+    cosine, mini, normalize_rows, window_seconds,
 };
 pub use text::{Chat, ChatTemplate, JinjaTemplate, Prompt, TextStream, Tokenizer, VideoInPrompt};
 pub use video_input::VideoInput;

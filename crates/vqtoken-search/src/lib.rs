@@ -10,6 +10,7 @@ mod finder;
 mod frame_watcher;
 mod place;
 mod repeats;
+mod rerank;
 mod search;
 mod token_stream;
 mod windows;

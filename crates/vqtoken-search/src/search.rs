@@ -15,6 +15,7 @@ use crate::error::SearchError;
 use crate::facts::{RECORDED, Time};
 use crate::finder::{EmbeddedQuery, Finder};
 use crate::place::{Place, place};
+use crate::rerank::{RERANKED, Reranked, rerank};
 
 /// Moments that are looked at for each wanted video at first; four times as many as often as it takes.
 const MOMENTS_PER_VIDEO: usize = 32;
@@ -128,7 +129,7 @@ pub struct Hit {
     pub span: [f32; 2],
     /// The cosine with the query of its best code, for words and a finder that reads codes, else of that moment.
     pub cosine: f32,
-    /// For words the probability that they are true, else the cosine.
+    /// For words the probability that they are true, by the finder's reranker as well if it has one, else the cosine.
     pub score: f32,
     /// Where in the picture; none if the video has no vectors of codes.
     pub place: Option<Place>,
@@ -174,21 +175,33 @@ pub fn search(
         (Finder::Tokens(_), Query::Words(_)) => VectorKind::Codes,
         _ => VectorKind::Moments,
     };
-    let mut wanted = options.top.saturating_mul(MOMENTS_PER_VIDEO);
+    let reranker = match (finder, query) {
+        (Finder::Tokens(retriever), Query::Words(words)) => {
+            retriever.reranker().map(|reranker| ((&**retriever, reranker), words))
+        }
+        _ => None,
+    };
+    let videos = if reranker.is_some() { options.top.max(RERANKED) } else { options.top };
+    let mut wanted = videos.saturating_mul(MOMENTS_PER_VIDEO);
     let mut best: Vec<MomentHit>;
     loop {
         let near = archive.nearest(&space, kind, &vector, wanted, options.scan, allowed.as_ref())?;
         let is_all = near.len() < wanted;
         best = best_of_each(near);
-        if best.len() >= options.top || is_all {
+        if best.len() >= videos || is_all {
             break;
         }
         wanted = wanted.saturating_mul(4);
     }
+    best.truncate(videos);
+    let mut best = match reranker {
+        Some((readers, words)) => rerank(archive, readers, words, best)?,
+        None => best.into_iter().map(Reranked::not_read).collect(),
+    };
     best.truncate(options.top);
     let is_words = matches!(query, Query::Words(_));
     let mut hits = Vec::with_capacity(best.len());
-    for hit in best {
+    for Reranked { hit, probability } in best {
         // A video may be removed while it is searched.
         let record = match archive.get(&hit.id) {
             Ok(record) => record,
@@ -211,7 +224,8 @@ pub fn search(
             }
             (None, Ok(_)) => None,
         };
-        let score = if is_words { finder.probability(hit.cosine) } else { hit.cosine };
+        let by_cosine = || if is_words { finder.probability(hit.cosine) } else { hit.cosine };
+        let score = probability.unwrap_or_else(by_cosine);
         let facts = archive.facts(&hit.id)?;
         hits.push(Hit { record, facts, span, cosine: hit.cosine, score, place });
     }

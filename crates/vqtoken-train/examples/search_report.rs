@@ -1,11 +1,12 @@
-//! How well unseen clips are found by words: `cargo run --release --example search_report -- MODEL RETRIEVAL CLIPS [SEED [CACHE]]`.
-//! The seed is by default one that no configuration trains on. CACHE keeps the video tokens of the clips for the next run.
+//! How well unseen clips are found by words: `cargo run --release --example search_report -- MODEL RETRIEVAL CLIPS [SEED [CACHE [RERANKING]]]`.
+//! The seed is by default one that no configuration trains on. CACHE keeps the video tokens of the clips for the next run. RERANKING is a
+//! folder of a reranker of MODEL.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what it is for")]
 
 use std::path::PathBuf;
 
-use vqtoken_model::{Precision, TokenRetriever, VisionSide};
+use vqtoken_model::{Precision, TokenReranker, TokenRetriever, VisionSide};
 use vqtoken_shapes::{QueryKind, Settings};
 use vqtoken_train::{ClipScore, RetrievalReport, RetrievalSetup, retrieval_report};
 
@@ -19,12 +20,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vision = VisionSide::load_as(&model, Precision::F32)?;
     let mut setup = RetrievalSetup::new(Settings { clips, seed, ..Settings::default() });
     setup.cache = arguments.next().map(PathBuf::from);
+    let reranking = arguments.next().map(|folder| TokenReranker::load_from(&model, folder)).transpose()?;
+    let mut scores = vec![ClipScore::Windows, ClipScore::WholeCodes, ClipScore::Codes];
+    let retriever = match reranking {
+        Some(reranker) => {
+            scores.push(ClipScore::Reranked);
+            retriever.with_reranker(reranker)
+        }
+        None => retriever,
+    };
     println!("{}: {clips} clips of seed {seed}", retriever.id());
     println!(
         "| queries | | relevant | precision at 10 | changed: clips | changed: queries | place | seconds |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for score in [ClipScore::Windows, ClipScore::WholeCodes, ClipScore::Codes] {
+    for score in scores {
         setup.score = score;
         let reports = retrieval_report(&vision, &retriever, &setup, |done| {
             if done % 128 == 0 {

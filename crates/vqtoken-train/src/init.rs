@@ -17,7 +17,9 @@ use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use vqtoken_model::checkpoint::{for_each_parameter, map_parameters};
 use vqtoken_model::config::TextConfig;
-use vqtoken_model::{OneVision, TokenRetrieverModules, Tokenizer};
+use vqtoken_model::{
+    OneVision, RetrievalFiles, TokenRerankerConfig, TokenRerankerModules, TokenRetrieverModules, Tokenizer,
+};
 use vqtoken_shapes::{Colour, Shape};
 
 use crate::checkpoint::PARAMETERS;
@@ -114,6 +116,23 @@ pub(crate) fn with_words(modules: TokenRetrieverModules, model: &OneVision) -> T
         }
         _ => None,
     })
+}
+
+/// A reranker whose layers over texts alone and over codes alone begin as those of a retriever, if there is one in `folder` with as many of
+/// them.
+///
+/// # Errors
+///
+/// If the retriever's files cannot be read, or do not fit their own configuration.
+pub(crate) fn with_retriever(
+    modules: TokenRerankerModules,
+    folder: Option<&Path>,
+    shape: &TokenRerankerConfig,
+) -> Result<TokenRerankerModules, TrainError> {
+    match folder.filter(|folder| folder.is_dir()) {
+        Some(folder) => Ok(modules.begin_as(&RetrievalFiles::open(folder)?, shape)?),
+        None => Ok(modules),
+    }
 }
 
 /// The model with all tokens after its projector `scale` times as long; their directions stay.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use vqtoken_model::checkpoint::{FieldPath, for_each_parameter, map_parameters};
-use vqtoken_model::{OneVision, TokenRetrieverModules};
+use vqtoken_model::{OneVision, TokenRerankerModules, TokenRetrieverModules};
 
 use crate::config::LearningRates;
 use crate::error::CheckpointError;
@@ -24,6 +24,8 @@ pub(crate) struct Learner {
     pub(crate) trajectory_heads: Option<TrajectoryHeads>,
     /// What compares texts with codes, in a stage of retrieval.
     pub(crate) retrieval: Option<TokenRetrieverModules>,
+    /// What reads texts and codes together, in a stage of reranking.
+    pub(crate) reranking: Option<TokenRerankerModules>,
 }
 
 /// Shapes and values of parameters by name.
@@ -32,7 +34,14 @@ pub(crate) type Parameters = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 impl Learner {
     /// A model without heads.
     pub(crate) fn new(model: OneVision) -> Self {
-        Self { model, patch_heads: None, label_heads: None, trajectory_heads: None, retrieval: None }
+        Self {
+            model,
+            patch_heads: None,
+            label_heads: None,
+            trajectory_heads: None,
+            retrieval: None,
+            reranking: None,
+        }
     }
 
     /// Lets gradients reach the parts that have a learning rate, and no others.

@@ -31,8 +31,8 @@ pub use clips::llava::{LlavaError, LlavaRowError};
 pub use config::{
     AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, ConfigError, DataConfig, InitialModel, KeepFirst,
     KeptTokens, LearningRates, LlavaConfig, LoadedModel, Mixture, NewModel, ObjectLabelsConfig,
-    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, RetrievalConfig, StageConfig, StageError,
-    TrainConfig, VisualInput,
+    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, RerankingConfig, RetrievalConfig, StageConfig,
+    StageError, TrainConfig, VisualInput,
 };
 pub use error::{CheckpointError, FeatureError, PrototypesError, TokenizerError, TrainError};
 pub use measures::Measures;

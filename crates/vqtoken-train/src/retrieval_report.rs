@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vqtoken_core::{Budget, VideoTokens, quantize};
-use vqtoken_model::{EmbeddedCodes, TokenRetriever, VisionSide, window_seconds};
+use vqtoken_model::{EmbeddedCodes, ModelError, TokenRetriever, VisionSide, window_seconds};
 use vqtoken_shapes::{Query, QueryKind, Scene, Script, Settings, queries_of};
 use vqtoken_video::{Frame, Sampling};
 
@@ -16,6 +16,9 @@ use crate::objectives::shown_objects;
 
 /// How many of the best clips are judged.
 const BEST: usize = 10;
+
+/// Clips that the reranker reads for each query.
+const RERANKED: usize = 200;
 
 /// Clips of which only the changed query is true, that the right clip is compared with.
 const WRONG_CLIPS: usize = 5;
@@ -35,6 +38,9 @@ pub enum ClipScore {
     WholeCodes,
     /// The logit of the best code of any window.
     Codes,
+    /// As a search goes: the best clips by the best code of the whole clip, ordered anew by the mean of that logit and the reranker's. The
+    /// retriever has to have one.
+    Reranked,
 }
 
 /// What is measured on.
@@ -242,7 +248,9 @@ fn score(candidate: &Candidate, retriever: &TokenRetriever, text: &[f32], score:
     let codes = |window: usize| best_row(&candidate.codes[window].vectors, retriever, text).0;
     match score {
         ClipScore::Windows => best_row(&candidate.vectors, retriever, text),
-        ClipScore::WholeCodes => (codes(0), best_row(&candidate.vectors, retriever, text).1),
+        ClipScore::WholeCodes | ClipScore::Reranked => {
+            (codes(0), best_row(&candidate.vectors, retriever, text).1)
+        }
         ClipScore::Codes => {
             let windows = (0..candidate.windows.len()).map(|window| (codes(window), window));
             windows.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap_or((f32::NEG_INFINITY, 0))
@@ -267,6 +275,24 @@ fn judge(
     let relevant = is_true.iter().filter(|relevant| **relevant).count();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    // What a clip is compared with another one, or a text with another one, by.
+    let score_of = |text: &str, vector: &[f32], clip: usize| match (by, retriever.reranker()) {
+        (ClipScore::Reranked, Some(reranker)) => {
+            let logits = reranker.logits(text, &[&candidates[clip].tokens])?;
+            Ok::<_, ModelError>(0.5 * (logits[0] + score(&candidates[clip], retriever, vector, by).0))
+        }
+        _ => Ok(score(&candidates[clip], retriever, vector, by).0),
+    };
+    if let (ClipScore::Reranked, Some(reranker)) = (by, retriever.reranker()) {
+        let read = &mut order[..RERANKED.min(candidates.len())];
+        let videos: Vec<&VideoTokens> = read.iter().map(|&clip| &candidates[clip].tokens).collect();
+        let logits = reranker.logits(&query.text(), &videos)?;
+        let clips = logits.into_iter().zip(read.iter().copied());
+        let mut ordered: Vec<_> = clips.map(|(logit, clip)| (0.5 * (logit + scores[clip]), clip)).collect();
+        ordered.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        read.iter_mut().zip(ordered).for_each(|(place, (_, clip))| *place = clip);
+    }
+    let own_score = score_of(&query.text(), &text, own)?;
     let found = order.iter().take(BEST).filter(|&&clip| is_true[clip]).count();
     report.precision.add(found as f64, relevant.min(BEST) as f64);
     report.relevant.add(relevant as f64, candidates.len() as f64);
@@ -275,7 +301,7 @@ fn judge(
     let false_of_it = query.changed(own as u64).into_iter();
     if let Some(changed) = false_of_it.clone().find(|changed| changed.intervals_by(&clip.script).is_empty()) {
         let other = retriever.embed_texts(&[&changed.text()])?.vectors;
-        report.changed_query.count(scores[own] > score(clip, retriever, &other, by).0);
+        report.changed_query.count(own_score > score_of(&changed.text(), &other, own)?);
     }
     for changed in false_of_it.take(2) {
         let only_changed = candidates
@@ -283,7 +309,7 @@ fn judge(
             .enumerate()
             .filter(|(index, one)| !is_true[*index] && !changed.intervals_by(&one.script).is_empty());
         for (wrong, _) in only_changed.take(WRONG_CLIPS) {
-            report.changed_clip.count(scores[own] > scores[wrong]);
+            report.changed_clip.count(own_score > score_of(&query.text(), &text, wrong)?);
         }
     }
     place(query, clip, retriever, &text, report)?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vqtoken_model::{Precision, TokenRetrieverModules, VisionSide, config};
+use vqtoken_model::{Precision, TokenRerankerModules, TokenRetrieverModules, VisionSide, config};
 use vqtoken_nn::in_thread_pool;
 
 use crate::clips::llava::LlavaClips;
@@ -13,7 +13,7 @@ use crate::clips::shapes::ShapesClips;
 use crate::clips::{Clips, Use};
 use crate::config::{
     AnswersConfig, DataConfig, Mixture, ObjectLabelsConfig, ObjectiveConfig, PatchLabelsConfig,
-    RetrievalConfig, StageConfig, StageError, TrainConfig, VisualInput,
+    RerankingConfig, RetrievalConfig, StageConfig, StageError, TrainConfig, VisualInput,
 };
 use crate::error::TrainError;
 use crate::feature_cache::FeatureCache;
@@ -24,6 +24,7 @@ use crate::objectives::Objective;
 use crate::objectives::answers::Answers;
 use crate::objectives::object_labels::ObjectLabels;
 use crate::objectives::patch_labels::PatchLabels;
+use crate::objectives::reranking::Reranking;
 use crate::objectives::retrieval::Retrieval;
 use crate::stage::{self, Event, Observer, Outcome};
 use crate::tensors::training_device;
@@ -35,6 +36,9 @@ const MODEL: &str = "model";
 
 /// The folder of what a stage of retrieval trains, within that of the stage.
 const RETRIEVAL: &str = "retrieval";
+
+/// The folder of what a stage of reranking trains, within that of the stage.
+const RERANKING: &str = "reranking";
 
 /// Clips whose features are computed between two events.
 const FEATURES_AT_ONCE: usize = 16;
@@ -114,6 +118,7 @@ fn run_stages(
                 ObjectiveConfig::PatchLabels(patches) => run.patch_labels(patches)?,
                 ObjectiveConfig::ObjectLabels(objects) => run.object_labels(objects)?,
                 ObjectiveConfig::Retrieval(retrieval) => run.retrieval(retrieval)?,
+                ObjectiveConfig::Reranking(reranking) => run.reranking(reranking)?,
                 ObjectiveConfig::Answers(answers) => run.answers(answers)?,
             };
             let Some(learner) = learner else { return Ok(None) };
@@ -121,7 +126,13 @@ fn run_stages(
                 (&stage.objective, &learner.retrieval)
             {
                 let shape = model.retrieval_shape(retrieval, &config.model.name())?;
-                TrainedModel::save_retrieval(&folder.join(RETRIEVAL), &shape, modules)?;
+                TrainedModel::save_beside(&folder.join(RETRIEVAL), &shape, modules)?;
+            }
+            if let (ObjectiveConfig::Reranking(reranking), Some(modules)) =
+                (&stage.objective, &learner.reranking)
+            {
+                let shape = model.reranking_shape(reranking, &config.model.name())?;
+                TrainedModel::save_beside(&folder.join(RERANKING), &shape, modules)?;
             }
             model.model = learner.model;
             if let ObjectiveConfig::Answers(answers) = &stage.objective {
@@ -223,7 +234,7 @@ impl StageRun<'_, '_> {
             config,
             clips: &clips,
             cache,
-            tokenizer: self.model.retrieval_tokenizer(&shape)?,
+            tokenizer: self.model.retrieval_tokenizer(&shape.text())?,
             seed: self.config.seed,
             micro_batch_size: self.stage.micro_batch_size(),
             device,
@@ -234,6 +245,37 @@ impl StageRun<'_, '_> {
             Learner { retrieval: Some(retrieval), ..Learner::new(self.model.model.clone()) },
             &objective,
         )
+    }
+
+    fn reranking(&mut self, config: &RerankingConfig) -> Result<Option<Learner>, TrainError> {
+        self.needs_vq_attention()?;
+        let settings = self.config.shapes();
+        let settings = settings.ok_or_else(|| self.invalid(StageError::NeedsShapes { key: "reranking" }))?;
+        // No conversation is read, so the mixture does not matter.
+        let clips = ShapesClips::new(settings, Mixture::default())?;
+        let features = Features {
+            frames: config.frames,
+            budgets: &config.budgets,
+            validation_clips: config.validation_clips,
+        };
+        let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
+        let device = training_device();
+        let shape = self.model.reranking_shape(config, &self.config.model.name())?;
+        let new = init::seeded(self.config.seed, &device, || TokenRerankerModules::new(&shape, &device));
+        let objective = Reranking {
+            config,
+            clips: &clips,
+            cache,
+            tokenizer: self.model.retrieval_tokenizer(&shape.text())?,
+            seed: self.config.seed,
+            micro_batch_size: self.stage.micro_batch_size(),
+            device,
+            scripts: (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect(),
+        };
+        let retriever = self.config.model.start().map(|folder| folder.join(RETRIEVAL));
+        let reranking = init::with_retriever(new, retriever.as_deref(), &shape)?;
+        let learner = Learner { reranking: Some(reranking), ..Learner::new(self.model.model.clone()) };
+        self.train(learner, &objective)
     }
 
     fn answers(&mut self, config: &AnswersConfig) -> Result<Option<Learner>, TrainError> {

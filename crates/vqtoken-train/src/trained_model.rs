@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
+use burn::module::Module;
+use serde::Serialize;
 use vqtoken_files::Limits;
 use vqtoken_model::checkpoint::{Checkpoint, Filler, ModelFiles, Weights, fit_to, is_unused_by_design};
-use vqtoken_model::config::{OneVisionConfig, VqAttentionConfig};
+use vqtoken_model::config::{OneVisionConfig, SiglipTextConfig, VqAttentionConfig};
 use vqtoken_model::{
-    ChatTemplate, OneVision, TokenRetrieverConfig, TokenRetrieverFiles, TokenRetrieverModules,
-    TokenRetrieverTokenizer, Tokenizer,
+    ChatTemplate, OneVision, RetrievalFiles, RetrievalTokenizer, TokenRerankerConfig, TokenRetrieverConfig,
+    Tokenizer,
 };
+use vqtoken_nn::PackLayers;
 use vqtoken_video::PixelSpec;
 
-use crate::config::{InitialModel, LoadedModel, NewModel, Part, RetrievalConfig, TrainConfig};
+use crate::config::{
+    InitialModel, LoadedModel, NewModel, Part, RerankingConfig, RetrievalConfig, TrainConfig,
+};
 use crate::error::TrainError;
 use crate::init;
 use crate::input_file::{read_bytes, read_text};
@@ -115,13 +120,8 @@ impl TrainedModel {
         config: &RetrievalConfig,
         name: &str,
     ) -> Result<TokenRetrieverConfig, TrainError> {
-        let folder = std::env::temp_dir();
-        let folder = tempfile::TempDir::new_in(&folder)
-            .map_err(|source| TrainError::Unwritable { path: folder, source })?;
-        let directory = folder.path().join(name);
-        self.save(&directory)?;
         Ok(TokenRetrieverConfig {
-            model: Checkpoint::open(&directory)?.id().to_owned(),
+            model: self.id(name)?,
             features: config.features,
             code_features: self.config.text.hidden_size,
             code_layers: config.code_layers,
@@ -129,39 +129,79 @@ impl TrainedModel {
             text_features: config.text_features,
             text_layers: config.text_layers,
             text_tokens: config.text_tokens,
-            pad_token: self.config.text.end_tokens.first().copied().unwrap_or_default(),
+            pad_token: self.pad_token(),
             heads: config.heads,
             expansion: config.expansion,
         })
     }
 
-    /// How texts become ids for a retrieval side of this shape.
+    /// The shape of what a stage of reranking trains for this model.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::retrieval_shape`].
+    pub(crate) fn reranking_shape(
+        &self,
+        config: &RerankingConfig,
+        name: &str,
+    ) -> Result<TokenRerankerConfig, TrainError> {
+        Ok(TokenRerankerConfig {
+            model: self.id(name)?,
+            code_features: self.config.text.hidden_size,
+            code_layers: config.code_layers,
+            vocabulary: self.config.text.vocabulary,
+            text_features: config.text_features,
+            text_layers: config.text_layers,
+            text_tokens: config.text_tokens,
+            pad_token: self.pad_token(),
+            reading_layers: config.reading_layers,
+            heads: config.heads,
+            expansion: config.expansion,
+        })
+    }
+
+    /// The id that the model has under a name, which is found by writing it for a moment.
+    fn id(&self, name: &str) -> Result<String, TrainError> {
+        let folder = std::env::temp_dir();
+        let folder = tempfile::TempDir::new_in(&folder)
+            .map_err(|source| TrainError::Unwritable { path: folder, source })?;
+        let directory = folder.path().join(name);
+        self.save(&directory)?;
+        Ok(Checkpoint::open(&directory)?.id().to_owned())
+    }
+
+    /// What texts that are compared with codes are padded with.
+    fn pad_token(&self) -> u32 {
+        self.config.text.end_tokens.first().copied().unwrap_or_default()
+    }
+
+    /// How texts become ids for a text tower of this shape.
     ///
     /// # Errors
     ///
     /// If the tokenizer does not fit it.
     pub(crate) fn retrieval_tokenizer(
         &self,
-        shape: &TokenRetrieverConfig,
-    ) -> Result<TokenRetrieverTokenizer, TrainError> {
+        shape: &SiglipTextConfig,
+    ) -> Result<RetrievalTokenizer, TrainError> {
         let file = Path::new("the model's tokenizer.json");
-        Ok(TokenRetrieverTokenizer::new(file, &self.tokenizer_json, shape)?)
+        Ok(RetrievalTokenizer::new(file, &self.tokenizer_json, shape)?)
     }
 
-    /// Writes what a stage of retrieval has trained for this model; what is there is taken as written.
+    /// Writes what a stage of retrieval or reranking has trained for this model; what is there is taken as written.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    pub(crate) fn save_retrieval(
+    pub(crate) fn save_beside(
         folder: &Path,
-        shape: &TokenRetrieverConfig,
-        modules: &TokenRetrieverModules,
+        shape: &impl Serialize,
+        modules: &(impl Module + PackLayers),
     ) -> Result<(), TrainError> {
         if folder.exists() {
             return Ok(());
         }
-        Ok(TokenRetrieverFiles::save(folder, shape, modules)?)
+        Ok(RetrievalFiles::save(folder, shape, modules)?)
     }
 
     /// How conversations become ids.

@@ -19,7 +19,10 @@ fn what_is_wrong_is_named() {
     for (text, needle) in [
         (format!("{model}colour = 3\n{STAGE}{ANSWERS}"), "line 3: unknown field `colour`"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}speed = 1\n"), "unknown field `speed`"),
-        (format!("{model}{shapes}{STAGE}"), "one of patch_labels, object_labels, retrieval and answers"),
+        (
+            format!("{model}{shapes}{STAGE}"),
+            "one of patch_labels, object_labels, retrieval, reranking and answers",
+        ),
         (format!("{model}{STAGE}{ANSWERS}"), "need [data.shapes] or [data.llava]"),
         (format!("{model}{shapes}"), "stage"),
         (format!("[model]\n{shapes}{STAGE}{ANSWERS}"), "neither start"),
@@ -47,7 +50,10 @@ fn what_is_wrong_is_named() {
             format!("{model}{shapes}{STAGE}{ANSWERS}object_labels = {{ weight = -1.0, layer = 1 }}\n"),
             "object_labels.weight is -1",
         ),
-        (format!("{model}{shapes}{STAGE}[stage.retrieval]\nframes = 2\n"), "none for the parts of the model"),
+        (
+            format!("{model}{shapes}{STAGE}[stage.retrieval]\nframes = 2\n"),
+            "a learning rate for retrieval and for nothing else",
+        ),
         (
             format!("{model}{}[stage.retrieval]\nframes = 2\n", STAGE.replace("language_model", "retrieval")),
             "retrieval needs [data.shapes]",
@@ -63,6 +69,15 @@ fn what_is_wrong_is_named() {
             format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("language_model", "retrieval")),
             "goes with a stage of retrieval",
         ),
+        (
+            format!("{model}{shapes}{STAGE}[stage.reranking]\nframes = 2\n"),
+            "a learning rate for reranking and for nothing else",
+        ),
+        (
+            format!("{model}{shapes}{}{ANSWERS}", STAGE.replace("language_model", "reranking")),
+            "goes with a stage of reranking",
+        ),
+        (format!("{model}{shapes}{}{ANSWERS}[stage.reranking]\nframes = 2\n", STAGE), "it has 2"),
         (format!("{model}{shapes}{STAGE}{ANSWERS}keep = 0.5\n"), "visual_input = \"pooled\""),
         (format!("{model}{shapes}{STAGE}{pooled}keep = 0.0\n"), "keep is 0"),
         (format!("{model}{shapes}{STAGE}{pooled}objects_first = true\n"), "keep below 1"),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Trial, values};
-use vqtoken_model::{TokenRetriever, VideoLlm};
+use vqtoken_model::{TokenReranker, TokenRetriever, VideoLlm};
 use vqtoken_train::{EarlierRun, Event, TrainError, run};
 
 /// Ten clips of which eight are learnt from.
@@ -250,6 +250,57 @@ fn texts_are_learnt_for_codes_and_a_stopped_run_goes_on_to_the_same_bits() {
     let retriever = TokenRetriever::load_from(model, retrieval).unwrap();
     let texts = retriever.embed_texts(&["a red circle", "a blue square moves left"]).unwrap();
     assert_eq!(texts.vectors.len(), 2 * 32);
+}
+
+const RERANKING: &str = r#"
+    seed = 3
+    [model]
+    config = "config.json"
+    tokenizer = "tokenizer.json"
+    [data.shapes]
+    clips = 10
+    seed = 0
+    size = 112
+    validation = 0.2
+    test = 0.0
+    [[stage]]
+    name = "order"
+    steps = 24
+    batch = 4
+    micro_batches = 2
+    warm_up = 4
+    validate_every = 12
+    checkpoint_every = 7
+    learning_rates = { reranking = 4e-3 }
+    [stage.reranking]
+    frames = 8
+    budgets = [6, 8]
+    queries = 1
+    validation_clips = 2
+    code_layers = 1
+    text_features = 48
+    text_layers = 1
+    text_tokens = 24
+    reading_layers = 1
+"#;
+
+#[test]
+fn texts_and_codes_are_learnt_together_and_a_stopped_run_goes_on_to_the_same_bits() {
+    let trial = Trial::new();
+    let model = trial.run(RERANKING, "whole").unwrap();
+    run(&trial.config(RERANKING).unwrap(), &trial.folders("stopped"), EarlierRun::Refuse, &mut |event| {
+        match event {
+            Event::Step { step: 10, .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    })
+    .unwrap();
+    trial.run(RERANKING, "stopped").unwrap();
+    let folder = |out: &str| trial.folder.path().join(out).join("order").join("reranking");
+    let weights = |out: &str| std::fs::read(folder(out).join("model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("stopped"), "the same weights");
+    let reranker = TokenReranker::load_from(model, folder("whole")).unwrap();
+    assert_eq!(reranker.logits("a red circle", &[]).unwrap(), Vec::<f32>::new());
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! The token retriever of the model in the box, inside the program.
+//! The token retriever and the token reranker of the model in the box, inside the program.
 
 use std::path::PathBuf;
 
-use super::token_files::TokenRetrieverFiles;
+use super::retrieval_files::RetrievalFiles;
+use super::token_reranker::TokenReranker;
 use super::token_retriever::TokenRetriever;
 use crate::checkpoint::{Checkpoint, ModelFiles, Weights};
 use crate::error::ModelError;
@@ -21,10 +22,15 @@ pub mod mini {
     /// `retrieval/model.safetensors`
     pub static RETRIEVAL_WEIGHTS: &[u8] =
         include_bytes!("../../../../models/mini/retrieval/model.safetensors");
+    /// `reranking/config.json`
+    pub const RERANKING_CONFIG: &str = include_str!("../../../../models/mini/reranking/config.json");
+    /// `reranking/model.safetensors`
+    pub static RERANKING_WEIGHTS: &[u8] =
+        include_bytes!("../../../../models/mini/reranking/model.safetensors");
 }
 
 impl TokenRetriever {
-    /// The token retriever of the model in the box (`models/mini`), which was trained on moving shapes.
+    /// The token retriever of the model in the box (`models/mini`), with its reranker. Both were trained on moving shapes.
     ///
     /// # Errors
     ///
@@ -41,12 +47,16 @@ impl TokenRetriever {
         };
         let weights = Weights::from_bytes("the built-in model", mini::WEIGHTS)?;
         let checkpoint = Checkpoint::from_parts("mini", files, weights)?;
-        let place = "the built-in token retriever";
-        let retrieval = TokenRetrieverFiles {
-            place: place.to_owned(),
-            config: mini::RETRIEVAL_CONFIG.to_owned(),
-            weights: Weights::from_bytes(place, mini::RETRIEVAL_WEIGHTS)?,
-        };
-        Self::from_files(&checkpoint, &retrieval)
+        let retrieval =
+            files_in("the built-in token retriever", mini::RETRIEVAL_CONFIG, mini::RETRIEVAL_WEIGHTS)?;
+        let reranking =
+            files_in("the built-in token reranker", mini::RERANKING_CONFIG, mini::RERANKING_WEIGHTS)?;
+        let reranker = TokenReranker::from_files(&checkpoint, &reranking)?;
+        Ok(Self::from_files(&checkpoint, &retrieval)?.with_reranker(reranker))
     }
+}
+
+fn files_in(place: &str, config: &str, weights: &'static [u8]) -> Result<RetrievalFiles, ModelError> {
+    let weights = Weights::from_bytes(place, weights)?;
+    Ok(RetrievalFiles { place: place.to_owned(), config: config.to_owned(), weights })
 }

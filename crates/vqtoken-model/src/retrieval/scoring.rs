@@ -30,7 +30,7 @@ impl Scoring {
 
     /// The logit of two vectors `[E]` of any length.
     pub fn logit(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.scale * cosine(a, b) + self.bias
+        self.logit_of_cosine(cosine(a, b))
     }
 
     /// The probability that two vectors `[E]` belong together.
@@ -40,6 +40,11 @@ impl Scoring {
 
     /// The same from the cosine of their angle.
     pub fn score_of_cosine(&self, cosine: f32) -> f32 {
-        1.0 / (1.0 + (-(self.scale * cosine + self.bias)).exp())
+        1.0 / (1.0 + (-self.logit_of_cosine(cosine)).exp())
+    }
+
+    /// The logit of two vectors from the cosine of their angle.
+    pub fn logit_of_cosine(&self, cosine: f32) -> f32 {
+        self.scale * cosine + self.bias
     }
 }

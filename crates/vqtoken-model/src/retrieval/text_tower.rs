@@ -16,10 +16,35 @@ pub(super) struct TextTower {
     head: Linear,
 }
 
+/// Tables of tokens and of positions.
 #[derive(Module, Debug)]
-struct TextEmbeddings {
+pub(super) struct TextEmbeddings {
     token_embedding: Embedding,
     position_embedding: Embedding,
+}
+
+impl TextEmbeddings {
+    /// Tables of this shape; parameters are initialised when they are first read.
+    pub(super) fn new(config: &SiglipTextConfig, device: &Device) -> Self {
+        let table = |rows| EmbeddingConfig::new(rows, config.hidden_size).init(device);
+        Self { token_embedding: table(config.vocabulary), position_embedding: table(config.positions) }
+    }
+
+    /// Embeddings of texts that are padded to one length.
+    ///
+    /// # Shapes
+    ///
+    /// - ids: `[texts, length]`
+    /// - output: `[texts, length, d]`
+    pub(super) fn forward(&self, ids: &[u32], length: usize) -> Tensor<3> {
+        let texts = ids.len() / length.max(1);
+        let words = self.token_embedding.forward(ids); // [texts * length, d]
+        let [_, d] = words.dims();
+        assert_shape!(words, [texts * length, d]);
+        let positions: Vec<u32> = (0..length as u32).collect();
+        let positions = self.position_embedding.forward(&positions); // [length, d]
+        words.reshape([texts, length, d]) + positions.unsqueeze() // [texts, length, d]
+    }
 }
 
 impl TextTower {
@@ -33,12 +58,8 @@ impl TextTower {
             layer_norm_epsilon: config.layer_norm_epsilon,
             activation: config.activation,
         };
-        let table = |rows| EmbeddingConfig::new(rows, config.hidden_size).init(device);
         Self {
-            embeddings: TextEmbeddings {
-                token_embedding: table(config.vocabulary),
-                position_embedding: table(config.positions),
-            },
+            embeddings: TextEmbeddings::new(config, device),
             encoder: encoder.init(device),
             final_layer_norm: encoder.norm(device),
             head: LinearConfig::new(config.hidden_size, config.embedding_size).init(device),
@@ -52,14 +73,8 @@ impl TextTower {
     /// - ids: `[texts, length]`
     /// - output: `[texts, E]`
     pub(super) fn forward(&self, ids: &[u32], length: usize) -> Tensor<2> {
-        let texts = ids.len() / length.max(1);
-        let words = self.embeddings.token_embedding.forward(ids); // [texts * length, d]
-        let [_, d] = words.dims();
-        assert_shape!(words, [texts * length, d]);
-        let positions: Vec<u32> = (0..length as u32).collect();
-        let positions = self.embeddings.position_embedding.forward(&positions); // [length, d]
-        let embedded = words.reshape([texts, length, d]) + positions.unsqueeze(); // [texts, length, d]
-        let hidden = self.encoder.forward(embedded); // [texts, length, d]
+        let hidden = self.encoder.forward(self.embeddings.forward(ids, length)); // [texts, length, d]
+        let [texts, length, d] = hidden.dims();
         let last = hidden.narrow(1, length - 1, 1).reshape([texts, d]); // [texts, d]
         self.head.forward(self.final_layer_norm.forward(last)) // [texts, E]
     }

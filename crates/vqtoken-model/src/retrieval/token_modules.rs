@@ -13,7 +13,7 @@ use crate::config::SiglipTextConfig;
 use crate::error::ModelError;
 use crate::vision::{Encoder, EncoderConfig};
 
-const LAYER_NORM_EPSILON: f64 = 1e-6;
+pub(super) const LAYER_NORM_EPSILON: f64 = 1e-6;
 
 /// More of anything than a tower has that is read here.
 const MOST: usize = 1 << 16;
@@ -46,6 +46,22 @@ pub struct TokenRetrieverConfig {
     pub expansion: usize,
 }
 
+/// Refuses sizes that no layer has, and widths that do not consist of whole heads; says what is wrong.
+pub(super) fn check_sizes(
+    sizes: &[(&str, usize)],
+    heads: usize,
+    of_heads: [(&str, usize); 2],
+) -> Result<(), String> {
+    let all = sizes.iter().copied().chain([("heads", heads)]).chain(of_heads);
+    if let Some((key, value)) = all.into_iter().find(|(_, value)| !(1..=MOST).contains(value)) {
+        return Err(format!("{key} is {value}; it has to be from 1 to {MOST}"));
+    }
+    match of_heads.into_iter().find(|(_, value)| !value.is_multiple_of(heads)) {
+        Some((key, value)) => Err(format!("{heads} heads do not divide {key} {value}")),
+        None => Ok(()),
+    }
+}
+
 impl TokenRetrieverConfig {
     /// Reads the text of a `config.json`; `file` names it in messages.
     ///
@@ -57,29 +73,19 @@ impl TokenRetrieverConfig {
         let config: Self = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
         let sizes = [
             ("features", config.features),
-            ("code_features", config.code_features),
             ("code_layers", config.code_layers),
             ("vocabulary", config.vocabulary),
-            ("text_features", config.text_features),
             ("text_layers", config.text_layers),
             ("text_tokens", config.text_tokens),
-            ("heads", config.heads),
             ("expansion", config.expansion),
         ];
-        if let Some((key, value)) = sizes.into_iter().find(|(_, value)| !(1..=MOST).contains(value)) {
-            return Err(bad(format!("{key} is {value}; it has to be from 1 to {MOST}")));
-        }
-        for (key, value) in [("code_features", config.code_features), ("text_features", config.text_features)]
-        {
-            if !value.is_multiple_of(config.heads) {
-                return Err(bad(format!("{} heads do not divide {key} {value}", config.heads)));
-            }
-        }
+        let of_heads = [("code_features", config.code_features), ("text_features", config.text_features)];
+        check_sizes(&sizes, config.heads, of_heads).map_err(bad)?;
         Ok(config)
     }
 
-    /// As SigLIP's text tower is described.
-    pub(super) fn text(&self) -> SiglipTextConfig {
+    /// How texts become ids, and the text tower, as SigLIP's is described.
+    pub fn text(&self) -> SiglipTextConfig {
         SiglipTextConfig {
             vocabulary: self.vocabulary,
             hidden_size: self.text_features,

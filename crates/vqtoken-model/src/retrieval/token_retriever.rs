@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use vqtoken_core::VideoTokens;
 use vqtoken_files::Limits;
-use vqtoken_nn::{Pack, PackLayers, Precision, in_thread_pool};
+use vqtoken_nn::{Precision, in_thread_pool};
 use vqtoken_video::Cancellation;
 
+use super::code_attention::CodeAttention;
 use super::embedded_texts::EmbeddedTexts;
-use super::error::RetrievalError;
+use super::retrieval_files::{RETRIEVAL, RetrievalFiles, RetrievalTokenizer};
 use super::scoring::Scoring;
 use super::text_ids::TextIds;
-use super::token_files::{FOLDER, TokenRetrieverFiles, TokenRetrieverTokenizer};
 use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
+use super::token_reranker::TokenReranker;
 use super::vectors::normalize_rows;
 use super::windows::CodeWindow;
 use crate::checkpoint::{Checkpoint, Filler, packed_bytes};
 use crate::error::ModelError;
 use crate::tensors::to_vec;
-use crate::vq_attention::VqAttention;
 
 /// Windows of as many codes and frames that go through the tower together.
 const WINDOWS_AT_ONCE: usize = 32;
@@ -35,23 +34,12 @@ const WINDOWS_AT_ONCE: usize = 32;
 pub struct TokenRetriever {
     id: String,
     config: TokenRetrieverConfig,
-    tokenizer: TokenRetrieverTokenizer,
-    attention: Attention,
+    tokenizer: RetrievalTokenizer,
+    attention: CodeAttention,
     modules: TokenRetrieverModules,
     scoring: Scoring,
+    reranker: Option<TokenReranker>,
     cancellation: Cancellation,
-    device: Device,
-}
-
-/// The part of the model that is shared. The field's name is the checkpoints'.
-#[derive(Module, Debug)]
-struct Attention {
-    vq_attention: VqAttention,
-}
-
-impl PackLayers for Attention {
-    /// A VQ-attention is not packed: it is small beside everything else, and its layers are few.
-    fn for_each_packable(&mut self, _path: &str, _visit: &mut dyn FnMut(&str, &mut dyn Pack)) {}
 }
 
 /// The vectors of a window's codes.
@@ -65,7 +53,7 @@ pub struct EmbeddedCodes {
 }
 
 impl TokenRetriever {
-    /// The token retriever of a model directory: its folder `retrieval`.
+    /// The token retriever of a model directory: its folder `retrieval`, and the reranker in its folder `reranking` if there is one.
     ///
     /// # Errors
     ///
@@ -81,8 +69,9 @@ impl TokenRetriever {
     /// As [`Self::load`].
     pub fn load_within(model: impl AsRef<Path>, limits: &Limits) -> Result<Self, ModelError> {
         let model = model.as_ref();
-        let files = TokenRetrieverFiles::open_within(&model.join(FOLDER), limits)?;
-        Self::from_files(&Checkpoint::open_with(model, None, limits)?, &files)
+        let files = RetrievalFiles::open_within(&model.join(RETRIEVAL), limits)?;
+        let retriever = Self::from_files(&Checkpoint::open_with(model, None, limits)?, &files)?;
+        Ok(Self { reranker: TokenReranker::load_within(model, limits)?, ..retriever })
     }
 
     /// The token retriever in the folder `retrieval`, wherever that is, of a model directory.
@@ -91,7 +80,7 @@ impl TokenRetriever {
     ///
     /// As [`Self::load`].
     pub fn load_from(model: impl AsRef<Path>, retrieval: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let files = TokenRetrieverFiles::open(retrieval.as_ref())?;
+        let files = RetrievalFiles::open(retrieval.as_ref())?;
         Self::from_files(&Checkpoint::open(model)?, &files)
     }
 
@@ -100,27 +89,14 @@ impl TokenRetriever {
     /// # Errors
     ///
     /// If they do not belong together, or a tensor cannot be read or holds values that are not finite.
-    pub fn from_files(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<Self, ModelError> {
-        let config = files.shape()?;
-        let of = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
-        if of(&config.model) != of(checkpoint.id()) {
-            let (found, expected) = (checkpoint.id().to_owned(), config.model);
-            return Err(RetrievalError::OtherModel { retrieval: files.place.clone(), found, expected }.into());
-        }
-        let (Some(kind), d) = (&checkpoint.config().vq_attention, checkpoint.config().text.hidden_size)
-        else {
-            return Err(RetrievalError::NoVqAttention { model: checkpoint.id().to_owned() }.into());
-        };
-        if d != config.code_features {
-            let problem = format!("codes of {} have {d} features, not code_features", checkpoint.id());
-            return Err(ModelError::Config { file: format!("config.json of {}", files.place), problem });
-        }
+    pub fn from_files(checkpoint: &Checkpoint, files: &RetrievalFiles) -> Result<Self, ModelError> {
+        let config = TokenRetrieverConfig::parse(&files.config_file(), &files.config)?;
+        let attention = CodeAttention::of(checkpoint, files, &config.model, config.code_features)?;
         let tokenizer_file = checkpoint.files().place.join("tokenizer.json");
         let tokenizer =
-            TokenRetrieverTokenizer::new(&tokenizer_file, &checkpoint.files().tokenizer, &config)?;
-        let attention = Attention { vq_attention: kind.init(d, &Device::flex()) };
-        let attention: Attention = checkpoint.build(attention, Precision::F32)?;
-        let mut modules = files.fill(&config)?;
+            RetrievalTokenizer::new(&tokenizer_file, &checkpoint.files().tokenizer, &config.text())?;
+        let layers = config.text_layers + config.code_layers;
+        let mut modules = files.fill(layers, || TokenRetrieverModules::new(&config, &Device::flex()))?;
         let mut filler = Filler::new(&files.weights);
         filler.pack(&mut modules, Precision::F32);
         filler.finish(|_| true)?;
@@ -133,15 +109,27 @@ impl TokenRetriever {
             attention,
             modules,
             scoring,
+            reranker: None,
             cancellation: Cancellation::default(),
-            device: Device::flex(),
         })
     }
 
     /// The same with a flag that ends whatever it computes with [`ModelError::Cancelled`] once it is set.
     #[must_use]
     pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
-        Self { cancellation, ..self }
+        let reranker = self.reranker.map(|reranker| reranker.with_cancellation(cancellation.clone()));
+        Self { cancellation, reranker, ..self }
+    }
+
+    /// The same with what orders anew the videos that it finds.
+    #[must_use]
+    pub fn with_reranker(self, reranker: TokenReranker) -> Self {
+        Self { reranker: Some(reranker.with_cancellation(self.cancellation.clone())), ..self }
+    }
+
+    /// What orders anew the videos that it finds, if there is one.
+    pub fn reranker(&self) -> Option<&TokenReranker> {
+        self.reranker.as_ref()
     }
 
     /// Names the space of the vectors, by a checksum of all weights that they depend on: vectors can be compared if their retrievers
@@ -301,11 +289,7 @@ impl TokenRetriever {
         windows: &[Range<usize>],
         mut visit: impl FnMut(&[(usize, CodeWindow)], Tensor<3>) -> Result<(), ModelError> + Send,
     ) -> Result<(), ModelError> {
-        let of = |id: &str| id.rsplit('@').next().unwrap_or(id).to_owned();
-        if of(&tokens.model) != of(&self.config.model) {
-            let (found, expected) = (tokens.model.clone(), self.config.model.clone());
-            return Err(ModelError::OtherModel { found, expected });
-        }
+        self.attention.check_model(tokens)?;
         let mut groups: BTreeMap<[usize; 2], Vec<(usize, CodeWindow)>> = BTreeMap::new();
         for (index, frames) in windows.iter().enumerate() {
             let window = CodeWindow::cut(&tokens.codebook, &tokens.index_map, frames.clone())?;
@@ -314,24 +298,10 @@ impl TokenRetriever {
         }
         for group in groups.values().flat_map(|group| group.chunks(WINDOWS_AT_ONCE)) {
             self.refuse_if_cancelled()?;
-            in_thread_pool(|| visit(group, self.modules.read_codes(self.attend(group)?)))?;
+            let windows: Vec<_> = group.iter().map(|(_, window)| window).collect();
+            in_thread_pool(|| visit(group, self.modules.read_codes(self.attention.attend(&windows)?)))?;
         }
         Ok(())
-    }
-
-    /// Codes after the VQ-attention, `[windows, K', D]`.
-    fn attend(&self, windows: &[(usize, CodeWindow)]) -> Result<Tensor<3>, ModelError> {
-        let (count, d) = (windows.first().map_or(0, |(_, one)| one.codes.len()), self.config.code_features);
-        if let Some((_, window)) = windows.iter().find(|(_, window)| window.codebook.dim() != d) {
-            let problem = format!("they have {} features, not {d}", window.codebook.dim());
-            return Err(RetrievalError::Codes { problem }.into());
-        }
-        let values: Vec<f32> =
-            windows.iter().flat_map(|(_, window)| window.codebook.data()).copied().collect();
-        let maps: Vec<_> = windows.iter().map(|(_, window)| window.index_map.clone()).collect();
-        let data = TensorData::new(values, [windows.len(), count, d]);
-        let codebooks = Tensor::from_data(data, &self.device);
-        Ok(self.attention.vq_attention.forward_batch(codebooks, &maps)?)
     }
 
     fn refuse_if_cancelled(&self) -> Result<(), ModelError> {
@@ -340,7 +310,7 @@ impl TokenRetriever {
 }
 
 /// CRC-32 of the values that vectors depend on: of both towers, of the VQ-attention, and of the vision side by its own checksum.
-fn checksum(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<u32, ModelError> {
+fn checksum(checkpoint: &Checkpoint, files: &RetrievalFiles) -> Result<u32, ModelError> {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(checkpoint.id().rsplit('@').next().unwrap_or_default().as_bytes());
     let attention = checkpoint.weights().names().filter(|name| name.starts_with("vq_attention."));
@@ -354,14 +324,15 @@ fn checksum(checkpoint: &Checkpoint, files: &TokenRetrieverFiles) -> Result<u32,
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use vqtoken_core::{Budget, Codebook, GridShape, IndexMap};
 
     use super::*;
+    use crate::retrieval::error::RetrievalError;
     use crate::retrieval::vectors::cosine;
 
     /// Six frames in which codes 0 and 1 move and code 3 comes late, of the model that the retriever belongs to.
-    fn tokens(retriever: &TokenRetriever, order: [u32; 4]) -> VideoTokens {
+    pub(in crate::retrieval) fn tokens(retriever: &TokenRetriever, order: [u32; 4]) -> VideoTokens {
         let shape = GridShape { frames: 6, height: 5, width: 5 };
         let label = |cell: usize| {
             let (frame, row, column) = (cell / 25, cell / 5 % 5, cell % 5);

@@ -60,7 +60,7 @@ pub enum StageError {
     DuplicateName,
     /// No objective, or several.
     #[error(
-        "it needs one of patch_labels, object_labels, retrieval and answers as its objective; it has {0}"
+        "it needs one of patch_labels, object_labels, retrieval, reranking and answers as its objective; it has {0}"
     )]
     Objectives(usize),
     /// No part learns.
@@ -104,14 +104,20 @@ pub enum StageError {
         "object_labels are predicted from cached codes: vision_tower and projector cannot have a learning rate here"
     )]
     GridNotFrozen,
-    /// A stage of retrieval that would train something else.
+    /// A stage of retrieval or reranking that would train something else.
     #[error(
-        "a stage of retrieval needs a learning rate for retrieval, and none for the parts of the model, which stay as they are"
+        "a stage of {key} needs a learning rate for {key} and for nothing else: the parts of the model stay as they are"
     )]
-    OnlyRetrieval,
+    OnlySearch {
+        /// The objective.
+        key: &'static str,
+    },
     /// A learning rate without what learns.
-    #[error("learning_rates.retrieval goes with a stage of retrieval")]
-    NoRetrieval,
+    #[error("learning_rates.{key} goes with a stage of {key}")]
+    NoSearch {
+        /// The learning rate.
+        key: &'static str,
+    },
     /// A key of one kind of visual input, with another one.
     #[error("{key} has no effect here: it goes with visual_input = {visual_input}")]
     VisualInputKey {

@@ -11,8 +11,8 @@ use super::objectives::{default_budgets, default_validation_clips};
 use super::{
     AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, ConfigError, DataConfig, InitialModel, KeepFirst,
     KeptTokens, LearningRates, LlavaConfig, LoadedModel, Mixture, NewModel, ObjectLabelsConfig,
-    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, RetrievalConfig, StageConfig, StageError,
-    TrainConfig, VisualInput,
+    ObjectiveConfig, Part, PatchLabelsConfig, PooledConfig, RerankingConfig, RetrievalConfig, StageConfig,
+    StageError, TrainConfig, VisualInput,
 };
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +67,8 @@ pub(super) struct StageFile {
     // Left out where it is not given, so that configurations in older checkpoints are the same texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retrieval: Option<RetrievalConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reranking: Option<RerankingConfig>,
     answers: Option<AnswersFile>,
     #[serde(alias = "rates")]
     learning_rates: LearningRates,
@@ -249,16 +251,21 @@ impl TryFrom<StageFile> for StageConfig {
     type Error = StageError;
 
     fn try_from(file: StageFile) -> Result<Self, StageError> {
-        let objective = match (file.patch_labels, file.object_labels, file.retrieval, file.answers) {
-            (Some(patches), None, None, None) => ObjectiveConfig::PatchLabels(patches),
-            (None, Some(objects), None, None) => ObjectiveConfig::ObjectLabels(objects),
-            (None, None, Some(retrieval), None) => ObjectiveConfig::Retrieval(retrieval),
-            (None, None, None, Some(answers)) => ObjectiveConfig::Answers(answers.try_into()?),
-            (patches, objects, retrieval, answers) => {
-                let given = [patches.is_some(), objects.is_some(), retrieval.is_some(), answers.is_some()];
-                return Err(StageError::Objectives(given.into_iter().filter(|given| *given).count()));
-            }
-        };
+        let answers = file.answers.map(AnswersConfig::try_from).transpose()?;
+        let mut objectives = [
+            file.patch_labels.map(ObjectiveConfig::PatchLabels),
+            file.object_labels.map(ObjectiveConfig::ObjectLabels),
+            file.retrieval.map(ObjectiveConfig::Retrieval),
+            file.reranking.map(ObjectiveConfig::Reranking),
+            answers.map(ObjectiveConfig::Answers),
+        ]
+        .into_iter()
+        .flatten();
+        let objective = objectives.next().ok_or(StageError::Objectives(0))?;
+        let others = objectives.count();
+        if others > 0 {
+            return Err(StageError::Objectives(1 + others));
+        }
         Ok(Self {
             name: file.name,
             objective,
@@ -280,11 +287,13 @@ impl TryFrom<StageFile> for StageConfig {
 
 impl From<StageConfig> for StageFile {
     fn from(stage: StageConfig) -> Self {
-        let (mut patch_labels, mut object_labels, mut retrieval, mut answers) = (None, None, None, None);
+        let (mut patch_labels, mut object_labels, mut answers) = (None, None, None);
+        let (mut retrieval, mut reranking) = (None, None);
         match stage.objective {
             ObjectiveConfig::PatchLabels(config) => patch_labels = Some(config),
             ObjectiveConfig::ObjectLabels(config) => object_labels = Some(config),
             ObjectiveConfig::Retrieval(config) => retrieval = Some(config),
+            ObjectiveConfig::Reranking(config) => reranking = Some(config),
             ObjectiveConfig::Answers(config) => answers = Some(config.into()),
         }
         Self {
@@ -292,6 +301,7 @@ impl From<StageConfig> for StageFile {
             patch_labels,
             object_labels,
             retrieval,
+            reranking,
             answers,
             learning_rates: stage.learning_rates,
             steps: stage.steps,

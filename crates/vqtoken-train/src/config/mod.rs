@@ -6,6 +6,7 @@
 mod error;
 mod file;
 mod objectives;
+mod reranking;
 mod retrieval;
 mod stage;
 
@@ -21,6 +22,7 @@ pub use self::objectives::{
     AnswersConfig, AuxiliaryLoss, Budgets, CodesConfig, KeepFirst, KeptTokens, Mixture, ObjectLabelsConfig,
     PatchLabelsConfig, PooledConfig, VisualInput,
 };
+pub use self::reranking::RerankingConfig;
 pub use self::retrieval::RetrievalConfig;
 pub use self::stage::{LearningRates, ObjectiveConfig, StageConfig};
 use crate::error::TrainError;
@@ -60,6 +62,14 @@ impl InitialModel {
             Self::New(_) => None,
         };
         name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The directory that training goes on from, if there is one.
+    pub(crate) fn start(&self) -> Option<&Path> {
+        match self {
+            Self::Loaded(loaded) => Some(&loaded.directory),
+            Self::New(_) => None,
+        }
     }
 }
 

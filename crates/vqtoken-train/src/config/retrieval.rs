@@ -64,11 +64,11 @@ const fn default_windows() -> usize {
     2
 }
 
-const fn default_queries() -> usize {
+pub(super) const fn default_queries() -> usize {
     2
 }
 
-const fn default_changed() -> usize {
+pub(super) const fn default_changed() -> usize {
     1
 }
 
@@ -80,7 +80,7 @@ const fn default_place_weight() -> f64 {
     0.5
 }
 
-const fn default_balance() -> f64 {
+pub(super) const fn default_balance() -> f64 {
     4.0
 }
 
@@ -88,27 +88,27 @@ const fn default_features() -> usize {
     256
 }
 
-const fn default_code_layers() -> usize {
+pub(super) const fn default_code_layers() -> usize {
     2
 }
 
-const fn default_text_features() -> usize {
+pub(super) const fn default_text_features() -> usize {
     128
 }
 
-const fn default_text_layers() -> usize {
+pub(super) const fn default_text_layers() -> usize {
     3
 }
 
-const fn default_text_tokens() -> usize {
+pub(super) const fn default_text_tokens() -> usize {
     32
 }
 
-const fn default_heads() -> usize {
+pub(super) const fn default_heads() -> usize {
     4
 }
 
-const fn default_expansion() -> usize {
+pub(super) const fn default_expansion() -> usize {
     3
 }
 
@@ -117,12 +117,7 @@ impl RetrievalConfig {
         if run.shapes().is_none() {
             return Err(StageError::NeedsShapes { key: "retrieval" });
         }
-        let LearningRates { vision_tower, projector, vq_attention, language_model, retrieval } = *rates;
-        if retrieval.is_none()
-            || [vision_tower, projector, vq_attention, language_model].iter().any(Option::is_some)
-        {
-            return Err(StageError::OnlyRetrieval);
-        }
+        rates.check_only("retrieval")?;
         for (key, value) in [
             ("frames", self.frames),
             ("queries", self.queries),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::file::StageFile;
 use super::{
-    AnswersConfig, ObjectLabelsConfig, Part, PatchLabelsConfig, RetrievalConfig, StageError, TrainConfig,
-    VisualInput,
+    AnswersConfig, ObjectLabelsConfig, Part, PatchLabelsConfig, RerankingConfig, RetrievalConfig, StageError,
+    TrainConfig, VisualInput,
 };
 use crate::adamw::AdamWConfig;
 
@@ -56,6 +56,8 @@ pub enum ObjectiveConfig {
     ObjectLabels(ObjectLabelsConfig),
     /// Texts and windows of clips in one space, for search.
     Retrieval(RetrievalConfig),
+    /// Whether texts are true of clips, to order anew what a search has found.
+    Reranking(RerankingConfig),
     /// Answers to questions about videos.
     Answers(AnswersConfig),
 }
@@ -75,14 +77,20 @@ pub struct LearningRates {
     pub language_model: Option<f64>,
     /// Of what compares texts with codes.
     pub retrieval: Option<f64>,
+    /// Of what reads texts and codes together. Left out where it is not given, so that configurations in older checkpoints are the same
+    /// texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranking: Option<f64>,
 }
 
 impl LearningRates {
     /// The peak rate of a learner's parameter, by its name. Heads learn as the part that feeds them.
     pub(crate) fn of(&self, name: &str) -> Option<f64> {
         let Some(name) = name.strip_prefix("model.") else {
-            if name.starts_with("retrieval.") {
-                return self.retrieval;
+            for (prefix, rate) in [("retrieval.", self.retrieval), ("reranking.", self.reranking)] {
+                if name.starts_with(prefix) {
+                    return rate;
+                }
             }
             return self.vq_attention.or(self.projector).or(self.language_model);
         };
@@ -96,6 +104,17 @@ impl LearningRates {
         parts.into_iter().find(|(part, _)| is_of(*part)).and_then(|(_, rate)| rate)
     }
 
+    /// Refuses what trains something else than `key`, one of `retrieval` and `reranking`.
+    pub(super) fn check_only(&self, key: &'static str) -> Result<(), StageError> {
+        let Self { vision_tower, projector, vq_attention, language_model, retrieval, reranking } = *self;
+        let of_model = [vision_tower, projector, vq_attention, language_model];
+        let (own, other) = if key == "retrieval" { (retrieval, reranking) } else { (reranking, retrieval) };
+        match own.is_none() || other.is_some() || of_model.iter().any(Option::is_some) {
+            true => Err(StageError::OnlySearch { key }),
+            false => Ok(()),
+        }
+    }
+
     /// Whether token grids stay the same through the stage, so that their features can be cached.
     pub(crate) fn freeze_grid(&self) -> bool {
         self.vision_tower.is_none() && self.projector.is_none()
@@ -107,7 +126,9 @@ impl StageConfig {
     pub fn caches_features(&self) -> bool {
         match &self.objective {
             ObjectiveConfig::PatchLabels(_) => false,
-            ObjectiveConfig::ObjectLabels(_) | ObjectiveConfig::Retrieval(_) => true,
+            ObjectiveConfig::ObjectLabels(_)
+            | ObjectiveConfig::Retrieval(_)
+            | ObjectiveConfig::Reranking(_) => true,
             ObjectiveConfig::Answers(answers) => {
                 answers.visual_input != VisualInput::Blind && self.learning_rates.freeze_grid()
             }
@@ -150,10 +171,10 @@ impl StageConfig {
         ] {
             at_least_one(key, value)?;
         }
-        let LearningRates { vision_tower, projector, vq_attention, language_model, retrieval } =
+        let LearningRates { vision_tower, projector, vq_attention, language_model, retrieval, reranking } =
             self.learning_rates;
-        let rates = [vision_tower, projector, vq_attention, language_model, retrieval].into_iter().flatten();
-        let rates = rates.map(|rate| ("a learning rate", rate));
+        let rates = [vision_tower, projector, vq_attention, language_model, retrieval, reranking];
+        let rates = rates.into_iter().flatten().map(|rate| ("a learning rate", rate));
         for (key, value) in rates.chain([("max_gradient_norm", self.max_gradient_norm)]) {
             if !(value.is_finite() && value > 0.0) {
                 return Err(StageError::OutOfRange { key, value, range: "above 0" });
@@ -164,12 +185,16 @@ impl StageConfig {
             return Err(StageError::UnequalMicroBatches { batch, micro_batches });
         }
         if retrieval.is_some() && !matches!(self.objective, ObjectiveConfig::Retrieval(_)) {
-            return Err(StageError::NoRetrieval);
+            return Err(StageError::NoSearch { key: "retrieval" });
+        }
+        if reranking.is_some() && !matches!(self.objective, ObjectiveConfig::Reranking(_)) {
+            return Err(StageError::NoSearch { key: "reranking" });
         }
         match &self.objective {
             ObjectiveConfig::PatchLabels(_) => Ok(()),
             ObjectiveConfig::ObjectLabels(labels) => labels.check(run, &self.learning_rates),
             ObjectiveConfig::Retrieval(retrieval) => retrieval.check(run, &self.learning_rates),
+            ObjectiveConfig::Reranking(reranking) => reranking.check(run, &self.learning_rates),
             ObjectiveConfig::Answers(answers) => answers.check(run),
         }
     }

@@ -2,8 +2,11 @@
 
 pub(crate) mod answers;
 pub(crate) mod object_labels;
+mod pairs;
 pub(crate) mod patch_labels;
+pub(crate) mod reranking;
 pub(crate) mod retrieval;
+mod texts;
 mod token_labels;
 mod trajectories;
 

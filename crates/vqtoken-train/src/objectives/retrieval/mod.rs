@@ -2,7 +2,6 @@
 //! micro-batch whether it belongs together.
 
 mod labels;
-mod loss;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,11 +9,12 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use vqtoken_model::{CodeWindow, TokenRetrieverModules, TokenRetrieverTokenizer};
-use vqtoken_shapes::{Query, QueryKind, Scene, Script, queries_of};
+use vqtoken_model::{CodeWindow, RetrievalTokenizer, TokenRetrieverModules};
+use vqtoken_shapes::{QueryKind, Scene, Script};
 
 use self::labels::{Owner, code_target, owners, target};
-use self::loss::Pairs;
+use super::pairs::Pairs;
+use super::texts::{Text, texts_about};
 use super::token_labels::{sampled_frames, shown_objects};
 use super::{Loss, Objective};
 use crate::clips::Clips;
@@ -37,7 +37,7 @@ pub(crate) struct Retrieval<'a> {
     pub(crate) config: &'a RetrievalConfig,
     pub(crate) clips: &'a ShapesClips,
     pub(crate) cache: FeatureCache,
-    pub(crate) tokenizer: TokenRetrieverTokenizer,
+    pub(crate) tokenizer: RetrievalTokenizer,
     pub(crate) seed: u64,
     /// Clips per micro-batch.
     pub(crate) micro_batch_size: usize,
@@ -58,14 +58,6 @@ struct Window {
     is_whole: bool,
     /// Whose codes these are.
     owners: Vec<Owner>,
-}
-
-/// A text and, if it is a changed one, the index of the text that was changed.
-struct Text {
-    query: Query,
-    /// Index of the clip that it was drawn from.
-    clip: usize,
-    changed_from: Option<usize>,
 }
 
 /// Windows with their vectors, and texts with theirs.
@@ -109,19 +101,6 @@ impl Retrieval<'_> {
         windows
     }
 
-    /// True texts of each kind about a clip, each followed by changed ones.
-    fn texts(&self, clip: usize, index: usize, rng: &mut Rng, texts: &mut Vec<Text>) {
-        let all = queries_of(self.scene(index), rng.next_u64());
-        for kind in QueryKind::ALL {
-            for query in all.iter().filter(|query| query.kind() == kind).take(self.config.queries) {
-                let original = texts.len();
-                texts.push(Text { query: *query, clip, changed_from: None });
-                let changed = query.changed(rng.next_u64()).into_iter().take(self.config.changed);
-                texts.extend(changed.map(|query| Text { query, clip, changed_from: Some(original) }));
-            }
-        }
-    }
-
     /// Everything about some clips, with the vectors of windows and texts.
     fn batch(
         &self,
@@ -149,7 +128,8 @@ impl Retrieval<'_> {
                 let owners = owners(scene, &cut.index_map, &shown[cells]);
                 windows.push(Window { clip, span, frames: count, codes: cut, is_whole, owners });
             }
-            self.texts(clip, index, rng, &mut texts);
+            let (queries, changed) = (self.config.queries, self.config.changed);
+            texts_about(scene, clip, [queries, changed], rng, &mut texts);
         }
         self.compare(learner, windows, texts)
     }

@@ -1,22 +1,28 @@
-//! The files of a [`TokenRetriever`](crate::TokenRetriever): `retrieval/` of a model directory, beside the model that it belongs to.
+//! The files of a [`TokenRetriever`](crate::TokenRetriever) and of a [`TokenReranker`](crate::TokenReranker): `retrieval/` and `reranking/` of a
+//! model directory, beside the model that they belong to.
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::module::Module;
 use safetensors::tensor::{Dtype, TensorView};
+use serde::Serialize;
 use vqtoken_files::{Limit, Limits, quoted};
+use vqtoken_nn::PackLayers;
 
 use super::text_ids::{TextIds, TextTokenizer};
-use super::token_modules::{TokenRetrieverConfig, TokenRetrieverModules};
 use crate::checkpoint::{Filler, TokenizerRules, Weights, for_each_parameter, packed_bytes};
+use crate::config::SiglipTextConfig;
 use crate::error::ModelError;
 
-/// The folder of these files in a model directory.
-pub(super) const FOLDER: &str = "retrieval";
+/// The folder of a retriever in a model directory.
+pub(super) const RETRIEVAL: &str = "retrieval";
+
+/// The folder of a reranker in a model directory.
+pub(super) const RERANKING: &str = "reranking";
 
 /// Shape and weights, from a directory or from inside the program.
 #[derive(Debug)]
-pub struct TokenRetrieverFiles {
+pub struct RetrievalFiles {
     /// Where they are, for messages.
     pub place: String,
     /// `config.json`
@@ -25,8 +31,8 @@ pub struct TokenRetrieverFiles {
     pub weights: Weights,
 }
 
-impl TokenRetrieverFiles {
-    /// Reads the files of a folder `retrieval`.
+impl RetrievalFiles {
+    /// Reads the files of a folder `retrieval` or `reranking`.
     ///
     /// # Errors
     ///
@@ -60,24 +66,20 @@ impl TokenRetrieverFiles {
         Ok(Self { place: quoted(folder).to_string(), config, weights: Weights::open_within(folder, limits)? })
     }
 
-    /// The shape.
-    ///
-    /// # Errors
-    ///
-    /// If it is damaged.
-    pub(super) fn shape(&self) -> Result<TokenRetrieverConfig, ModelError> {
-        TokenRetrieverConfig::parse(&format!("config.json of {}", self.place), &self.config)
+    /// The name of the configuration in messages.
+    pub(super) fn config_file(&self) -> String {
+        format!("config.json of {}", self.place)
     }
 
-    /// Writes a folder `retrieval` with a configuration and the modules' parameters.
+    /// Writes such a folder with a configuration and the modules' parameters.
     ///
     /// # Errors
     ///
     /// If `folder` exists already or cannot be written, or the modules were packed; then nothing of it is there.
     pub fn save(
         folder: &Path,
-        config: &TokenRetrieverConfig,
-        modules: &TokenRetrieverModules,
+        config: &impl Serialize,
+        modules: &(impl Module + PackLayers),
     ) -> Result<(), ModelError> {
         if packed_bytes(modules) > 0 {
             return Err(ModelError::Packed);
@@ -103,34 +105,47 @@ impl TokenRetrieverFiles {
         Ok(vqtoken_files::write_folder(folder, &files)?)
     }
 
-    /// Filled modules, not packed.
-    pub(super) fn fill(&self, config: &TokenRetrieverConfig) -> Result<TokenRetrieverModules, ModelError> {
-        let layers = config.text_layers + config.code_layers;
+    /// Modules of `layers` layers with the parameters that are stored, not packed.
+    pub(super) fn fill<M: Module>(&self, layers: usize, new: impl FnOnce() -> M) -> Result<M, ModelError> {
         if layers > self.weights.len() {
             let problem =
                 format!("it declares {layers} layers but there are only {} tensors", self.weights.len());
-            return Err(ModelError::Config { file: format!("config.json of {}", self.place), problem });
+            return Err(ModelError::Config { file: self.config_file(), problem });
         }
         let mut filler = Filler::new(&self.weights);
-        let modules = filler.fill(TokenRetrieverModules::new(config, &Device::flex()));
+        let modules = filler.fill(new());
         filler.finish(|_| false)?;
+        Ok(modules)
+    }
+
+    /// Modules whose parameters are those that are stored under their names; others stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter cannot be read, has another shape, or holds values that are not finite; parameters whose names start with one of
+    /// `new` are not looked for.
+    pub(super) fn begin<M: Module>(&self, modules: M, new: &[&str]) -> Result<M, ModelError> {
+        let mut filler = Filler::new(&self.weights);
+        filler.skip(new);
+        let modules = filler.fill(modules);
+        filler.finish(|_| true)?;
         Ok(modules)
     }
 }
 
-/// Reads texts for the text tower with the tokenizer of the model, in lower case. Clones share it.
+/// Reads texts with the tokenizer of the model, in lower case. Clones share it.
 #[derive(Clone, Debug)]
-pub struct TokenRetrieverTokenizer(TextTokenizer);
+pub struct RetrievalTokenizer(TextTokenizer);
 
-impl TokenRetrieverTokenizer {
+impl RetrievalTokenizer {
     /// From the bytes of the model's `tokenizer.json`; `file` names it in messages.
     ///
     /// # Errors
     ///
     /// If they are no `tokenizer.json`, or what it does to texts does not fit the text tower.
-    pub fn new(file: &Path, bytes: &[u8], config: &TokenRetrieverConfig) -> Result<Self, ModelError> {
+    pub fn new(file: &Path, bytes: &[u8], config: &SiglipTextConfig) -> Result<Self, ModelError> {
         let rules = TokenizerRules { lower_case: Some(true), ..TokenizerRules::default() };
-        Ok(Self(TextTokenizer::new(file, bytes, &rules, &config.text())?))
+        Ok(Self(TextTokenizer::new(file, bytes, &rules, config)?))
     }
 
     /// Tokens of every text.

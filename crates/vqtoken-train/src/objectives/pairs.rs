@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 /// Targets of pairs, with the weight of each.
 #[derive(Debug, Default)]
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// `[rows * columns]`, from 0 to 1; 0 where the weight is.
     targets: Vec<f32>,
     /// `[rows * columns]`
@@ -13,7 +13,7 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// Adds a pair; `None` leaves it out of the loss. True pairs weigh `balance` times as much as others.
-    pub(super) fn push(&mut self, target: Option<f32>, balance: f64) {
+    pub(crate) fn push(&mut self, target: Option<f32>, balance: f64) {
         self.targets.push(target.unwrap_or_default());
         self.weights.push(match target {
             None => 0.0,
@@ -23,7 +23,7 @@ impl Pairs {
     }
 
     /// The share of pairs that count and are true.
-    pub(super) fn true_share(&self) -> f64 {
+    pub(crate) fn true_share(&self) -> f64 {
         let count = |wanted: fn(f32, f32) -> bool| {
             let pairs = self.targets.iter().zip(&self.weights);
             pairs.filter(|(target, weight)| wanted(**target, **weight)).count() as f64
@@ -37,7 +37,7 @@ impl Pairs {
     ///
     /// - logits: `[rows, columns]`
     /// - output: `[1]`
-    pub(super) fn loss(self, logits: Tensor<2>) -> Tensor<1> {
+    pub(crate) fn loss(self, logits: Tensor<2>) -> Tensor<1> {
         let [rows, columns] = logits.dims();
         assert_eq!(self.targets.len(), rows * columns, "a target for each logit");
         let device = logits.device();

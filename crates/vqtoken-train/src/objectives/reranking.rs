@@ -1,0 +1,206 @@
+//! Whether texts are true of clips, by reading texts and codes together. The renderer says what is true.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use vqtoken_model::{RetrievalTokenizer, TokenRerankerModules};
+use vqtoken_shapes::{Query, QueryKind, Scene, Script};
+
+use super::pairs::Pairs;
+use super::texts::{Text, texts_about};
+use super::{Loss, Objective};
+use crate::clips::Clips;
+use crate::clips::shapes::ShapesClips;
+use crate::config::{Budgets, RerankingConfig};
+use crate::error::TrainError;
+use crate::feature_cache::{Codes, FeatureCache};
+use crate::learner::Learner;
+use crate::measures::Measures;
+use crate::micro_batch::MicroBatch;
+use crate::rng::Rng;
+use crate::tensors::{scalar, to_vec};
+
+/// Clips that are validated together.
+const VALIDATION_BATCH: usize = 16;
+
+/// The cross-entropy of whether texts are true of clips.
+pub(crate) struct Reranking<'a> {
+    pub(crate) config: &'a RerankingConfig,
+    pub(crate) clips: &'a ShapesClips,
+    pub(crate) cache: FeatureCache,
+    pub(crate) tokenizer: RetrievalTokenizer,
+    pub(crate) seed: u64,
+    /// Clips per micro-batch.
+    pub(crate) micro_batch_size: usize,
+    pub(crate) device: Device,
+    /// The script of each clip, once it has been read, by its index.
+    pub(crate) scripts: Vec<OnceLock<Script>>,
+}
+
+/// A clip and the texts that it is compared with, as many for each clip.
+struct Compared {
+    /// Its index in the data set.
+    clip: usize,
+    codes: Codes,
+    texts: Vec<Query>,
+    /// Which of the texts, by index, is another one with a word changed: the changed one, and the true one.
+    changed: Vec<[usize; 2]>,
+}
+
+impl Reranking<'_> {
+    #[expect(clippy::expect_used, reason = "clips of moving shapes have scenes")]
+    fn scene(&self, clip: usize) -> &Scene {
+        self.clips.scene(clip).expect("a clip of moving shapes has a scene")
+    }
+
+    fn script(&self, clip: usize) -> &Script {
+        self.scripts[clip].get_or_init(|| Script::of(self.scene(clip)))
+    }
+
+    /// Clips with their own texts, true ones and changed ones, and some of the others' true ones.
+    fn compared(&self, indices: &[usize], budget: usize, rng: &mut Rng) -> Result<Vec<Compared>, TrainError> {
+        let own: Vec<Vec<Text>> = indices
+            .iter()
+            .enumerate()
+            .map(|(clip, &index)| {
+                let (counts, mut texts) = ([self.config.queries, self.config.changed], Vec::new());
+                texts_about(self.scene(index), clip, counts, rng, &mut texts);
+                texts
+            })
+            .collect();
+        let all: Vec<&Text> = own.iter().flatten().filter(|text| text.changed_from.is_none()).collect();
+        let count = self.config.texts(QueryKind::ALL.len());
+        let codes = self.cache.codes(indices, budget)?;
+        let compared =
+            indices.iter().zip(codes).zip(&own).enumerate().map(|(clip, ((&index, codes), own))| {
+                let mut texts: Vec<Query> = own.iter().map(|text| text.query).collect();
+                let others: Vec<&Text> = all.iter().filter(|text| text.clip != clip).copied().collect();
+                while texts.len() < count {
+                    // A clip alone has no others.
+                    let more = if others.is_empty() {
+                        &own[rng.below(own.len())]
+                    } else {
+                        others[rng.below(others.len())]
+                    };
+                    texts.push(more.query);
+                }
+                let changed = own.iter().enumerate().filter_map(|(at, text)| Some([at, text.changed_from?]));
+                Compared { clip: index, codes, texts, changed: changed.collect() }
+            });
+        Ok(compared.collect())
+    }
+
+    /// The logits of all texts about their clips, `[clips, texts]`, in the order of the clips that are returned.
+    fn logits(
+        &self,
+        learner: &Learner,
+        compared: Vec<Compared>,
+    ) -> Result<(Vec<Compared>, Tensor<2>), TrainError> {
+        let (modules, length) = (modules(learner), self.tokenizer.length());
+        let mut groups: BTreeMap<usize, Vec<Compared>> = BTreeMap::new();
+        for clip in compared {
+            groups.entry(clip.codes.codebook.codes()).or_default().push(clip);
+        }
+        let (mut ordered, mut logits) = (Vec::new(), Vec::new());
+        for (k, group) in groups {
+            let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
+            let maps: Vec<_> = group.iter().map(|one| one.codes.index_map.clone()).collect();
+            let d = values.len() / (group.len() * k);
+            let data = TensorData::new(values, [group.len(), k, d]);
+            let codes = Tensor::<3>::from_data(data, &self.device);
+            let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [clips, K, D]
+            let mut ids = Vec::new();
+            for text in group.iter().flat_map(|one| &one.texts) {
+                ids.extend(self.tokenizer.encode(&text.text())?.ids);
+            }
+            logits.push(modules.logits(modules.read_texts(&ids, length), codes)); // [clips, texts]
+            ordered.extend(group);
+        }
+        Ok((ordered, Tensor::cat(logits, 0)))
+    }
+
+    fn is_true(&self, text: &Query, clip: usize) -> bool {
+        !text.intervals_by(self.script(clip)).is_empty()
+    }
+
+    fn loss_of(&self, compared: &[Compared], logits: Tensor<2>) -> (Tensor<1>, Measures) {
+        let truth: Vec<Vec<bool>> = compared
+            .par_iter()
+            .map(|one| one.texts.iter().map(|text| self.is_true(text, one.clip)).collect())
+            .collect();
+        let mut pairs = Pairs::default();
+        for is_true in truth.into_iter().flatten() {
+            pairs.push(Some(if is_true { 1.0 } else { 0.0 }), self.config.balance);
+        }
+        let measures = Measures::default().with("true_share", pairs.true_share());
+        (pairs.loss(logits), measures)
+    }
+
+    /// For each kind, changed texts that are not true of the clip of the text they were made from: how many, and for how many of them
+    /// the true text has the higher logit.
+    fn changed_right(&self, compared: &[Compared], logits: Tensor<2>) -> [[f64; 2]; QueryKind::ALL.len()] {
+        let values = to_vec(logits);
+        let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
+        for (one, row) in compared.iter().zip(values.chunks_exact(values.len() / compared.len().max(1))) {
+            for &[changed, original] in &one.changed {
+                let text = &one.texts[changed];
+                if !self.is_true(text, one.clip) {
+                    let [right, all] = &mut counts[text.kind() as usize];
+                    *right += if row[original] > row[changed] { 1.0 } else { 0.0 };
+                    *all += 1.0;
+                }
+            }
+        }
+        counts
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a stage of reranking adds them to its learner")]
+fn modules(learner: &Learner) -> &TokenRerankerModules {
+    learner.reranking.as_ref().expect("the learner has what reads texts and codes")
+}
+
+impl Objective for Reranking<'_> {
+    fn loss(&self, learner: &Learner, micro_batch: MicroBatch) -> Result<Loss, TrainError> {
+        let indices = micro_batch.clips(self.clips, self.seed, self.micro_batch_size);
+        let budgets = Budgets { sizes: self.config.budgets.clone(), price: 0.0 };
+        let budget = budgets.draw(self.seed, micro_batch);
+        let mut rng = Rng::new(self.seed, "reranking", micro_batch.index());
+        let (compared, logits) = self.logits(learner, self.compared(&indices, budget, &mut rng)?)?;
+        let (value, measures) = self.loss_of(&compared, logits);
+        Ok(Loss { value, measures: measures.with("codes", budget as f64) })
+    }
+
+    fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
+        let indices = self.clips.validation_clips(self.config.validation_clips);
+        let (mut sum, mut clips) = (0.0, 0);
+        let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
+        for &budget in &self.config.budgets {
+            let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
+                let mut rng = Rng::new(self.seed, "validation", index as u64);
+                let (compared, logits) = self.logits(learner, self.compared(indices, budget, &mut rng)?)?;
+                let (loss, _) = self.loss_of(&compared, logits.clone());
+                Ok((scalar(&loss), indices.len(), self.changed_right(&compared, logits)))
+            });
+            for (loss, count, changed) in batches.collect::<Result<Vec<_>, TrainError>>()? {
+                sum += loss * count as f64;
+                clips += count;
+                for (total, some) in counts.iter_mut().flatten().zip(changed.iter().flatten()) {
+                    *total += some;
+                }
+            }
+        }
+        if clips == 0 {
+            return Ok(Measures::default());
+        }
+        let mut measures = Measures::default().with("loss", sum / clips as f64);
+        for (kind, [right, all]) in QueryKind::ALL.into_iter().zip(counts) {
+            if all > 0.0 {
+                measures = measures.with(format!("changed_right_{}", kind.name()), right / all);
+            }
+        }
+        Ok(measures)
+    }
+}
