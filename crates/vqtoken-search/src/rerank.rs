@@ -1,66 +1,47 @@
-//! Ordering anew what a search by words has found: a reranker reads the words and the tokens of each video together, and its logit and that of
-//! the vectors decide together.
+//! Ordering anew what a search by words has found: a reranker reads the words and the tokens of each video together.
 
 use vqtoken_archive::{Archive, MomentHit};
 use vqtoken_core::VideoTokens;
-use vqtoken_model::{TokenReranker, TokenRetriever};
+use vqtoken_model::{Scoring, TokenRetriever};
 
 use crate::error::SearchError;
-
-/// Videos whose tokens are read for a query, at least: what is true of a query is hardly ever beyond them, and reading them takes well below a
-/// second.
-pub(crate) const RERANKED: usize = 200;
 
 /// Videos whose tokens are in memory at a time.
 const READ_AT_ONCE: usize = 64;
 
-/// A video that was found, and what the reranker says about it.
-pub(crate) struct Reranked {
-    pub(crate) hit: MomentHit,
-    /// That the words are true of the video; none if its tokens were not read.
-    pub(crate) probability: Option<f32>,
-}
-
-impl Reranked {
-    /// A video that only its vectors speak for.
-    pub(crate) fn not_read(hit: MomentHit) -> Self {
-        Self { hit, probability: None }
-    }
-}
-
-/// The same videos, the one that the words are most probably true of first, by the mean of two logits: each of the two readers is wrong about other videos. Videos whose tokens cannot be read, or are of another model, come last, in the order
-/// that they had.
+/// The same videos, each with the probability that the words are true of it, the most probable first. Where tokens cannot be read, or are of
+/// another model, the vectors alone decide.
 pub(crate) fn rerank(
     archive: &Archive,
-    (retriever, reranker): (&TokenRetriever, &TokenReranker),
+    retriever: &TokenRetriever,
     words: &str,
     found: Vec<MomentHit>,
-) -> Result<Vec<Reranked>, SearchError> {
+) -> Result<Vec<(MomentHit, f32)>, SearchError> {
     let mut all = Vec::with_capacity(found.len());
     let mut found = found.into_iter().peekable();
     while found.peek().is_some() {
-        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        let mut read = Vec::new();
         for hit in found.by_ref().take(READ_AT_ONCE) {
-            match tokens(archive, &hit) {
-                Some(tokens) if reranker.reads_tokens_of(&tokens.model) => read.push((hit, tokens)),
-                _ => unread.push(hit),
+            match tokens(archive, retriever, &hit) {
+                Some(tokens) => read.push((hit, tokens)),
+                None => {
+                    let probability = retriever.scoring().score_of_cosine(hit.cosine);
+                    all.push((hit, probability));
+                }
             }
         }
         let videos: Vec<&VideoTokens> = read.iter().map(|(_, tokens)| tokens).collect();
-        let logits = reranker.logits(words, &videos)?;
-        all.extend(read.into_iter().zip(logits).map(|((hit, _), logit)| {
-            let mean = 0.5 * (logit + retriever.scoring().logit_of_cosine(hit.cosine));
-            Reranked { hit, probability: Some(1.0 / (1.0 + (-mean).exp())) }
-        }));
-        all.extend(unread.into_iter().map(Reranked::not_read));
+        let by_vectors = read.iter().map(|(hit, _)| retriever.scoring().logit_of_cosine(hit.cosine));
+        let logits = retriever.rerank(words, &videos, &by_vectors.collect::<Vec<_>>())?;
+        all.extend(read.into_iter().zip(logits).map(|((hit, _), logit)| (hit, Scoring::probability(logit))));
     }
-    let key = |one: &Reranked| one.probability.unwrap_or(-1.0);
-    all.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    all.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     Ok(all)
 }
 
-/// The tokens of a video. Why some cannot be read is told where the hit is made of them.
-fn tokens(archive: &Archive, hit: &MomentHit) -> Option<VideoTokens> {
+/// The tokens of a video, if the reranker reads such. Why some cannot be read is told where the hit is made of them.
+fn tokens(archive: &Archive, retriever: &TokenRetriever, hit: &MomentHit) -> Option<VideoTokens> {
     let record = archive.get(&hit.id).ok()?;
-    archive.tokens(&hit.id, &record.budget).ok()
+    let tokens = archive.tokens(&hit.id, &record.budget).ok()?;
+    retriever.reranker()?.reads_tokens_of(&tokens.model).then_some(tokens)
 }

@@ -6,7 +6,7 @@ use vqtoken_archive::{
     Archive, ArchiveError, DamagedPart, MomentHit, Scan, StoredVectors, VectorKind, VideoRecord,
 };
 use vqtoken_core::VideoTokens;
-use vqtoken_model::cosine;
+use vqtoken_model::{TokenReranker, cosine};
 use vqtoken_video::Frame;
 
 use crate::best_span::best_span;
@@ -15,7 +15,7 @@ use crate::error::SearchError;
 use crate::facts::{RECORDED, Time};
 use crate::finder::{EmbeddedQuery, Finder};
 use crate::place::{Place, place};
-use crate::rerank::{RERANKED, Reranked, rerank};
+use crate::rerank::rerank;
 
 /// Moments that are looked at for each wanted video at first; four times as many as often as it takes.
 const MOMENTS_PER_VIDEO: usize = 32;
@@ -176,12 +176,10 @@ pub fn search(
         _ => VectorKind::Moments,
     };
     let reranker = match (finder, query) {
-        (Finder::Tokens(retriever), Query::Words(words)) => {
-            retriever.reranker().map(|reranker| ((&**retriever, reranker), words))
-        }
+        (Finder::Tokens(retriever), Query::Words(words)) => retriever.reranker().map(|_| (retriever, words)),
         _ => None,
     };
-    let videos = if reranker.is_some() { options.top.max(RERANKED) } else { options.top };
+    let videos = if reranker.is_some() { options.top.max(TokenReranker::VIDEOS) } else { options.top };
     let mut wanted = videos.saturating_mul(MOMENTS_PER_VIDEO);
     let mut best: Vec<MomentHit>;
     loop {
@@ -194,14 +192,18 @@ pub fn search(
         wanted = wanted.saturating_mul(4);
     }
     best.truncate(videos);
+    let is_words = matches!(query, Query::Words(_));
+    let score = |cosine| if is_words { finder.probability(cosine) } else { cosine };
     let mut best = match reranker {
-        Some((readers, words)) => rerank(archive, readers, words, best)?,
-        None => best.into_iter().map(Reranked::not_read).collect(),
+        Some((retriever, words)) => rerank(archive, retriever, words, best)?,
+        None => {
+            let scores: Vec<f32> = best.iter().map(|hit| score(hit.cosine)).collect();
+            best.into_iter().zip(scores).collect()
+        }
     };
     best.truncate(options.top);
-    let is_words = matches!(query, Query::Words(_));
     let mut hits = Vec::with_capacity(best.len());
-    for Reranked { hit, probability } in best {
+    for (hit, score) in best {
         // A video may be removed while it is searched.
         let record = match archive.get(&hit.id) {
             Ok(record) => record,
@@ -224,8 +226,6 @@ pub fn search(
             }
             (None, Ok(_)) => None,
         };
-        let by_cosine = || if is_words { finder.probability(hit.cosine) } else { hit.cosine };
-        let score = probability.unwrap_or_else(by_cosine);
         let facts = archive.facts(&hit.id)?;
         hits.push(Hit { record, facts, span, cosine: hit.cosine, score, place });
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vqtoken_core::{Budget, VideoTokens, quantize};
-use vqtoken_model::{EmbeddedCodes, ModelError, TokenRetriever, VisionSide, window_seconds};
+use vqtoken_model::{EmbeddedCodes, ModelError, TokenReranker, TokenRetriever, VisionSide, window_seconds};
 use vqtoken_shapes::{Query, QueryKind, Scene, Script, Settings, queries_of};
 use vqtoken_video::{Frame, Sampling};
 
@@ -16,9 +16,6 @@ use crate::objectives::shown_objects;
 
 /// How many of the best clips are judged.
 const BEST: usize = 10;
-
-/// Clips that the reranker reads for each query.
-const RERANKED: usize = 200;
 
 /// Clips of which only the changed query is true, that the right clip is compared with.
 const WRONG_CLIPS: usize = 5;
@@ -275,20 +272,21 @@ fn judge(
     let relevant = is_true.iter().filter(|relevant| **relevant).count();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    let is_reranked = by == ClipScore::Reranked;
     // What a clip is compared with another one, or a text with another one, by.
-    let score_of = |text: &str, vector: &[f32], clip: usize| match (by, retriever.reranker()) {
-        (ClipScore::Reranked, Some(reranker)) => {
-            let logits = reranker.logits(text, &[&candidates[clip].tokens])?;
-            Ok::<_, ModelError>(0.5 * (logits[0] + score(&candidates[clip], retriever, vector, by).0))
+    let score_of = |text: &str, vector: &[f32], clip: usize| -> Result<f32, ModelError> {
+        let logit = score(&candidates[clip], retriever, vector, by).0;
+        match is_reranked {
+            true => Ok(retriever.rerank(text, &[&candidates[clip].tokens], &[logit])?[0]),
+            false => Ok(logit),
         }
-        _ => Ok(score(&candidates[clip], retriever, vector, by).0),
     };
-    if let (ClipScore::Reranked, Some(reranker)) = (by, retriever.reranker()) {
-        let read = &mut order[..RERANKED.min(candidates.len())];
+    if is_reranked {
+        let read = &mut order[..TokenReranker::VIDEOS.min(candidates.len())];
         let videos: Vec<&VideoTokens> = read.iter().map(|&clip| &candidates[clip].tokens).collect();
-        let logits = reranker.logits(&query.text(), &videos)?;
-        let clips = logits.into_iter().zip(read.iter().copied());
-        let mut ordered: Vec<_> = clips.map(|(logit, clip)| (0.5 * (logit + scores[clip]), clip)).collect();
+        let logits: Vec<f32> = read.iter().map(|&clip| scores[clip]).collect();
+        let logits = retriever.rerank(&query.text(), &videos, &logits)?;
+        let mut ordered: Vec<(f32, usize)> = logits.into_iter().zip(read.iter().copied()).collect();
         ordered.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         read.iter_mut().zip(ordered).for_each(|(place, (_, clip))| *place = clip);
     }

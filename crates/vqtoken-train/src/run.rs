@@ -26,6 +26,7 @@ use crate::objectives::object_labels::ObjectLabels;
 use crate::objectives::patch_labels::PatchLabels;
 use crate::objectives::reranking::Reranking;
 use crate::objectives::retrieval::Retrieval;
+use crate::objectives::search_clips::SearchClips;
 use crate::stage::{self, Event, Observer, Outcome};
 use crate::tensors::training_device;
 use crate::trained_model::TrainedModel;
@@ -216,66 +217,65 @@ impl StageRun<'_, '_> {
     }
 
     fn retrieval(&mut self, config: &RetrievalConfig) -> Result<Option<Learner>, TrainError> {
-        self.needs_vq_attention()?;
-        let settings = self.config.shapes();
-        let settings = settings.ok_or_else(|| self.invalid(StageError::NeedsShapes { key: "retrieval" }))?;
-        // No conversation is read, so the mixture does not matter.
-        let clips = ShapesClips::new(settings, Mixture::default())?;
+        let shape = self.model.retrieval_shape(config, &self.config.model.name())?;
+        let clips = self.search_clips("retrieval")?;
         let features = Features {
             frames: config.frames,
             budgets: &config.budgets,
             validation_clips: config.validation_clips,
         };
-        let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
-        let device = training_device();
-        let shape = self.model.retrieval_shape(config, &self.config.model.name())?;
-        let new = init::seeded(self.config.seed, &device, || TokenRetrieverModules::new(&shape, &device));
-        let objective = Retrieval {
-            config,
-            clips: &clips,
-            cache,
-            tokenizer: self.model.retrieval_tokenizer(&shape.text())?,
-            seed: self.config.seed,
-            micro_batch_size: self.stage.micro_batch_size(),
-            device,
-            scripts: (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect(),
-        };
-        let retrieval = init::with_words(new, &self.model.model);
-        self.train(
-            Learner { retrieval: Some(retrieval), ..Learner::new(self.model.model.clone()) },
-            &objective,
-        )
+        let Some(data) = self.search_data(&clips, &features, &shape.text())? else { return Ok(None) };
+        let new = init::seeded(self.config.seed, &data.device, || {
+            TokenRetrieverModules::new(&shape, &training_device())
+        });
+        let retrieval = Some(init::with_words(new, &self.model.model));
+        let learner = Learner { retrieval, ..Learner::new(self.model.model.clone()) };
+        self.train(learner, &Retrieval { config, data })
     }
 
     fn reranking(&mut self, config: &RerankingConfig) -> Result<Option<Learner>, TrainError> {
-        self.needs_vq_attention()?;
-        let settings = self.config.shapes();
-        let settings = settings.ok_or_else(|| self.invalid(StageError::NeedsShapes { key: "reranking" }))?;
-        // No conversation is read, so the mixture does not matter.
-        let clips = ShapesClips::new(settings, Mixture::default())?;
+        let shape = self.model.reranking_shape(config, &self.config.model.name())?;
+        let clips = self.search_clips("reranking")?;
         let features = Features {
             frames: config.frames,
             budgets: &config.budgets,
             validation_clips: config.validation_clips,
         };
-        let Some(cache) = self.cached_features(&features, &clips)? else { return Ok(None) };
-        let device = training_device();
-        let shape = self.model.reranking_shape(config, &self.config.model.name())?;
-        let new = init::seeded(self.config.seed, &device, || TokenRerankerModules::new(&shape, &device));
-        let objective = Reranking {
-            config,
-            clips: &clips,
+        let Some(data) = self.search_data(&clips, &features, &shape.text())? else { return Ok(None) };
+        let new = init::seeded(self.config.seed, &data.device, || {
+            TokenRerankerModules::new(&shape, &training_device())
+        });
+        let retriever = self.config.model.start().map(|folder| folder.join(RETRIEVAL));
+        let reranking = Some(init::with_retriever(new, retriever.as_deref(), &shape)?);
+        let learner = Learner { reranking, ..Learner::new(self.model.model.clone()) };
+        self.train(learner, &Reranking { config, data })
+    }
+
+    /// The clips of a stage that compares texts with codes; `key` is its objective.
+    fn search_clips(&self, key: &'static str) -> Result<ShapesClips, TrainError> {
+        self.needs_vq_attention()?;
+        let settings = self.config.shapes().ok_or_else(|| self.invalid(StageError::NeedsShapes { key }))?;
+        // No conversation is read, so the mixture does not matter.
+        ShapesClips::new(settings, Mixture::default())
+    }
+
+    /// What such a stage reads of them; `None` if the observer stopped the run.
+    fn search_data<'c>(
+        &mut self,
+        clips: &'c ShapesClips,
+        features: &Features<'_>,
+        text: &config::SiglipTextConfig,
+    ) -> Result<Option<SearchClips<'c>>, TrainError> {
+        let Some(cache) = self.cached_features(features, clips)? else { return Ok(None) };
+        Ok(Some(SearchClips {
+            clips,
             cache,
-            tokenizer: self.model.retrieval_tokenizer(&shape.text())?,
+            tokenizer: self.model.retrieval_tokenizer(text)?,
             seed: self.config.seed,
             micro_batch_size: self.stage.micro_batch_size(),
-            device,
+            device: training_device(),
             scripts: (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect(),
-        };
-        let retriever = self.config.model.start().map(|folder| folder.join(RETRIEVAL));
-        let reranking = init::with_retriever(new, retriever.as_deref(), &shape)?;
-        let learner = Learner { reranking: Some(reranking), ..Learner::new(self.model.model.clone()) };
-        self.train(learner, &objective)
+        }))
     }
 
     fn answers(&mut self, config: &AnswersConfig) -> Result<Option<Learner>, TrainError> {

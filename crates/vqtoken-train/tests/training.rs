@@ -6,6 +6,7 @@ mod common;
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use common::{Trial, values};
 use vqtoken_model::{TokenReranker, TokenRetriever, VideoLlm};
@@ -194,7 +195,10 @@ fn the_vq_attention_learns_object_labels_and_features_are_computed_once() {
     assert!(computed(&answers("vqtoken", 2, RATES).replace("[6, 8]", "[5]"), "other"));
 }
 
-const RETRIEVAL: &str = r#"
+/// A run of a stage `search` of an objective that compares texts with codes, with more keys of its own.
+fn search_stage(objective: &str, keys: &str) -> String {
+    format!(
+        r#"
     seed = 3
     [model]
     config = "config.json"
@@ -213,93 +217,59 @@ const RETRIEVAL: &str = r#"
     warm_up = 4
     validate_every = 12
     checkpoint_every = 7
-    learning_rates = { retrieval = 4e-3 }
-    [stage.retrieval]
+    learning_rates = {{ {objective} = 4e-3 }}
+    [stage.{objective}]
     frames = 8
     budgets = [6, 8]
     queries = 1
     validation_clips = 2
-    features = 32
     code_layers = 1
     text_features = 48
     text_layers = 1
     text_tokens = 24
-"#;
+    {keys}
+"#
+    )
+}
+
+impl Trial {
+    /// Runs such a stage as a whole, and stopped and gone on with, which has to give the same bits. The model, and the folder of what was
+    /// trained for it.
+    fn run_whole_and_stopped(&self, objective: &str, keys: &str) -> (PathBuf, PathBuf) {
+        let text = search_stage(objective, keys);
+        let model = self.run(&text, "whole").unwrap();
+        run(&self.config(&text).unwrap(), &self.folders("stopped"), EarlierRun::Refuse, &mut |event| {
+            match event {
+                Event::Step { step: 10, .. } => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+        .unwrap();
+        self.run(&text, "stopped").unwrap();
+        let folder = |out: &str| self.folder.path().join(out).join("search").join(objective);
+        let weights = |out: &str| std::fs::read(folder(out).join("model.safetensors")).unwrap();
+        assert!(weights("whole") == weights("stopped"), "the same weights");
+        (model, folder("whole"))
+    }
+}
 
 #[test]
 fn texts_are_learnt_for_codes_and_a_stopped_run_goes_on_to_the_same_bits() {
     let trial = Trial::new();
-    let model = trial.run(RETRIEVAL, "whole").unwrap();
+    let (model, retrieval) = trial.run_whole_and_stopped("retrieval", "features = 32");
     let losses = values(&trial.steps("whole", "search"), "loss");
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     assert!(mean(&losses[18..]) < 0.8 * mean(&losses[..4]), "{losses:?}");
-    run(&trial.config(RETRIEVAL).unwrap(), &trial.folders("stopped"), EarlierRun::Refuse, &mut |event| {
-        match event {
-            Event::Step { step: 10, .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    })
-    .unwrap();
-    trial.run(RETRIEVAL, "stopped").unwrap();
-    let weights = |out: &str| {
-        let folder = trial.folder.path().join(out).join("search").join("retrieval");
-        std::fs::read(folder.join("model.safetensors")).unwrap()
-    };
-    assert!(weights("whole") == weights("stopped"), "the same weights");
-    let retrieval = trial.folder.path().join("whole/search/retrieval");
     let retriever = TokenRetriever::load_from(model, retrieval).unwrap();
     let texts = retriever.embed_texts(&["a red circle", "a blue square moves left"]).unwrap();
     assert_eq!(texts.vectors.len(), 2 * 32);
 }
 
-const RERANKING: &str = r#"
-    seed = 3
-    [model]
-    config = "config.json"
-    tokenizer = "tokenizer.json"
-    [data.shapes]
-    clips = 10
-    seed = 0
-    size = 112
-    validation = 0.2
-    test = 0.0
-    [[stage]]
-    name = "order"
-    steps = 24
-    batch = 4
-    micro_batches = 2
-    warm_up = 4
-    validate_every = 12
-    checkpoint_every = 7
-    learning_rates = { reranking = 4e-3 }
-    [stage.reranking]
-    frames = 8
-    budgets = [6, 8]
-    queries = 1
-    validation_clips = 2
-    code_layers = 1
-    text_features = 48
-    text_layers = 1
-    text_tokens = 24
-    reading_layers = 1
-"#;
-
 #[test]
 fn texts_and_codes_are_learnt_together_and_a_stopped_run_goes_on_to_the_same_bits() {
     let trial = Trial::new();
-    let model = trial.run(RERANKING, "whole").unwrap();
-    run(&trial.config(RERANKING).unwrap(), &trial.folders("stopped"), EarlierRun::Refuse, &mut |event| {
-        match event {
-            Event::Step { step: 10, .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    })
-    .unwrap();
-    trial.run(RERANKING, "stopped").unwrap();
-    let folder = |out: &str| trial.folder.path().join(out).join("order").join("reranking");
-    let weights = |out: &str| std::fs::read(folder(out).join("model.safetensors")).unwrap();
-    assert!(weights("whole") == weights("stopped"), "the same weights");
-    let reranker = TokenReranker::load_from(model, folder("whole")).unwrap();
+    let (model, reranking) = trial.run_whole_and_stopped("reranking", "reading_layers = 1");
+    let reranker = TokenReranker::load_from(model, reranking).unwrap();
     assert_eq!(reranker.logits("a red circle", &[]).unwrap(), Vec::<f32>::new());
 }
 

@@ -40,7 +40,12 @@ impl Scoring {
 
     /// The same from the cosine of their angle.
     pub fn score_of_cosine(&self, cosine: f32) -> f32 {
-        1.0 / (1.0 + (-self.logit_of_cosine(cosine)).exp())
+        Self::probability(self.logit_of_cosine(cosine))
+    }
+
+    /// The probability that a logit stands for.
+    pub fn probability(logit: f32) -> f32 {
+        1.0 / (1.0 + (-logit).exp())
     }
 
     /// The logit of two vectors from the cosine of their angle.

@@ -34,6 +34,10 @@ pub struct TokenReranker {
 }
 
 impl TokenReranker {
+    /// Videos that a search has it read for a text, at least: what a text is true of is hardly ever beyond them, and reading them takes well below
+    /// a second.
+    pub const VIDEOS: usize = 200;
+
     /// The token reranker of a model directory: its folder `reranking`. None where it has no such folder.
     ///
     /// # Errors

@@ -127,6 +127,24 @@ impl TokenRetriever {
         Self { reranker: Some(reranker.with_cancellation(self.cancellation.clone())), ..self }
     }
 
+    /// For each video the mean of the logit that its vectors have given and of the reranker's, `[videos]`: each of the two readers is wrong about
+    /// other videos. Without a reranker, the logits themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenReranker::logits`].
+    pub fn rerank(
+        &self,
+        text: &str,
+        videos: &[&VideoTokens],
+        logits: &[f32],
+    ) -> Result<Vec<f32>, ModelError> {
+        assert_eq!(videos.len(), logits.len(), "a logit for each video");
+        let Some(reranker) = &self.reranker else { return Ok(logits.to_vec()) };
+        let read = reranker.logits(text, videos)?;
+        Ok(read.into_iter().zip(logits).map(|(read, logit)| 0.5 * (read + logit)).collect())
+    }
+
     /// What orders anew the videos that it finds, if there is one.
     pub fn reranker(&self) -> Option<&TokenReranker> {
         self.reranker.as_ref()

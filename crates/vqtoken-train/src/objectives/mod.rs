@@ -6,6 +6,7 @@ mod pairs;
 pub(crate) mod patch_labels;
 pub(crate) mod reranking;
 pub(crate) mod retrieval;
+pub(crate) mod search_clips;
 mod texts;
 mod token_labels;
 mod trajectories;

@@ -1,21 +1,20 @@
 //! Whether texts are true of clips, by reading texts and codes together. The renderer says what is true.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
-use vqtoken_model::{RetrievalTokenizer, TokenRerankerModules};
-use vqtoken_shapes::{Query, QueryKind, Scene, Script};
+use vqtoken_model::TokenRerankerModules;
+use vqtoken_shapes::{Query, QueryKind};
 
 use super::pairs::Pairs;
+use super::search_clips::SearchClips;
 use super::texts::{Text, texts_about};
 use super::{Loss, Objective};
 use crate::clips::Clips;
-use crate::clips::shapes::ShapesClips;
 use crate::config::{Budgets, RerankingConfig};
 use crate::error::TrainError;
-use crate::feature_cache::{Codes, FeatureCache};
+use crate::feature_cache::Codes;
 use crate::learner::Learner;
 use crate::measures::Measures;
 use crate::micro_batch::MicroBatch;
@@ -28,15 +27,7 @@ const VALIDATION_BATCH: usize = 16;
 /// The cross-entropy of whether texts are true of clips.
 pub(crate) struct Reranking<'a> {
     pub(crate) config: &'a RerankingConfig,
-    pub(crate) clips: &'a ShapesClips,
-    pub(crate) cache: FeatureCache,
-    pub(crate) tokenizer: RetrievalTokenizer,
-    pub(crate) seed: u64,
-    /// Clips per micro-batch.
-    pub(crate) micro_batch_size: usize,
-    pub(crate) device: Device,
-    /// The script of each clip, once it has been read, by its index.
-    pub(crate) scripts: Vec<OnceLock<Script>>,
+    pub(crate) data: SearchClips<'a>,
 }
 
 /// A clip and the texts that it is compared with, as many for each clip.
@@ -50,15 +41,6 @@ struct Compared {
 }
 
 impl Reranking<'_> {
-    #[expect(clippy::expect_used, reason = "clips of moving shapes have scenes")]
-    fn scene(&self, clip: usize) -> &Scene {
-        self.clips.scene(clip).expect("a clip of moving shapes has a scene")
-    }
-
-    fn script(&self, clip: usize) -> &Script {
-        self.scripts[clip].get_or_init(|| Script::of(self.scene(clip)))
-    }
-
     /// Clips with their own texts, true ones and changed ones, and some of the others' true ones.
     fn compared(&self, indices: &[usize], budget: usize, rng: &mut Rng) -> Result<Vec<Compared>, TrainError> {
         let own: Vec<Vec<Text>> = indices
@@ -66,13 +48,13 @@ impl Reranking<'_> {
             .enumerate()
             .map(|(clip, &index)| {
                 let (counts, mut texts) = ([self.config.queries, self.config.changed], Vec::new());
-                texts_about(self.scene(index), clip, counts, rng, &mut texts);
+                texts_about(self.data.scene(index), clip, counts, rng, &mut texts);
                 texts
             })
             .collect();
         let all: Vec<&Text> = own.iter().flatten().filter(|text| text.changed_from.is_none()).collect();
         let count = self.config.texts(QueryKind::ALL.len());
-        let codes = self.cache.codes(indices, budget)?;
+        let codes = self.data.cache.codes(indices, budget)?;
         let compared =
             indices.iter().zip(codes).zip(&own).enumerate().map(|(clip, ((&index, codes), own))| {
                 let mut texts: Vec<Query> = own.iter().map(|text| text.query).collect();
@@ -98,23 +80,16 @@ impl Reranking<'_> {
         learner: &Learner,
         compared: Vec<Compared>,
     ) -> Result<(Vec<Compared>, Tensor<2>), TrainError> {
-        let (modules, length) = (modules(learner), self.tokenizer.length());
+        let (modules, length) = (modules(learner), self.data.tokenizer.length());
         let mut groups: BTreeMap<usize, Vec<Compared>> = BTreeMap::new();
         for clip in compared {
             groups.entry(clip.codes.codebook.codes()).or_default().push(clip);
         }
         let (mut ordered, mut logits) = (Vec::new(), Vec::new());
         for (k, group) in groups {
-            let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
-            let maps: Vec<_> = group.iter().map(|one| one.codes.index_map.clone()).collect();
-            let d = values.len() / (group.len() * k);
-            let data = TensorData::new(values, [group.len(), k, d]);
-            let codes = Tensor::<3>::from_data(data, &self.device);
-            let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [clips, K, D]
-            let mut ids = Vec::new();
-            for text in group.iter().flat_map(|one| &one.texts) {
-                ids.extend(self.tokenizer.encode(&text.text())?.ids);
-            }
+            let codes = group.iter().map(|one| (&one.codes.codebook, &one.codes.index_map));
+            let codes = self.data.attended(learner, k, codes)?; // [clips, K, D]
+            let ids = self.data.ids(group.iter().flat_map(|one| &one.texts))?;
             logits.push(modules.logits(modules.read_texts(&ids, length), codes)); // [clips, texts]
             ordered.extend(group);
         }
@@ -122,7 +97,7 @@ impl Reranking<'_> {
     }
 
     fn is_true(&self, text: &Query, clip: usize) -> bool {
-        !text.intervals_by(self.script(clip)).is_empty()
+        !text.intervals_by(self.data.script(clip)).is_empty()
     }
 
     fn loss_of(&self, compared: &[Compared], logits: Tensor<2>) -> (Tensor<1>, Measures) {
@@ -164,22 +139,22 @@ fn modules(learner: &Learner) -> &TokenRerankerModules {
 
 impl Objective for Reranking<'_> {
     fn loss(&self, learner: &Learner, micro_batch: MicroBatch) -> Result<Loss, TrainError> {
-        let indices = micro_batch.clips(self.clips, self.seed, self.micro_batch_size);
+        let indices = micro_batch.clips(self.data.clips, self.data.seed, self.data.micro_batch_size);
         let budgets = Budgets { sizes: self.config.budgets.clone(), price: 0.0 };
-        let budget = budgets.draw(self.seed, micro_batch);
-        let mut rng = Rng::new(self.seed, "reranking", micro_batch.index());
+        let budget = budgets.draw(self.data.seed, micro_batch);
+        let mut rng = Rng::new(self.data.seed, "reranking", micro_batch.index());
         let (compared, logits) = self.logits(learner, self.compared(&indices, budget, &mut rng)?)?;
         let (value, measures) = self.loss_of(&compared, logits);
         Ok(Loss { value, measures: measures.with("codes", budget as f64) })
     }
 
     fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
-        let indices = self.clips.validation_clips(self.config.validation_clips);
+        let indices = self.data.clips.validation_clips(self.config.validation_clips);
         let (mut sum, mut clips) = (0.0, 0);
         let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
         for &budget in &self.config.budgets {
             let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
-                let mut rng = Rng::new(self.seed, "validation", index as u64);
+                let mut rng = Rng::new(self.data.seed, "validation", index as u64);
                 let (compared, logits) = self.logits(learner, self.compared(indices, budget, &mut rng)?)?;
                 let (loss, _) = self.loss_of(&compared, logits.clone());
                 Ok((scalar(&loss), indices.len(), self.changed_right(&compared, logits)))

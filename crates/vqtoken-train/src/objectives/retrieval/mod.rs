@@ -5,23 +5,21 @@ mod labels;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::OnceLock;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
-use vqtoken_model::{CodeWindow, RetrievalTokenizer, TokenRetrieverModules};
-use vqtoken_shapes::{QueryKind, Scene, Script};
+use vqtoken_model::{CodeWindow, TokenRetrieverModules};
+use vqtoken_shapes::{QueryKind, Script};
 
 use self::labels::{Owner, code_target, owners, target};
 use super::pairs::Pairs;
+use super::search_clips::SearchClips;
 use super::texts::{Text, texts_about};
 use super::token_labels::{sampled_frames, shown_objects};
 use super::{Loss, Objective};
 use crate::clips::Clips;
-use crate::clips::shapes::ShapesClips;
 use crate::config::{Budgets, RetrievalConfig};
 use crate::error::TrainError;
-use crate::feature_cache::FeatureCache;
 use crate::learner::Learner;
 use crate::losses::unit_rows;
 use crate::measures::Measures;
@@ -35,15 +33,7 @@ const VALIDATION_BATCH: usize = 16;
 /// The sigmoid loss of texts against windows, against the best code of each window, and against all codes.
 pub(crate) struct Retrieval<'a> {
     pub(crate) config: &'a RetrievalConfig,
-    pub(crate) clips: &'a ShapesClips,
-    pub(crate) cache: FeatureCache,
-    pub(crate) tokenizer: RetrievalTokenizer,
-    pub(crate) seed: u64,
-    /// Clips per micro-batch.
-    pub(crate) micro_batch_size: usize,
-    pub(crate) device: Device,
-    /// The script of each clip, once it has been read, by its index.
-    pub(crate) scripts: Vec<OnceLock<Script>>,
+    pub(crate) data: SearchClips<'a>,
 }
 
 /// A window of one of the clips.
@@ -73,15 +63,6 @@ struct Batch {
 }
 
 impl Retrieval<'_> {
-    #[expect(clippy::expect_used, reason = "clips of moving shapes have scenes")]
-    fn scene(&self, clip: usize) -> &Scene {
-        self.clips.scene(clip).expect("a clip of moving shapes has a scene")
-    }
-
-    fn script(&self, clip: usize) -> &Script {
-        self.scripts[clip].get_or_init(|| Script::of(self.scene(clip)))
-    }
-
     /// Frames of the windows of a clip: all, and some drawn ones.
     fn windows(&self, rng: &mut Rng) -> Vec<Range<usize>> {
         let frames = self.config.frames;
@@ -109,10 +90,10 @@ impl Retrieval<'_> {
         budget: usize,
         rng: &mut Rng,
     ) -> Result<Batch, TrainError> {
-        let codes = self.cache.codes(indices, budget)?;
+        let codes = self.data.cache.codes(indices, budget)?;
         let (mut windows, mut texts) = (Vec::new(), Vec::new());
         for (clip, (&index, codes)) in indices.iter().zip(&codes).enumerate() {
-            let scene = self.scene(index);
+            let scene = self.data.scene(index);
             let sampled = sampled_frames(scene, codes.index_map.shape())?;
             let shown = shown_objects(scene, codes.index_map.shape())?;
             let plane = shown.len() / sampled.len();
@@ -142,11 +123,8 @@ impl Retrieval<'_> {
         texts: Vec<Text>,
     ) -> Result<Batch, TrainError> {
         let modules = modules(learner);
-        let length = self.tokenizer.length();
-        let mut ids = Vec::with_capacity(texts.len() * length);
-        for text in &texts {
-            ids.extend(self.tokenizer.encode(&text.query.text())?.ids);
-        }
+        let length = self.data.tokenizer.length();
+        let ids = self.data.ids(texts.iter().map(|text| &text.query))?;
         let vectors = unit_rows(modules.embed_texts(&ids, length)); // [texts, E]
         // Windows of as many codes and frames are computed together.
         let mut groups: BTreeMap<[usize; 2], Vec<Window>> = BTreeMap::new();
@@ -158,12 +136,8 @@ impl Retrieval<'_> {
         let count_texts = texts.len();
         let logits_of = |rows: Tensor<2>| modules.logits(unit_rows(rows).matmul(vectors.clone().transpose()));
         for ([_, count], group) in groups {
-            let values: Vec<f32> = group.iter().flat_map(|one| one.codes.codebook.data()).copied().collect();
-            let maps: Vec<_> = group.iter().map(|one| one.codes.index_map.clone()).collect();
-            let d = values.len() / (group.len() * count);
-            let data = TensorData::new(values, [group.len(), count, d]);
-            let codes = Tensor::<3>::from_data(data, &self.device);
-            let codes = learner.model.language.visual_tokens_batch(codes, &maps)?; // [windows, K, D]
+            let codes = group.iter().map(|one| (&one.codes.codebook, &one.codes.index_map));
+            let codes = self.data.attended(learner, count, codes)?; // [windows, K, D]
             let found = modules.embed_codes(codes);
             logits.push(logits_of(found.windows)); // [windows, texts]
             let [windows, k, features] = found.codes.dims();
@@ -184,7 +158,7 @@ impl Retrieval<'_> {
 
     /// The loss of a batch, and what part of it is about places.
     fn loss_of(&self, batch: &Batch, indices: &[usize]) -> (Tensor<1>, Measures) {
-        let scripts: Vec<&Script> = indices.iter().map(|&index| self.script(index)).collect();
+        let scripts: Vec<&Script> = indices.iter().map(|&index| self.data.script(index)).collect();
         // When each text is true of each clip, and of which of its objects.
         let truth: Vec<Vec<_>> = scripts
             .par_iter()
@@ -228,7 +202,7 @@ impl Retrieval<'_> {
         for (window, row) in batch.windows.iter().zip(rows).filter(|(window, _)| window.is_whole) {
             for (column, text) in batch.texts.iter().enumerate() {
                 let Some(original) = text.changed_from else { continue };
-                let script = self.script(indices[window.clip]);
+                let script = self.data.script(indices[window.clip]);
                 if text.clip == window.clip && text.query.intervals_by(script).is_empty() {
                     let [right, all] = &mut counts[text.query.kind() as usize];
                     *right += if row[original] > row[column] { 1.0 } else { 0.0 };
@@ -247,22 +221,22 @@ fn modules(learner: &Learner) -> &TokenRetrieverModules {
 
 impl Objective for Retrieval<'_> {
     fn loss(&self, learner: &Learner, micro_batch: MicroBatch) -> Result<Loss, TrainError> {
-        let indices = micro_batch.clips(self.clips, self.seed, self.micro_batch_size);
+        let indices = micro_batch.clips(self.data.clips, self.data.seed, self.data.micro_batch_size);
         let budgets = Budgets { sizes: self.config.budgets.clone(), price: 0.0 };
-        let budget = budgets.draw(self.seed, micro_batch);
-        let mut rng = Rng::new(self.seed, "retrieval", micro_batch.index());
+        let budget = budgets.draw(self.data.seed, micro_batch);
+        let mut rng = Rng::new(self.data.seed, "retrieval", micro_batch.index());
         let batch = self.batch(learner, &indices, budget, &mut rng)?;
         let (value, measures) = self.loss_of(&batch, &indices);
         Ok(Loss { value, measures: measures.with("codes", budget as f64) })
     }
 
     fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
-        let indices = self.clips.validation_clips(self.config.validation_clips);
+        let indices = self.data.clips.validation_clips(self.config.validation_clips);
         let (mut sums, mut clips) = ([0.0; 4], 0);
         let mut counts = [[0.0; 2]; QueryKind::ALL.len()];
         for &budget in &self.config.budgets {
             let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
-                let mut rng = Rng::new(self.seed, "validation", index as u64);
+                let mut rng = Rng::new(self.data.seed, "validation", index as u64);
                 let batch = self.batch(learner, indices, budget, &mut rng)?;
                 let (loss, measures) = self.loss_of(&batch, indices);
                 let of = |name| measures.get(name).unwrap_or_default();
