@@ -31,7 +31,7 @@ pub use hub::HubError;
 pub use language::{LanguageCache, LanguageModel, LanguageModules};
 pub use one_vision::OneVision;
 pub use retrieval::{
-    CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
+    CodeFacts, CodeVectors, CodeWindow, EmbeddedCodes, EmbeddedTexts, Moment, MomentCutter, MomentOptions,
     RetrievalError, RetrievalFiles, RetrievalTokenizer, Retriever, Scoring, TextIds, TokenReranker,
     TokenRerankerConfig, TokenRerankerModules, TokenRetriever, TokenRetrieverConfig, TokenRetrieverModules,
     cosine, mini, normalize_rows, window_seconds,

@@ -53,7 +53,10 @@ pub use geometry::{Direction, Place, Point, Side};
 pub use object::{Event, EventKind, Object, RelatedPair, Relation};
 pub use object_labels::{LabelScope, OBJECT_LABELS, ObjectLabel};
 pub use patch_labels::PatchLabel;
-pub use query::{Action, Deed, Description, Query, QueryKind, Region, Script, Speed, Wanted, queries_of};
+pub use query::{
+    Action, Deed, Description, ObjectFacts, Query, QueryKind, Region, Script, Speed, Wanted, event_count,
+    fact_count, queries_of,
+};
 pub use question::{Question, Template, all_questions, questions};
 pub use render::Renderer;
 pub use scene::{Background, ObjectState, Scene};

@@ -248,7 +248,8 @@ impl StageRun<'_, '_> {
         let retriever = self.config.model.start().map(|folder| folder.join(RETRIEVAL));
         let reranking = Some(init::with_retriever(new, retriever.as_deref(), &shape)?);
         let learner = Learner { reranking, ..Learner::new(self.model.model.clone()) };
-        self.train(learner, &Reranking { config, data })
+        let facts = (0..clips.len()).map(|_| std::sync::OnceLock::new()).collect();
+        self.train(learner, &Reranking { config, data, facts })
     }
 
     /// The clips of a stage that compares texts with codes; `key` is its objective.

@@ -12,6 +12,7 @@ use vqtoken_model::{
     Tokenizer,
 };
 use vqtoken_nn::PackLayers;
+use vqtoken_shapes::{event_count, fact_count};
 use vqtoken_video::PixelSpec;
 
 use crate::config::{
@@ -154,7 +155,8 @@ impl TrainedModel {
             text_layers: config.text_layers,
             text_tokens: config.text_tokens,
             pad_token: self.pad_token(),
-            reading_layers: config.reading_layers,
+            facts: fact_count(),
+            events: event_count(),
             heads: config.heads,
             expansion: config.expansion,
         })

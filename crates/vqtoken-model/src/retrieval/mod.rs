@@ -28,7 +28,7 @@ pub use embedded_texts::EmbeddedTexts;
 pub use error::RetrievalError;
 pub(crate) use modules::SiglipModules;
 pub use moments::{Moment, MomentCutter, MomentOptions};
-pub use reranker_modules::{TokenRerankerConfig, TokenRerankerModules};
+pub use reranker_modules::{CodeFacts, TokenRerankerConfig, TokenRerankerModules};
 pub use retrieval_files::{RetrievalFiles, RetrievalTokenizer};
 pub use retriever::Retriever;
 pub use scoring::Scoring;

@@ -1,9 +1,10 @@
-//! The modules of a [`TokenReranker`](crate::TokenReranker): a text reads the codes of a video.
+//! The modules of a [`TokenReranker`](crate::TokenReranker): from texts and codes to facts, and from facts to a logit.
 
 use burn::module::Module;
+use burn::tensor::activation::{log_sigmoid, sigmoid, softmax};
 use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
-use vqtoken_nn::{Activation, FeedForward, LayerNorm, Linear, LinearConfig, MultiHeadAttention, pack_layers};
+use vqtoken_nn::{Activation, FeedForward, FeedForwardConfig, LayerNorm, Linear, LinearConfig, pack_layers};
 
 use super::retrieval_files::RetrievalFiles;
 use super::text_tower::TextEmbeddings;
@@ -32,8 +33,10 @@ pub struct TokenRerankerConfig {
     pub text_tokens: usize,
     /// The token that texts are padded with.
     pub pad_token: u32,
-    /// Layers in which the words of a text read the codes.
-    pub reading_layers: usize,
+    /// Facts that a text may ask for, and that a code may know of its object.
+    pub facts: usize,
+    /// How many of them, from the first, happen at a time.
+    pub events: usize,
     /// Attention heads of all layers.
     pub heads: usize,
     /// Inner features of the feed-forward blocks over features.
@@ -54,11 +57,15 @@ impl TokenRerankerConfig {
             ("vocabulary", config.vocabulary),
             ("text_layers", config.text_layers),
             ("text_tokens", config.text_tokens),
-            ("reading_layers", config.reading_layers),
+            ("facts", config.facts),
+            ("events", config.events),
             ("expansion", config.expansion),
         ];
         let of_heads = [("code_features", config.code_features), ("text_features", config.text_features)];
         check_sizes(&sizes, config.heads, of_heads).map_err(bad)?;
+        if config.events > config.facts {
+            return Err(bad(format!("{} of {} facts cannot be events", config.events, config.facts)));
+        }
         Ok(config)
     }
 
@@ -90,55 +97,86 @@ impl TokenRerankerConfig {
     }
 }
 
-/// A text reads the codes of a video after the VQ-attention, word by word, and becomes one logit: is it true of the video? The fields'
-/// names are those of `reranking/model.safetensors`; the layers before reading are named as a retriever's, from which they can begin.
+/// Whether a text is true of a video, by facts: from a text, those that it asks for of each of at most two things; from each code after
+/// the VQ-attention, those that hold for the object it belongs to, and when. A text is true as far as there is a code for which all holds
+/// that is asked of the one thing, one for which all holds that is asked of the other, and the first is over before the second begins.
+///
+/// What the facts are is a matter of the data that it is trained on; only their number is known here. The fields' names are those of
+/// `reranking/model.safetensors`; the layers over texts and over codes are named as a retriever's, from which they can begin.
 #[derive(Module, Debug)]
 pub struct TokenRerankerModules {
     text_model: TextReader,
     code_model: CodeReader,
-    reading_model: ReadingModel,
+    head: FeedForward,
+    #[module(skip)]
+    facts: usize,
 }
 
-/// Words that have read each other.
+/// From words to the facts that a text asks for.
 #[derive(Module, Debug)]
 struct TextReader {
     embeddings: TextEmbeddings,
     encoder: Encoder,
-    projection: Linear,
+    /// Of each thing all facts.
+    wanted: Linear,
 }
 
-/// Codes that have read each other.
+/// From codes to the facts that hold for their objects.
 #[derive(Module, Debug)]
 struct CodeReader {
     encoder: Encoder,
     post_layernorm: LayerNorm,
+    facts: Linear,
+    /// When each event is over for the first time, then when each begins for the last time.
+    times: Linear,
 }
 
-/// Words that read codes, and the last one as a logit.
-#[derive(Module, Debug)]
-struct ReadingModel {
-    layers: Vec<ReadingLayer>,
-    norm: LayerNorm,
-    head: Linear,
+/// What codes know of their objects.
+#[derive(Clone, Debug)]
+pub struct CodeFacts {
+    /// Logits of all facts, `[videos, K, facts]`.
+    pub facts: Tensor<3>,
+    /// When each event is over for the first time, and then when each begins for the last time, as fractions of the video,
+    /// `[videos, K, 2 * events]`.
+    pub times: Tensor<3>,
 }
+
+/// Things that a text may ask for.
+const THINGS: usize = 2;
+
+/// What a text's logit is made of: how far each of two things holds, whether there is a second one, and how long after the first it is.
+const EVIDENCE: usize = 4;
+
+/// Inner features of the block that makes a logit of it.
+const WEIGHING: usize = 32;
+
+/// Where no event is wanted, the mean time is 0.
+const NO_EVENT: f64 = 1e-3;
+
+/// Brings sums of logarithms of probabilities to about one.
+const SUM_SCALE: f64 = 0.25;
 
 impl TokenRerankerModules {
     /// Modules of this shape; parameters are initialised when they are first read.
     pub fn new(config: &TokenRerankerConfig, device: &Device) -> Self {
         let text = config.layers(config.text_features, config.text_layers);
         let codes = config.layers(config.code_features, config.code_layers);
+        let linear = |d_input, d_output| LinearConfig::new(d_input, d_output).init(device);
+        let (d_inner, activation) = (WEIGHING, Activation::GeluTanh);
         Self {
             text_model: TextReader {
                 embeddings: TextEmbeddings::new(&config.text(), device),
                 encoder: text.init(device),
-                projection: LinearConfig::new(config.text_features, config.code_features).init(device),
+                wanted: linear(config.text_features, THINGS * config.facts),
             },
-            code_model: CodeReader { encoder: codes.init(device), post_layernorm: codes.norm(device) },
-            reading_model: ReadingModel {
-                layers: (0..config.reading_layers).map(|_| ReadingLayer::new(&codes, device)).collect(),
-                norm: codes.norm(device),
-                head: LinearConfig::new(config.code_features, 1).init(device),
+            code_model: CodeReader {
+                encoder: codes.init(device),
+                post_layernorm: codes.norm(device),
+                facts: linear(config.code_features, config.facts),
+                times: linear(config.code_features, 2 * config.events),
             },
+            head: FeedForwardConfig { d_input: EVIDENCE, d_inner, d_output: 1, activation }.init(device),
+            facts: config.facts,
         }
     }
 
@@ -161,81 +199,149 @@ impl TokenRerankerModules {
         let is_alike = sizes(other.text(), other.code_features, other.code_layers)
             == sizes(config.text(), config.code_features, config.code_layers)
             && (other.heads, other.expansion) == (config.heads, config.expansion);
+        let new = ["text_model.wanted.", "code_model.facts.", "code_model.times.", "head."];
         match is_alike {
-            true => retriever.begin(self, &["text_model.projection.", "reading_model."]),
+            true => retriever.begin(self, &new),
             false => Ok(self),
         }
     }
 
-    /// The words of texts, from token ids that are padded to `length`.
+    /// Logits of the facts that texts ask for, of each of two things, from token ids that are padded to `length`. Nothing is asked of a
+    /// second thing that there is not.
     ///
     /// # Shapes
     ///
     /// - ids: `[texts, length]`
-    /// - output: `[texts, length, D]`
-    pub fn read_texts(&self, ids: &[u32], length: usize) -> Tensor<3> {
+    /// - output: `[texts, 2, facts]`
+    pub fn wanted(&self, ids: &[u32], length: usize) -> Tensor<3> {
         let text = &self.text_model;
-        text.projection.forward(text.encoder.forward(text.embeddings.forward(ids, length)))
+        let words = text.encoder.forward(text.embeddings.forward(ids, length)); // [texts, length, D]
+        let [texts, _, d] = words.dims();
+        let last = words.narrow(1, length - 1, 1).reshape([texts, d]); // [texts, D]
+        text.wanted.forward(last).reshape([texts, THINGS, self.facts])
     }
 
-    /// The logits of texts about videos with as many codes each, from the codes after the VQ-attention.
+    /// What the codes of videos with as many codes each, after the VQ-attention, know of their objects.
     ///
     /// # Shapes
     ///
-    /// - words: `[videos * texts, length, D]`, the texts about one video after those about the one before
     /// - codes: `[videos, K, D]`, K above 0
-    /// - output: `[videos, texts]`
-    pub fn logits(&self, words: Tensor<3>, codes: Tensor<3>) -> Tensor<2> {
-        let ([count, length, d], [videos, k, _]) = (words.dims(), codes.dims());
-        assert_shape!(codes, [videos, k, d]);
-        assert!(videos > 0 && count.is_multiple_of(videos), "as many texts about each video");
-        let codes = self.code_model.post_layernorm.forward(self.code_model.encoder.forward(codes)); // [videos, K, D]
-        let reading = &self.reading_model;
-        let read = reading.layers.iter().fold(words, |words, layer| layer.forward(words, &codes)); // [videos * texts, length, D]
-        let last = read.narrow(1, length - 1, 1).reshape([count, d]); // [videos * texts, D]
-        reading.head.forward(reading.norm.forward(last)).reshape([videos, count / videos]) // [videos, texts]
-    }
-}
-
-/// A pre-norm transformer layer in which the words of each text read each other, then the codes of the text's video.
-#[derive(Module, Debug)]
-struct ReadingLayer {
-    layer_norm1: LayerNorm,
-    self_attn: MultiHeadAttention,
-    layer_norm2: LayerNorm,
-    cross_attn: MultiHeadAttention,
-    layer_norm3: LayerNorm,
-    mlp: FeedForward,
-}
-
-impl ReadingLayer {
-    fn new(config: &EncoderConfig, device: &Device) -> Self {
-        Self {
-            layer_norm1: config.norm(device),
-            self_attn: config.attention(device),
-            layer_norm2: config.norm(device),
-            cross_attn: config.attention(device),
-            layer_norm3: config.norm(device),
-            mlp: config.feed_forward(device),
-        }
+    pub fn facts(&self, codes: Tensor<3>) -> CodeFacts {
+        let model = &self.code_model;
+        let codes = model.post_layernorm.forward(model.encoder.forward(codes)); // [videos, K, D]
+        CodeFacts { facts: model.facts.forward(codes.clone()), times: model.times.forward(codes) }
     }
 
+    /// The logits of texts about videos.
+    ///
     /// # Shapes
     ///
-    /// - words, output: `[videos * texts, length, D]`
-    /// - codes: `[videos, K, D]`
-    fn forward(&self, words: Tensor<3>, codes: &Tensor<3>) -> Tensor<3> {
-        let ([count, length, d], [videos, ..]) = (words.dims(), codes.dims());
-        let words = self.self_attn.forward_added(self.layer_norm1.forward(words.clone()), words);
-        let queries = self.layer_norm2.forward(words.clone()).reshape([videos, count / videos * length, d]);
-        let read = self.cross_attn.forward_cross(queries, codes.clone()); // [videos, texts * length, D]
-        let words = words + read.reshape([count, length, d]);
-        self.mlp.forward_added(self.layer_norm3.forward(words.clone()), words)
+    /// - wanted: `[videos * texts, 2, facts]`, as [`Self::wanted`] gives it, the texts about one video after those about the one before
+    /// - output: `[videos, texts]`
+    pub fn logits(&self, wanted: Tensor<3>, codes: &CodeFacts) -> Tensor<2> {
+        let ([count, ..], [videos, ..]) = (wanted.dims(), codes.facts.dims());
+        self.head.forward(evidence(wanted, codes)).reshape([videos, count / videos])
     }
 }
 
-pack_layers!(TokenRerankerModules { text_model, code_model, reading_model });
-pack_layers!(TextReader { embeddings, encoder, projection });
-pack_layers!(CodeReader { encoder });
-pack_layers!(ReadingModel { layers, head });
-pack_layers!(ReadingLayer { self_attn, cross_attn, mlp });
+/// What speaks for texts: the logarithm of the probability that all that is wanted of the first thing, and of the second, holds for the
+/// code for which it holds best, over four; how many facts are wanted of a second thing; how long after the first is over it begins.
+///
+/// The times are those of the codes for which all holds, each as far as it does, and of the events that are wanted.
+///
+/// # Shapes
+///
+/// - wanted: `[videos * texts, 2, facts]`, logits
+/// - output: `[videos * texts, 4]`
+fn evidence(wanted: Tensor<3>, codes: &CodeFacts) -> Tensor<2> {
+    let ([count, ..], [videos, k, facts]) = (wanted.dims(), codes.facts.dims());
+    let both_times = codes.times.dims()[2];
+    let events = both_times / 2;
+    assert_shape!(wanted, [count, THINGS, facts]);
+    assert_shape!(codes.times, [videos, k, both_times]);
+    assert!(videos > 0 && count.is_multiple_of(videos), "as many texts about each video");
+    let wanted = sigmoid(wanted); // [videos * texts, 2, facts]
+    let rows = wanted.clone().reshape([videos, count / videos * THINGS, facts]);
+    let holds = rows.matmul(log_sigmoid(codes.facts.clone()).swap_dims(1, 2)); // [videos, texts * 2, K]
+    let best = holds.clone().max_dim(2).reshape([count, THINGS]) * SUM_SCALE; // [videos * texts, 2]
+    let times = softmax(holds, 2).matmul(codes.times.clone()); // [videos, texts * 2, 2 * events]
+    let times = times.reshape([count, THINGS, both_times]);
+    let time = |thing: usize| {
+        let wanted = wanted.clone().narrow(1, thing, 1).narrow(2, 0, events); // [videos * texts, 1, events]
+        let times = times.clone().narrow(1, thing, 1).narrow(2, thing * events, events);
+        let mean = (times * wanted.clone()).sum_dim(2) / (wanted.sum_dim(2) + NO_EVENT);
+        mean.reshape([count, 1]) // [videos * texts, 1]
+    };
+    let gap = time(1) - time(0);
+    let second = wanted.clone().narrow(1, 1, 1).sum_dim(2).reshape([count, 1]); // [videos * texts, 1]
+    Tensor::cat(vec![best, second, gap], 1)
+}
+
+pack_layers!(TokenRerankerModules { text_model, code_model, head });
+pack_layers!(TextReader { embeddings, encoder, wanted });
+pack_layers!(CodeReader { encoder, facts, times });
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    const SURE: f32 = 20.0;
+
+    fn tensor(shape: [usize; 3], values: Vec<f32>) -> Tensor<3> {
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    }
+
+    /// Logits of being sure of some of three facts.
+    fn sure(of: [bool; 3]) -> [f32; 3] {
+        of.map(|is_true| if is_true { SURE } else { -SURE })
+    }
+
+    /// Of a video with two codes: facts 0 and 1, which are events, hold for the one, fact 2 for the other.
+    fn video() -> CodeFacts {
+        let facts = [sure([true, true, false]), sure([false, false, true])].concat();
+        // When each of two events is over for the first time, then when each begins for the last time.
+        let times = vec![0.2, 0.9, 0.1, 0.8, 0.7, 0.6, 0.5, 0.4];
+        CodeFacts { facts: tensor([1, 2, 3], facts), times: tensor([1, 2, 4], times) }
+    }
+
+    fn of(things: [[bool; 3]; 2]) -> Vec<f32> {
+        let wanted = tensor([1, 2, 3], things.map(sure).concat());
+        evidence(wanted, &video()).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn all_that_is_wanted_has_to_hold_for_one_code() {
+        let nothing = [false; 3];
+        let found = of([[true, true, false], nothing]);
+        assert!(found[..3].iter().all(|value| value.abs() < 1e-3), "{found:?}");
+        let split = of([[false, true, true], nothing]);
+        assert!((split[0] + 0.25 * SURE).abs() < 1e-3, "one of two facts is missing everywhere: {split:?}");
+    }
+
+    #[test]
+    fn the_gap_is_from_the_end_of_the_first_thing_to_the_beginning_of_the_second() {
+        let both = of([[true, true, false], [false, true, false]]);
+        assert!((both[2] - 1.0).abs() < 1e-3, "one fact is wanted of the second thing: {both:?}");
+        // Event 0 of code 0 is over at 0.2 and begins for the last time at 0.1; event 1 of code 0 begins at 0.8.
+        let same = of([[true, false, false], [true, false, false]]);
+        assert!((same[3] - (0.1 - 0.2)).abs() < 1e-2, "{same:?}");
+        let then = of([[true, false, false], [true, true, false]]);
+        assert!((then[3] - (0.5 * (0.1 + 0.8) - 0.2)).abs() < 1e-2, "{then:?}");
+    }
+
+    #[test]
+    fn videos_have_their_own_texts() {
+        let one = video();
+        let other = CodeFacts { facts: one.facts.clone() * 0.0 - SURE, times: one.times.clone() };
+        let both = CodeFacts {
+            facts: Tensor::cat(vec![one.facts, other.facts], 0),
+            times: Tensor::cat(vec![one.times, other.times], 0),
+        };
+        let text = [sure([true, true, false]), sure([false; 3])].concat();
+        let wanted = tensor([2, 2, 3], [text.clone(), text].concat());
+        let found: Vec<f32> = evidence(wanted, &both).into_data().try_to_vec().unwrap();
+        assert!(found[0].abs() < 1e-3 && found[4] < -0.2 * SURE, "{found:?}");
+    }
+}

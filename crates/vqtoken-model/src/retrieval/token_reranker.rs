@@ -1,5 +1,6 @@
-//! The token reranker: a text is compared with a video by reading the codes word by word, which is slower than comparing vectors and more
-//! exact. It orders anew what a [`TokenRetriever`](crate::TokenRetriever) has found.
+//! The token reranker: the facts that a text asks for are looked up among those that a video's codes know of their objects, which says
+//! more of what is done and in which order than comparing vectors does. It orders anew what a
+//! [`TokenRetriever`](crate::TokenRetriever) has found.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,7 +74,7 @@ impl TokenReranker {
         let tokenizer_file = checkpoint.files().place.join("tokenizer.json");
         let tokenizer =
             RetrievalTokenizer::new(&tokenizer_file, &checkpoint.files().tokenizer, &config.text())?;
-        let layers = config.text_layers + config.code_layers + config.reading_layers;
+        let layers = config.text_layers + config.code_layers;
         let mut modules = files.fill(layers, || TokenRerankerModules::new(&config, &Device::flex()))?;
         let mut filler = Filler::new(&files.weights);
         filler.pack(&mut modules, Precision::F32);
@@ -112,7 +113,7 @@ impl TokenReranker {
             let window = CodeWindow::cut(&tokens.codebook, &tokens.index_map, 0..frames)?;
             groups.entry([frames, window.codes.len()]).or_default().push((index, window));
         }
-        let words = in_thread_pool(|| self.modules.read_texts(&ids, length)); // [1, length, D]
+        let wanted = in_thread_pool(|| self.modules.wanted(&ids, length)); // [1, 2, facts]
         let groups: Vec<_> = groups.values().flat_map(|group| group.chunks(VIDEOS_AT_ONCE)).collect();
         let read = |group: &&[(usize, CodeWindow)]| {
             if self.cancellation.is_cancelled() {
@@ -120,8 +121,8 @@ impl TokenReranker {
             }
             let windows: Vec<_> = group.iter().map(|(_, window)| window).collect();
             let codes = self.attention.attend(&windows)?; // [videos, K, D]
-            let words = Tensor::cat(vec![words.clone(); group.len()], 0); // [videos, length, D]
-            to_vec(self.modules.logits(words, codes))
+            let wanted = Tensor::cat(vec![wanted.clone(); group.len()], 0); // [videos, 2, facts]
+            to_vec(self.modules.logits(wanted, &self.modules.facts(codes)))
         };
         let found: Vec<Vec<f32>> = in_thread_pool(|| groups.par_iter().map(read).collect::<Result<_, _>>())?;
         let mut logits = vec![0.0; videos.len()];

@@ -3,7 +3,7 @@
 use super::{Action, Description, Region, Speed};
 use crate::Scene;
 use crate::geometry::{Direction, Point, distance, length, minus, position_name};
-use crate::object::{Event, EventKind};
+use crate::object::{Event, EventKind, Object};
 use crate::trajectory::{Motion, Pace, Segment};
 
 /// An object is there if at least this share of it is visible.
@@ -77,6 +77,10 @@ impl Script {
 
     pub(super) fn objects(&self) -> std::ops::Range<usize> {
         0..self.scene.objects.len()
+    }
+
+    pub(super) fn object(&self, object: usize) -> &Object {
+        &self.scene.objects[object]
     }
 
     /// Whether an object has this shape, and at `time` this colour.

@@ -7,6 +7,7 @@
 
 mod changed;
 mod draw;
+mod facts;
 mod happenings;
 mod intervals;
 mod words;
@@ -14,6 +15,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use self::draw::queries_of;
+pub use self::facts::{ObjectFacts, event_count, fact_count};
 pub use self::happenings::Script;
 use crate::Scene;
 use crate::appearance::{Colour, Shape};

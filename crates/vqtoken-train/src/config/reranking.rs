@@ -33,6 +33,9 @@ pub struct RerankingConfig {
     /// How many pairs that do not belong together weigh as much as one that does.
     #[serde(default = "default_balance")]
     pub balance: f64,
+    /// Weight of the losses on the facts that texts ask for and that hold for the objects of codes.
+    #[serde(default = "default_facts_weight")]
+    pub facts_weight: f64,
     /// Clips of a validation.
     #[serde(default = "default_validation_clips")]
     pub validation_clips: usize,
@@ -48,9 +51,6 @@ pub struct RerankingConfig {
     /// Tokens of a text.
     #[serde(default = "default_text_tokens")]
     pub text_tokens: usize,
-    /// Layers in which the words of a text read the codes.
-    #[serde(default = "default_reading_layers")]
-    pub reading_layers: usize,
     /// Attention heads.
     #[serde(default = "default_heads")]
     pub heads: usize,
@@ -63,8 +63,8 @@ const fn default_others() -> usize {
     4
 }
 
-const fn default_reading_layers() -> usize {
-    3
+const fn default_facts_weight() -> f64 {
+    0.3
 }
 
 impl RerankingConfig {
@@ -86,15 +86,15 @@ impl RerankingConfig {
             ("text_features", self.text_features),
             ("text_layers", self.text_layers),
             ("text_tokens", self.text_tokens),
-            ("reading_layers", self.reading_layers),
             ("heads", self.heads),
             ("expansion", self.expansion),
         ] {
             at_least_one(key, value)?;
         }
-        let (key, value) = ("balance", self.balance);
-        if !(value.is_finite() && value >= 0.0) {
-            return Err(StageError::OutOfRange { key, value, range: "at least 0" });
+        for (key, value) in [("balance", self.balance), ("facts_weight", self.facts_weight)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(StageError::OutOfRange { key, value, range: "at least 0" });
+            }
         }
         check_budgets(&self.budgets)
     }

@@ -1,6 +1,7 @@
 //! What stages minimise.
 
 pub(crate) mod answers;
+pub(crate) mod facts;
 pub(crate) mod object_labels;
 mod pairs;
 pub(crate) mod patch_labels;

@@ -22,6 +22,12 @@ impl Pairs {
         });
     }
 
+    /// Adds a pair with a weight of its own.
+    pub(crate) fn push_weighted(&mut self, is_true: bool, weight: f32) {
+        self.targets.push(if is_true { 1.0 } else { 0.0 });
+        self.weights.push(weight);
+    }
+
     /// The share of pairs that count and are true.
     pub(crate) fn true_share(&self) -> f64 {
         let count = |wanted: fn(f32, f32) -> bool| {

@@ -1,12 +1,15 @@
-//! Whether texts are true of clips, by reading texts and codes together. The renderer says what is true.
+//! Whether texts are true of clips, by the facts that texts ask for and that hold for the objects of codes. The renderer says what is
+//! true.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use vqtoken_model::TokenRerankerModules;
 use vqtoken_shapes::{Query, QueryKind};
 
+use super::facts::{ClipFacts, code_loss, text_loss};
 use super::pairs::Pairs;
 use super::search_clips::SearchClips;
 use super::texts::{Text, texts_about};
@@ -24,10 +27,12 @@ use crate::tensors::{scalar, to_vec};
 /// Clips that are validated together.
 const VALIDATION_BATCH: usize = 16;
 
-/// The cross-entropy of whether texts are true of clips.
+/// The cross-entropy of whether texts are true of clips, and those of the facts.
 pub(crate) struct Reranking<'a> {
     pub(crate) config: &'a RerankingConfig,
     pub(crate) data: SearchClips<'a>,
+    /// What is known about each clip, once it has been read, by its index.
+    pub(crate) facts: Vec<OnceLock<ClipFacts>>,
 }
 
 /// A clip and the texts that it is compared with, as many for each clip.
@@ -38,6 +43,18 @@ struct Compared {
     texts: Vec<Query>,
     /// Which of the texts, by index, is another one with a word changed: the changed one, and the true one.
     changed: Vec<[usize; 2]>,
+}
+
+/// Texts that were held against clips.
+struct Read {
+    /// The clips, in the order of the logits' rows.
+    compared: Vec<Compared>,
+    /// The logits of the texts about each clip, `[clips, texts]`.
+    logits: Tensor<2>,
+    /// The loss on facts, `[1]`.
+    facts_loss: Tensor<1>,
+    /// How many facts are known.
+    measures: Measures,
 }
 
 impl Reranking<'_> {
@@ -74,26 +91,45 @@ impl Reranking<'_> {
         Ok(compared.collect())
     }
 
-    /// The logits of all texts about their clips, `[clips, texts]`, in the order of the clips that are returned.
-    fn logits(
-        &self,
-        learner: &Learner,
-        compared: Vec<Compared>,
-    ) -> Result<(Vec<Compared>, Tensor<2>), TrainError> {
+    /// Holds all texts against their clips.
+    fn read(&self, learner: &Learner, compared: Vec<Compared>) -> Result<Read, TrainError> {
         let (modules, length) = (modules(learner), self.data.tokenizer.length());
+        let clips = compared.len();
         let mut groups: BTreeMap<usize, Vec<Compared>> = BTreeMap::new();
         for clip in compared {
             groups.entry(clip.codes.codebook.codes()).or_default().push(clip);
         }
-        let (mut ordered, mut logits) = (Vec::new(), Vec::new());
+        let (mut ordered, mut logits, mut losses, mut measures) = (vec![], vec![], vec![], vec![]);
         for (k, group) in groups {
             let codes = group.iter().map(|one| (&one.codes.codebook, &one.codes.index_map));
-            let codes = self.data.attended(learner, k, codes)?; // [clips, K, D]
+            let codes = modules.facts(self.data.attended(learner, k, codes)?);
             let ids = self.data.ids(group.iter().flat_map(|one| &one.texts))?;
-            logits.push(modules.logits(modules.read_texts(&ids, length), codes)); // [clips, texts]
+            let wanted = modules.wanted(&ids, length); // [clips * texts, 2, facts]
+            logits.push(modules.logits(wanted.clone(), &codes)); // [clips, texts]
+            let known = group.iter().map(|one| Ok((self.facts(one)?, &one.codes.index_map)));
+            let (loss, found) = code_loss(&codes, &known.collect::<Result<Vec<_>, TrainError>>()?);
+            let loss = loss + text_loss(wanted, group.iter().flat_map(|one| &one.texts));
+            losses.push(loss * (group.len() as f64 / clips as f64));
+            measures.push(found);
             ordered.extend(group);
         }
-        Ok((ordered, Tensor::cat(logits, 0)))
+        Ok(Read {
+            compared: ordered,
+            logits: Tensor::cat(logits, 0),
+            facts_loss: Tensor::cat(losses, 0).sum(),
+            measures: Measures::mean(&measures),
+        })
+    }
+
+    /// What is known about a clip.
+    fn facts(&self, of: &Compared) -> Result<&ClipFacts, TrainError> {
+        let known = &self.facts[of.clip];
+        if let Some(known) = known.get() {
+            return Ok(known);
+        }
+        let (scene, script) = (self.data.scene(of.clip), self.data.script(of.clip));
+        let facts = ClipFacts::of(scene, script, of.codes.index_map.shape())?;
+        Ok(known.get_or_init(|| facts))
     }
 
     fn is_true(&self, text: &Query, clip: usize) -> bool {
@@ -134,7 +170,7 @@ impl Reranking<'_> {
 
 #[expect(clippy::expect_used, reason = "a stage of reranking adds them to its learner")]
 fn modules(learner: &Learner) -> &TokenRerankerModules {
-    learner.reranking.as_ref().expect("the learner has what reads texts and codes")
+    learner.reranking.as_ref().expect("the learner has what holds texts against codes")
 }
 
 impl Objective for Reranking<'_> {
@@ -143,9 +179,15 @@ impl Objective for Reranking<'_> {
         let budgets = Budgets { sizes: self.config.budgets.clone(), price: 0.0 };
         let budget = budgets.draw(self.data.seed, micro_batch);
         let mut rng = Rng::new(self.data.seed, "reranking", micro_batch.index());
-        let (compared, logits) = self.logits(learner, self.compared(&indices, budget, &mut rng)?)?;
-        let (value, measures) = self.loss_of(&compared, logits);
-        Ok(Loss { value, measures: measures.with("codes", budget as f64) })
+        let Read { compared, logits, facts_loss, measures } =
+            self.read(learner, self.compared(&indices, budget, &mut rng)?)?;
+        let (texts_loss, of_texts) = self.loss_of(&compared, logits);
+        let measures = measures
+            .with_all(&of_texts)
+            .with("texts_loss", scalar(&texts_loss))
+            .with("facts_loss", scalar(&facts_loss))
+            .with("codes", budget as f64);
+        Ok(Loss { value: texts_loss + facts_loss * self.config.facts_weight, measures })
     }
 
     fn validate(&self, learner: &Learner) -> Result<Measures, TrainError> {
@@ -155,9 +197,9 @@ impl Objective for Reranking<'_> {
         for &budget in &self.config.budgets {
             let batches = indices.par_chunks(VALIDATION_BATCH).enumerate().map(|(index, indices)| {
                 let mut rng = Rng::new(self.data.seed, "validation", index as u64);
-                let (compared, logits) = self.logits(learner, self.compared(indices, budget, &mut rng)?)?;
-                let (loss, _) = self.loss_of(&compared, logits.clone());
-                Ok((scalar(&loss), indices.len(), self.changed_right(&compared, logits)))
+                let read = self.read(learner, self.compared(indices, budget, &mut rng)?)?;
+                let (loss, _) = self.loss_of(&read.compared, read.logits.clone());
+                Ok((scalar(&loss), indices.len(), self.changed_right(&read.compared, read.logits)))
             });
             for (loss, count, changed) in batches.collect::<Result<Vec<_>, TrainError>>()? {
                 sum += loss * count as f64;

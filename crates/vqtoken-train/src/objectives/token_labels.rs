@@ -152,13 +152,19 @@ fn labels(scene: &Scene, owners: &[(usize, Option<usize>)]) -> Vec<TokenLabels> 
     owners.iter().map(of_token).collect()
 }
 
+/// The object that a code belongs to, of its cells in all and by the object that they show.
+pub(super) fn owner((all, by_object): &(usize, Vec<usize>)) -> Option<usize> {
+    let (object, count) = by_object.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    (*all > 0 && *count as f64 >= MIN_SHARE_OF_CODE * *all as f64).then_some(object)
+}
+
 /// The cells of each code: in all, and by the object that they show, `[K]`.
 pub(super) fn cells_of_codes(
-    scene: &Scene,
+    objects: usize,
     map: &IndexMap,
-    shown: &[Option<usize>],
+    shown: impl Iterator<Item = Option<usize>>,
 ) -> Vec<(usize, Vec<usize>)> {
-    let mut cells = vec![(0_usize, vec![0_usize; scene.objects.len()]); map.codes()];
+    let mut cells = vec![(0_usize, vec![0_usize; objects]); map.codes()];
     for (&label, object) in map.labels().iter().zip(shown) {
         let (all, by_object) = &mut cells[label as usize];
         *all += 1;
@@ -173,11 +179,7 @@ pub(super) fn cells_of_codes(
 ///
 /// If the clip has too few frames.
 pub(super) fn labels_of_codes(scene: &Scene, map: &IndexMap) -> Result<Vec<TokenLabels>, TrainError> {
-    let cells = cells_of_codes(scene, map, &shown_objects(scene, map.shape())?);
-    let owner = |(all, by_object): &(usize, Vec<usize>)| {
-        let (object, count) = by_object.iter().enumerate().max_by_key(|(_, count)| **count)?;
-        (*count as f64 >= MIN_SHARE_OF_CODE * *all as f64).then_some(object)
-    };
+    let cells = cells_of_codes(scene.objects.len(), map, shown_objects(scene, map.shape())?.into_iter());
     let owners: Vec<(usize, Option<usize>)> = cells
         .iter()
         .enumerate()

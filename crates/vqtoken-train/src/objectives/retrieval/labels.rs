@@ -88,7 +88,7 @@ pub(super) fn owners(scene: &Scene, map: &IndexMap, shown: &[Option<usize>]) -> 
             _ => Owner::Unclear,
         }
     };
-    cells_of_codes(scene, map, shown).into_iter().map(owner).collect()
+    cells_of_codes(scene.objects.len(), map, shown.iter().copied()).into_iter().map(owner).collect()
 }
 
 /// The target of a text and a code of a window, given the objects that the text is about in the clip and the window's own target: the
