@@ -1,4 +1,4 @@
-//! Ordering anew what a search by words has found: a reranker reads the words and the tokens of each video together.
+//! Ordering anew what a search by words has found: a reranker looks up in the tokens of each video what the words ask for.
 
 use vqtoken_archive::{Archive, MomentHit};
 use vqtoken_core::VideoTokens;

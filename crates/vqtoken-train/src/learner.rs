@@ -24,7 +24,7 @@ pub(crate) struct Learner {
     pub(crate) trajectory_heads: Option<TrajectoryHeads>,
     /// What compares texts with codes, in a stage of retrieval.
     pub(crate) retrieval: Option<TokenRetrieverModules>,
-    /// What reads texts and codes together, in a stage of reranking.
+    /// What holds texts against codes by facts, in a stage of reranking.
     pub(crate) reranking: Option<TokenRerankerModules>,
 }
 

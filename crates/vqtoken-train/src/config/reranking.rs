@@ -1,4 +1,4 @@
-//! The stage that reads texts and codes together.
+//! The stage that learns which facts texts ask for and which hold for codes.
 
 use serde::{Deserialize, Serialize};
 

@@ -77,7 +77,7 @@ pub struct LearningRates {
     pub language_model: Option<f64>,
     /// Of what compares texts with codes.
     pub retrieval: Option<f64>,
-    /// Of what reads texts and codes together. Left out where it is not given, so that configurations in older checkpoints are the same
+    /// Of what holds texts against codes by facts. Left out where it is not given, so that configurations in older checkpoints are the same
     /// texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reranking: Option<f64>,
