@@ -51,8 +51,8 @@ struct Merge {
     inertia: f64,
 }
 
-/// The most clusters of which every pair is compared. The products of all pairs take 67 MB.
-pub(crate) const MOST_COMPARED: usize = 4096;
+/// The most clusters of which every pair is compared. The products of all pairs take 17 MB.
+pub(crate) const MOST_COMPARED: usize = 2048;
 
 /// Clusters (the leaves, M of them) and the order in which they were joined.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use crate::video_tokens::Windows;
 /// often as it occurs, so that the whole video gets that many.
 ///
 /// Of the windows that are over it keeps 4 bytes a token and their codes; a total budget needs another 8 bytes a channel of each code and
-/// 67 MB at the end, and 4 bytes for each pair of a window's code and a code of the result.
+/// 17 MB at the end, and 4 bytes for each pair of a window's code and a code of the result.
 #[derive(Debug)]
 pub struct WindowedQuantizer {
     config: QuantizerConfig,
