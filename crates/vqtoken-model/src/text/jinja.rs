@@ -3,16 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use minijinja::machinery::{CodeGenerator, Instructions, Vm, WhitespaceConfig, make_string_output, parse};
 use minijinja::value::{Kwargs, Value};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 use serde::Serialize;
 
 use super::chat::{Chat, Message, PLACEHOLDER, PLACEHOLDERS, VideoInPrompt};
 use super::python;
+use super::template_bounds::{Bounds, bounded};
 use crate::error::ModelError;
 
 /// Steps that a template may take: far more than any conversation needs, and few enough to end soon.
-const FUEL: u64 = 10_000_000;
+const FUEL: u64 = 2_000_000;
 
 /// The largest template that is read, in bytes; public ones have a few thousand.
 const MOST_BYTES: usize = 1 << 20;
@@ -83,14 +85,14 @@ impl JinjaTemplate {
     /// If it cannot be parsed.
     pub fn check(&self) -> Result<(), ModelError> {
         let source = self.prepared()?;
-        environment(&source).map(drop).map_err(|error| self.failed(&error))
+        Compiled::new(&source).map(drop).map_err(|error| self.failed(&error))
     }
 
     /// The prompt of a conversation, with a placeholder where the video goes.
     pub(super) fn render(&self, chat: &Chat, video: VideoInPrompt) -> Result<String, ModelError> {
         let source = self.prepared()?;
-        let environment = environment(&source).map_err(|error| self.failed(&error))?;
-        let render = |form, chat: &Chat| self.render_in(&environment, form, &chat.messages(video));
+        let compiled = Compiled::new(&source).map_err(|error| self.failed(&error))?;
+        let render = |form, chat: &Chat| self.render_in(&compiled, form, &chat.messages(video));
         let probe = Chat::new(PROBE);
         let forms = self.forms();
         let fitting =
@@ -117,7 +119,7 @@ impl JinjaTemplate {
 
     fn render_in(
         &self,
-        environment: &Environment<'_>,
+        compiled: &Compiled<'_>,
         form: Form,
         messages: &[Message<'_>],
     ) -> Result<String, Error> {
@@ -126,7 +128,7 @@ impl JinjaTemplate {
             .map(|message| FormedMessage { role: message.role, content: form.content(message) })
             .collect();
         let special_tokens = Value::from_serialize(&self.special_tokens);
-        environment.get_template(NAME)?.render(minijinja::context! {
+        compiled.render(minijinja::context! {
             messages,
             add_generation_prompt => true,
             tools => Value::from(()),
@@ -176,26 +178,57 @@ fn has_placeholder(text: &str) -> bool {
 /// The name of the template in its environment.
 const NAME: &str = "chat";
 
-/// The settings, functions and filters that `transformers` gives to templates.
-fn environment(source: &str) -> Result<Environment<'_>, Error> {
+/// A template that can be rendered several times, within bounds for all of them together.
+struct Compiled<'a> {
+    environment: Environment<'a>,
+    instructions: Instructions<'a>,
+    blocks: BTreeMap<&'a str, Instructions<'a>>,
+}
+
+impl<'a> Compiled<'a> {
+    fn new(source: &'a str) -> Result<Self, Error> {
+        let spaces =
+            WhitespaceConfig { keep_trailing_newline: false, lstrip_blocks: true, trim_blocks: true };
+        let tree = parse(source, NAME, Default::default(), spaces)?;
+        let mut generator = CodeGenerator::new(NAME, source);
+        generator.compile_stmt(&bounded(&tree));
+        let (instructions, blocks) = generator.finish();
+        Ok(Self { environment: environment(), instructions, blocks })
+    }
+
+    fn render(&self, root: Value) -> Result<String, Error> {
+        let mut text = String::new();
+        let mut output = make_string_output(&mut text);
+        let machine = Vm::new(&self.environment);
+        machine.eval(&self.instructions, root, &self.blocks, &mut output, AutoEscape::None)?;
+        Ok(text)
+    }
+}
+
+/// The functions and filters that `transformers` gives to templates, within bounds.
+fn environment<'a>() -> Environment<'a> {
     let mut environment = Environment::new();
+    let bounds = Bounds::new();
+    bounds.add_filters(&mut environment);
     environment.set_fuel(Some(FUEL));
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_formatter(|out, _, value| {
+    let of_output = bounds.clone();
+    environment.set_formatter(move |out, _, value| {
+        of_output.measure(value)?;
         out.write_str(&python::text(value)).map_err(|_| Error::from(ErrorKind::WriteFailure))
     });
-    environment.set_unknown_method_callback(python::method);
+    let of_methods = bounds.clone();
+    environment.set_unknown_method_callback(move |state, value, method, arguments| {
+        python::method(&of_methods, state, value, method, arguments)
+    });
     environment.add_filter("string", |value: &Value| python::text(value));
-    environment.add_filter("tojson", |value: &Value, ensure_ascii: Option<bool>, options: Kwargs| {
-        python::json(value, ensure_ascii, &options)
+    environment.add_filter("tojson", move |value: &Value, ensure_ascii: Option<bool>, options: Kwargs| {
+        python::json(&bounds, value, ensure_ascii, &options)
     });
     environment.add_function("strftime_now", |format: &str| python::now(format));
     environment.add_function("raise_exception", |message: &str| -> Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{RAISED}{message}")))
     });
-    environment.add_template(NAME, source)?;
-    Ok(environment)
+    environment
 }
 
 /// What went wrong, in one line; what the template itself raised as it wrote it.

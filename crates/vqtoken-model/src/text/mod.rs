@@ -5,6 +5,7 @@ mod chat_template;
 mod jinja;
 mod marks;
 mod python;
+mod template_bounds;
 mod tokenizer;
 
 pub use chat::{Chat, VideoInPrompt};

@@ -5,6 +5,8 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use minijinja_contrib::pycompat;
 
+use super::template_bounds::Bounds;
+
 /// A value as `str` prints it.
 pub(super) fn text(value: &Value) -> String {
     match value.kind() {
@@ -54,7 +56,12 @@ fn printed_string(text: &str) -> String {
 }
 
 /// `json.dumps` with the options that `transformers` lets templates give.
-pub(super) fn json(value: &Value, ensure_ascii: Option<bool>, options: &Kwargs) -> Result<Value, Error> {
+pub(super) fn json(
+    bounds: &Bounds,
+    value: &Value,
+    ensure_ascii: Option<bool>,
+    options: &Kwargs,
+) -> Result<Value, Error> {
     let ascii: Option<bool> = options.get("ensure_ascii")?;
     let indent: Option<Value> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
@@ -74,8 +81,8 @@ pub(super) fn json(value: &Value, ensure_ascii: Option<bool>, options: &Kwargs) 
         None => (", ".to_owned(), ": ".to_owned()),
     };
     let ascii = ascii.or(ensure_ascii).unwrap_or(false);
-    let mut writer =
-        JsonWriter { out: String::new(), ascii, indent, item, key, sorted: sort_keys == Some(true) };
+    let sorted = sort_keys == Some(true);
+    let mut writer = JsonWriter { bounds, out: String::new(), ascii, indent, item, key, sorted };
     writer.value(value, 0)?;
     Ok(Value::from(writer.out))
 }
@@ -86,7 +93,8 @@ const MOST_INDENT: usize = 64;
 /// Lists inside lists, at most.
 const MOST_DEPTH: usize = 100;
 
-struct JsonWriter {
+struct JsonWriter<'a> {
+    bounds: &'a Bounds,
     out: String,
     ascii: bool,
     indent: Option<String>,
@@ -97,13 +105,16 @@ struct JsonWriter {
     sorted: bool,
 }
 
-impl JsonWriter {
+impl JsonWriter<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         let refused =
             |what: &str| Err(Error::new(ErrorKind::InvalidOperation, format!("tojson cannot write {what}")));
         if depth > MOST_DEPTH {
             return refused("lists nested that deep");
         }
+        // What separates items can be long.
+        let line = self.indent.as_ref().map_or(0, |indent| indent.len() * (depth + 1));
+        self.bounds.take(line + self.item.len() + self.key.len())?;
         match value.kind() {
             ValueKind::Undefined => return refused("an undefined value"),
             ValueKind::None => self.out.push_str("null"),
@@ -199,12 +210,21 @@ pub(super) fn now(format: &str) -> Result<String, Error> {
 
 /// Methods of Python's types that the template engine does not have.
 pub(super) fn method(
+    bounds: &Bounds,
     state: &State<'_, '_>,
     value: &Value,
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
     let argument = || args.first().and_then(Value::as_str);
+    match (value.as_str(), method, args) {
+        (Some(text), "replace", [from, to, ..]) => {
+            bounds.check_replace(text, from.as_str().unwrap_or_default(), to.as_str().unwrap_or_default())?;
+        }
+        (Some(text), "join", [items]) => bounds.check_join(items, text)?,
+        (Some(text), "format", items) => bounds.check_format(text, items)?,
+        _ => {}
+    }
     match (value.as_str(), method, argument()) {
         (Some(text), "removeprefix", Some(prefix)) => Ok(text.strip_prefix(prefix).unwrap_or(text).into()),
         (Some(text), "removesuffix", Some(suffix)) => Ok(text.strip_suffix(suffix).unwrap_or(text).into()),
