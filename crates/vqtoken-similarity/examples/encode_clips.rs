@@ -11,9 +11,11 @@ mod common;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{CUT, FASTER, SECONDS, TRANSFORMATIONS, line};
+use rayon::prelude::*;
 use vqtoken_core::{Budget, VideoTokens, quantize};
 use vqtoken_model::VisionSide;
 use vqtoken_random::SplitMix64;
@@ -25,8 +27,12 @@ const SAMPLED: f64 = 4.0;
 /// The frames a second that a scene is drawn at, so that a cut falls between two sampled frames.
 const DRAWN: f64 = 20.0;
 const SIDE: usize = 378;
+/// Seconds of another scene after a clip.
+const AFTERWARDS: f64 = 4.0;
 /// Scenes from here on stand before and after others.
 const SURROUNDINGS: usize = 1_000_000;
+
+type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,17 +44,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = rest.get(1).map_or("models/mini", String::as_str);
     let encoder = ClipEncoder { vision: VisionSide::load(model)?, budget: Budget::Fixed(codes) };
     fs::create_dir_all(folder)?;
-    for index in 0..clips + others {
+    let done = AtomicUsize::new(0);
+    let encode = |index: usize| -> Result<(), Failure> {
         encoder.encode(folder, index, "original")?;
-        if index < clips {
-            for transformation in TRANSFORMATIONS {
-                encoder.encode(folder, index, transformation)?;
-            }
+        for transformation in TRANSFORMATIONS.into_iter().filter(|_| index < clips) {
+            encoder.encode(folder, index, transformation)?;
         }
-        if index % 20 == 0 {
-            println!("{index} of {}", clips + others);
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done % 20 == 0 {
+            println!("{done} of {}", clips + others);
         }
-    }
+        Ok(())
+    };
+    (0..clips + others).into_par_iter().try_for_each(encode).map_err(|error| error.to_string())?;
     Ok(())
 }
 
@@ -58,7 +66,7 @@ struct ClipEncoder {
 }
 
 impl ClipEncoder {
-    fn encode(&self, folder: &Path, index: usize, transformation: &str) -> Result<(), Box<dyn Error>> {
+    fn encode(&self, folder: &Path, index: usize, transformation: &str) -> Result<(), Failure> {
         let path = folder.join(format!("{index}_{transformation}.vqt"));
         if path.exists() {
             return Ok(());
@@ -102,7 +110,7 @@ impl Film {
     }
 
     /// Frames from `from` seconds on, `fps` a second at `speed`, until `to`.
-    fn frames(&self, from: f64, to: f64, fps: f64, speed: f64) -> Result<Vec<Frame>, Box<dyn Error>> {
+    fn frames(&self, from: f64, to: f64, fps: f64, speed: f64) -> Result<Vec<Frame>, Failure> {
         let renderer = self.scene.renderer();
         let count = ((to - from) / speed * fps).round() as usize;
         let times = (0..count).map(|frame| from + frame as f64 * speed / fps);
@@ -110,11 +118,11 @@ impl Film {
     }
 }
 
-fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame>, Box<dyn Error>> {
+fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame>, Failure> {
     let film = Film::new(index);
     let mut random = SplitMix64::new(index as u64);
     let whole = || film.frames(0.0, SECONDS, SAMPLED, 1.0);
-    let each = |change: &mut dyn FnMut(&Frame) -> Frame| -> Result<Vec<Frame>, Box<dyn Error>> {
+    let each = |change: &mut dyn FnMut(&Frame) -> Frame| -> Result<Vec<Frame>, Failure> {
         Ok(whole()?.iter().map(change).collect())
     };
     match transformation {
@@ -126,12 +134,15 @@ fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame
         "inside" => {
             let (before, after) =
                 (Film::new(SURROUNDINGS + 2 * index), Film::new(SURROUNDINGS + 2 * index + 1));
-            let mut all = before.frames(0.0, -line(index, transformation)[1], DRAWN, 1.0)?;
-            all.extend(film.frames(0.0, SECONDS, DRAWN, 1.0)?);
-            all.extend(after.frames(0.0, 4.0, DRAWN, 1.0)?);
-            Ok(all.into_iter().step_by((DRAWN / SAMPLED) as usize).collect())
+            let parts = [(&before, -line(index, transformation)[1]), (&film, SECONDS), (&after, AFTERWARDS)];
+            let renderers = parts.map(|(part, _)| part.scene.renderer());
+            let drawn = parts.iter().zip(&renderers).flat_map(|((_, seconds), renderer)| {
+                (0..(seconds * DRAWN).round() as usize).map(move |frame| (renderer, frame))
+            });
+            let sampled = drawn.step_by((DRAWN / SAMPLED) as usize);
+            Ok(sampled.map(|(renderer, frame)| renderer.frame(frame)).collect::<Result<_, _>>()?)
         }
-        "recoded" => recoded(&film, folder),
+        "recoded" => recoded(&film, &folder.join(format!("{index}_recoded.mp4"))),
         "cropped" => {
             let side = (0.88 * SIDE as f64).round() as usize;
             let [left, top] = [(); 2].map(|()| (random.unit() * (SIDE - side) as f64) as usize);
@@ -161,18 +172,17 @@ fn frames(index: usize, transformation: &str, folder: &Path) -> Result<Vec<Frame
     }
 }
 
-/// Scaled to 60 % and written as H.264 with a quantizer of 40, read again.
-fn recoded(film: &Film, folder: &Path) -> Result<Vec<Frame>, Box<dyn Error>> {
+/// Scaled to 60 % and written as H.264 with a quantizer of 40 to `path`, read again.
+fn recoded(film: &Film, path: &Path) -> Result<Vec<Frame>, Failure> {
     const SMALL: usize = 226;
-    let path: PathBuf = folder.join(format!("recoded_{}.mp4", std::process::id()));
     let options = Mp4Options { quantizer: 40, ..Mp4Options::default() };
-    let mut writer = Mp4Writer::create(&path, SMALL, SMALL, 2.0 * SAMPLED, options)?;
+    let mut writer = Mp4Writer::create(path, SMALL, SMALL, 2.0 * SAMPLED, options)?;
     for frame in film.frames(0.0, SECONDS, 2.0 * SAMPLED, 1.0)? {
         writer.push(&resize_bicubic(&frame, SMALL, SMALL))?;
     }
     writer.finish()?;
-    let clip = Video::open(&path)?.sample(Sampling::Fps(SAMPLED))?;
-    fs::remove_file(&path)?;
+    let clip = Video::open(path)?.sample(Sampling::Fps(SAMPLED))?;
+    fs::remove_file(path)?;
     Ok(clip.frames)
 }
 
