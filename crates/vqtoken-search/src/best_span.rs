@@ -11,16 +11,30 @@ use crate::windows::windows;
 /// Moments of a video whose codes are read.
 const MOMENTS_READ: usize = 32;
 
-/// From when to when a video shows a text, in seconds: its moment with the code that is nearest to the text's vector. Of the many moments of a long video only
-/// those are read whose own vectors are nearest.
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct EmbeddedWords<'a> {
+    pub(crate) words: &'a str,
+    /// Their vector, `[E]`.
+    pub(crate) vector: &'a [f32],
+}
+
+/// From when to when a video shows what words say, in seconds: as the reranker knows it, if the retriever has one, else the video's moment
+/// with the code that is nearest to the words' vector. Of the many moments of a long video only those are read whose own vectors are nearest.
 pub(crate) fn best_span(
     archive: &Archive,
     space: &Space,
     retriever: &TokenRetriever,
     id: &str,
     tokens: &VideoTokens,
-    text: &[f32],
+    text: EmbeddedWords<'_>,
 ) -> Result<[f32; 2], SearchError> {
+    let reranker = retriever.reranker().filter(|reranker| reranker.reads_tokens_of(&tokens.model));
+    let known = reranker.map(|reranker| reranker.seconds(text.words, tokens)).transpose()?.flatten();
+    if let Some(seconds) = known {
+        return Ok(seconds.map(|time| time as f32));
+    }
+    let text = text.vector;
     let Some(stored) = archive.moment_vectors(space, id)? else { return Ok([0.0; 2]) };
     let cosines = stored.vectors.chunks_exact(space.features).map(|moment| cosine(moment, text));
     let mut nearest: Vec<(f32, [f32; 2])> = cosines.zip(stored.spans.iter().copied()).collect();

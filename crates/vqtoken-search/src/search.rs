@@ -9,7 +9,7 @@ use vqtoken_core::VideoTokens;
 use vqtoken_model::{TokenReranker, cosine};
 use vqtoken_video::Frame;
 
-use crate::best_span::best_span;
+use crate::best_span::{EmbeddedWords, best_span};
 use crate::condition::Condition;
 use crate::error::SearchError;
 use crate::facts::{RECORDED, Time};
@@ -125,7 +125,7 @@ pub struct Hit {
     pub record: VideoRecord,
     /// What else is known of it.
     pub facts: Vec<(String, String)>,
-    /// From when to when, in seconds: its moment that is nearest to the query.
+    /// From when to when, in seconds: its moment that is nearest to the query, or for words what the finder's reranker says.
     pub span: [f32; 2],
     /// The cosine with the query of its best code, for words and a finder that reads codes, else of that moment.
     pub cosine: f32,
@@ -211,9 +211,10 @@ pub fn search(
             Err(error) => return Err(error.into()),
         };
         let tokens = archive.tokens(&hit.id, &record.budget);
-        let span = match (finder, kind, &tokens) {
-            (Finder::Tokens(retriever), VectorKind::Codes, Ok(tokens)) => {
-                best_span(archive, &space, retriever, &hit.id, tokens, &vector)?
+        let span = match (finder, query, &tokens) {
+            (Finder::Tokens(retriever), Query::Words(words), Ok(tokens)) => {
+                let text = EmbeddedWords { words, vector: &vector };
+                best_span(archive, &space, retriever, &hit.id, tokens, text)?
             }
             _ => hit.span,
         };

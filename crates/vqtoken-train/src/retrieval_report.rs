@@ -111,7 +111,7 @@ pub struct RetrievalReport {
     pub changed_query: Share,
     /// The best code of the query's clip lies on an object that the query is about.
     pub place: Share,
-    /// The best window of the query's clip overlaps a true interval by at least half of their union.
+    /// The best window of the query's clip, or the reranker's seconds, overlap a true interval by at least half of their union.
     pub seconds: Share,
     /// The mean share of all clips that a query is true of, which a precision without any skill has.
     pub relevant: Share,
@@ -311,8 +311,15 @@ fn judge(
         }
     }
     place(query, clip, retriever, &text, report)?;
-    let (_, best) = score(clip, retriever, &text, by);
-    let (from, to) = window_seconds(&clip.tokens, &clip.windows[best]);
+    let known = match retriever.reranker().filter(|_| is_reranked) {
+        Some(reranker) => reranker.seconds(&query.text(), &clip.tokens)?,
+        None => None,
+    };
+    let [from, to] = known.unwrap_or_else(|| {
+        let by_windows = if is_reranked { ClipScore::Codes } else { by };
+        let (_, best) = score(clip, retriever, &text, by_windows);
+        window_seconds(&clip.tokens, &clip.windows[best]).into()
+    });
     let overlaps = query.intervals_by(&clip.script).into_iter().any(|(start, end)| {
         let (start, end) = (f64::from(start), f64::from(end));
         let inside = (end.min(to) - start.max(from)).max(0.0);

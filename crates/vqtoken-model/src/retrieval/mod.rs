@@ -15,6 +15,7 @@ mod reranker_modules;
 mod retrieval_files;
 mod retriever;
 mod scoring;
+mod seen_span;
 mod text_ids;
 mod text_tower;
 mod token_modules;

@@ -129,6 +129,8 @@ struct CodeReader {
     facts: Linear,
     /// When each event is over for the first time, then when each begins for the last time.
     times: Linear,
+    /// From when each fact can be seen, then until when.
+    seen: Linear,
 }
 
 /// What codes know of their objects.
@@ -139,6 +141,8 @@ pub struct CodeFacts {
     /// When each event is over for the first time, and then when each begins for the last time, as fractions of the video,
     /// `[videos, K, 2 * events]`.
     pub times: Tensor<3>,
+    /// From when each fact can be seen, and then until when, as fractions of the video, `[videos, K, 2 * facts]`.
+    pub seen: Tensor<3>,
 }
 
 /// Things that a text may ask for.
@@ -174,6 +178,7 @@ impl TokenRerankerModules {
                 post_layernorm: codes.norm(device),
                 facts: linear(config.code_features, config.facts),
                 times: linear(config.code_features, 2 * config.events),
+                seen: linear(config.code_features, 2 * config.facts),
             },
             head: FeedForwardConfig { d_input: EVIDENCE, d_inner, d_output: 1, activation }.init(device),
             facts: config.facts,
@@ -199,7 +204,8 @@ impl TokenRerankerModules {
         let is_alike = sizes(other.text(), other.code_features, other.code_layers)
             == sizes(config.text(), config.code_features, config.code_layers)
             && (other.heads, other.expansion) == (config.heads, config.expansion);
-        let new = ["text_model.wanted.", "code_model.facts.", "code_model.times.", "head."];
+        let new =
+            ["text_model.wanted.", "code_model.facts.", "code_model.times.", "code_model.seen.", "head."];
         match is_alike {
             true => retriever.begin(self, &new),
             false => Ok(self),
@@ -229,7 +235,11 @@ impl TokenRerankerModules {
     pub fn facts(&self, codes: Tensor<3>) -> CodeFacts {
         let model = &self.code_model;
         let codes = model.post_layernorm.forward(model.encoder.forward(codes)); // [videos, K, D]
-        CodeFacts { facts: model.facts.forward(codes.clone()), times: model.times.forward(codes) }
+        CodeFacts {
+            facts: model.facts.forward(codes.clone()),
+            times: model.times.forward(codes.clone()),
+            seen: model.seen.forward(codes),
+        }
     }
 
     /// The logits of texts about videos.
@@ -279,7 +289,7 @@ fn evidence(wanted: Tensor<3>, codes: &CodeFacts) -> Tensor<2> {
 
 pack_layers!(TokenRerankerModules { text_model, code_model, head });
 pack_layers!(TextReader { embeddings, encoder, wanted });
-pack_layers!(CodeReader { encoder, facts, times });
+pack_layers!(CodeReader { encoder, facts, times, seen });
 
 #[cfg(test)]
 mod tests {
@@ -303,7 +313,11 @@ mod tests {
         let facts = [sure([true, true, false]), sure([false, false, true])].concat();
         // When each of two events is over for the first time, then when each begins for the last time.
         let times = vec![0.2, 0.9, 0.1, 0.8, 0.7, 0.6, 0.5, 0.4];
-        CodeFacts { facts: tensor([1, 2, 3], facts), times: tensor([1, 2, 4], times) }
+        CodeFacts {
+            facts: tensor([1, 2, 3], facts),
+            times: tensor([1, 2, 4], times),
+            seen: tensor([1, 2, 6], vec![0.0; 12]),
+        }
     }
 
     fn of(things: [[bool; 3]; 2]) -> Vec<f32> {
@@ -334,10 +348,11 @@ mod tests {
     #[test]
     fn videos_have_their_own_texts() {
         let one = video();
-        let other = CodeFacts { facts: one.facts.clone() * 0.0 - SURE, times: one.times.clone() };
+        let other = CodeFacts { facts: one.facts.clone() * 0.0 - SURE, ..one.clone() };
         let both = CodeFacts {
             facts: Tensor::cat(vec![one.facts, other.facts], 0),
             times: Tensor::cat(vec![one.times, other.times], 0),
+            seen: Tensor::cat(vec![one.seen, other.seen], 0),
         };
         let text = [sure([true, true, false]), sure([false; 3])].concat();
         let wanted = tensor([2, 2, 3], [text.clone(), text].concat());

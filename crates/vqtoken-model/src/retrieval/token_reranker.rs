@@ -15,6 +15,7 @@ use vqtoken_video::Cancellation;
 use super::code_attention::CodeAttention;
 use super::reranker_modules::{TokenRerankerConfig, TokenRerankerModules};
 use super::retrieval_files::{RERANKING, RetrievalFiles, RetrievalTokenizer};
+use super::seen_span::KnownTimes;
 use super::windows::CodeWindow;
 use crate::checkpoint::{Checkpoint, Filler, packed_bytes};
 use crate::error::ModelError;
@@ -31,6 +32,8 @@ pub struct TokenReranker {
     tokenizer: RetrievalTokenizer,
     attention: CodeAttention,
     modules: TokenRerankerModules,
+    /// How many of the facts happen at a time.
+    events: usize,
     cancellation: Cancellation,
 }
 
@@ -79,7 +82,8 @@ impl TokenReranker {
         let mut filler = Filler::new(&files.weights);
         filler.pack(&mut modules, Precision::F32);
         filler.finish(|_| true)?;
-        Ok(Self { tokenizer, attention, modules, cancellation: Cancellation::default() })
+        let (events, cancellation) = (config.events, Cancellation::default());
+        Ok(Self { tokenizer, attention, modules, events, cancellation })
     }
 
     /// The same with a flag that ends whatever it computes with [`ModelError::Cancelled`] once it is set.
@@ -132,6 +136,31 @@ impl TokenReranker {
             }
         }
         Ok(logits)
+    }
+
+    /// From when to when a text is true of a video, in seconds, if it is. None where the text asks for no fact, or for some that are never
+    /// seen together, and where the video has no length.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::logits`].
+    pub fn seconds(&self, text: &str, tokens: &VideoTokens) -> Result<Option<[f64; 2]>, ModelError> {
+        let (ids, length) = (self.tokenizer.encode(text)?.ids, self.tokenizer.length());
+        self.attention.check_model(tokens)?;
+        let window =
+            CodeWindow::cut(&tokens.codebook, &tokens.index_map, 0..tokens.index_map.shape().frames)?;
+        let span = in_thread_pool(|| {
+            let known = self.modules.facts(self.attention.attend(&[&window])?); // [1, K, ..]
+            let wanted = to_vec(self.modules.wanted(&ids, length))?; // [1, 2, facts]
+            let (holds, seen) = (to_vec(known.facts)?, to_vec(known.seen)?);
+            let known = KnownTimes { wanted: &wanted, holds: &holds, seen: &seen, events: self.events };
+            Ok::<_, ModelError>(known.span())
+        })?;
+        let (Some(first), Some(last)) = (tokens.timestamps.first(), tokens.timestamps.last()) else {
+            return Ok(None);
+        };
+        let at = |fraction: f32| first + f64::from(fraction) * (last - first);
+        Ok(span.map(|span| span.map(at)).filter(|[from, to]| from < to))
     }
 }
 

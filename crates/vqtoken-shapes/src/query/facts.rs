@@ -1,6 +1,6 @@
 //! Facts: what an object looks like and does, one by one, and which of them a query asks for.
 
-use super::happenings::{Script, Span};
+use super::happenings::{Script, Span, merged};
 use super::{Action, Deed, Description, Query, Region, Speed, Wanted};
 use crate::appearance::{Colour, Shape};
 use crate::geometry::{Direction, Side};
@@ -23,12 +23,16 @@ enum Fact {
     LastColour(Colour),
 }
 
-/// Facts that happen at a time.
+/// What it does, each at some time.
 fn events() -> impl Iterator<Item = Fact> {
     let sides = || Side::ALL.map(Some).into_iter().chain([None]);
     let speeds = Speed::ALL.map(|speed| Action::Moves { direction: None, speed: Some(speed) });
     let moves = Direction::ALL.map(Some).into_iter().chain([None]);
     let colours = Colour::ALL.map(Some).into_iter().chain([None]);
+    let partners = Colour::ALL
+        .map(|colour| Description { colour: Some(colour), ..ANY })
+        .into_iter()
+        .chain(Shape::ALL.map(|shape| Description { shape: Some(shape), ..ANY }));
     moves
         .map(|direction| Action::Moves { direction, speed: None })
         .chain(speeds)
@@ -38,25 +42,25 @@ fn events() -> impl Iterator<Item = Fact> {
         .chain(sides().map(|side| Action::Bounces { side }))
         .chain(colours.map(|to| Action::ChangesColour { to }))
         .chain(between(ANY))
-        .map(Fact::Does)
-}
-
-/// Facts that have no time, or that say more of one that has.
-fn others() -> impl Iterator<Item = Fact> {
-    let partners = Colour::ALL
-        .map(|colour| Description { colour: Some(colour), ..ANY })
-        .into_iter()
-        .chain(Shape::ALL.map(|shape| Description { shape: Some(shape), ..ANY }));
-    [Action::Rests, Action::Spins, Action::Grows, Action::Shrinks]
-        .into_iter()
+        .chain([Action::Rests, Action::Spins, Action::Grows, Action::Shrinks])
         .chain(Region::ALL.map(|region| Action::Begins { region }))
         .chain(Region::ALL.map(|region| Action::Ends { region }))
         .chain(partners.flat_map(between))
         .map(Fact::Does)
-        .chain(Shape::ALL.map(Fact::Shape))
+}
+
+/// What it looks like.
+fn looks() -> impl Iterator<Item = Fact> {
+    Shape::ALL
+        .map(Fact::Shape)
+        .into_iter()
         .chain(Colour::ALL.map(Fact::Colour))
         .chain(Colour::ALL.map(Fact::FirstColour))
         .chain(Colour::ALL.map(Fact::LastColour))
+}
+
+fn facts() -> impl Iterator<Item = Fact> {
+    events().chain(looks())
 }
 
 /// What an object does with another one.
@@ -72,14 +76,14 @@ fn between(other: Description) -> [Action; 7] {
     ]
 }
 
-/// Facts of an object that happen at a time; they are the first of [`fact_count`].
+/// Facts of an object that happen at a time: what it does. They are the first of [`fact_count`].
 pub fn event_count() -> usize {
     events().count()
 }
 
 /// All facts of an object.
 pub fn fact_count() -> usize {
-    events().chain(others()).count()
+    facts().count()
 }
 
 /// What is true of an object. Times are fractions of the clip.
@@ -90,12 +94,15 @@ pub struct ObjectFacts {
     /// When each event that happens is over for the first time, and when it begins for the last time, `[event_count]`: something is over
     /// before something else begins if the first of the one is before the second of the other.
     pub times: Vec<[f32; 2]>,
+    /// From when to when each fact that is true can be seen, the longest of several such times, `[fact_count]`: what an object does
+    /// for as long as [`Query::intervals`] says, how it looks while it is there and looks so.
+    pub seen: Vec<[f32; 2]>,
 }
 
 impl Script {
     /// What is true of each object, `[objects]`.
     pub fn facts(&self) -> Vec<ObjectFacts> {
-        let facts: Vec<Fact> = events().chain(others()).collect();
+        let facts: Vec<Fact> = facts().collect();
         let of = |object: usize| {
             let spans: Vec<Vec<Span>> = facts.iter().map(|fact| self.spans_of(object, *fact)).collect();
             let times = |spans: &Vec<Span>| {
@@ -110,6 +117,11 @@ impl Script {
                     .map(|(fact, spans)| self.holds(object, *fact, spans))
                     .collect(),
                 times: spans.iter().take(event_count()).map(times).collect(),
+                seen: facts
+                    .iter()
+                    .zip(&spans)
+                    .map(|(fact, spans)| longest(self.seen(object, *fact, spans)))
+                    .collect(),
             }
         };
         self.objects().map(of).collect()
@@ -118,6 +130,21 @@ impl Script {
     fn spans_of(&self, object: usize, fact: Fact) -> Vec<Span> {
         match fact {
             Fact::Does(action) => self.spans(object, ANY, action),
+            _ => Vec::new(),
+        }
+    }
+
+    /// When a fact can be seen.
+    fn seen(&self, object: usize, fact: Fact, spans: &[Span]) -> Vec<(f32, f32)> {
+        let own = self.object(object);
+        let coloured = |colour| Description { colour: Some(colour), ..ANY };
+        let of = |wanted: Description| self.presence(object, wanted);
+        match fact {
+            Fact::Does(_) => merged(spans.iter().map(|span| (span.from, span.to)).collect()),
+            Fact::Shape(shape) if shape == own.appearance.shape => of(ANY),
+            Fact::Colour(colour) => of(coloured(colour)),
+            Fact::FirstColour(colour) if colour == own.colour(0.0) => of(coloured(colour)),
+            Fact::LastColour(colour) if colour == own.colour(1.0) => of(coloured(colour)),
             _ => Vec::new(),
         }
     }
@@ -134,24 +161,31 @@ impl Script {
     }
 }
 
+fn longest(intervals: Vec<(f32, f32)>) -> [f32; 2] {
+    let length = |interval: &(f32, f32)| interval.1 - interval.0;
+    // The first of several that are as long.
+    let longest = intervals.into_iter().rev().max_by(|a, b| length(a).total_cmp(&length(b)));
+    longest.map_or([0.0; 2], |(from, to)| [from, to])
+}
+
 impl Query {
     /// The facts that have to be true of one object, by their indices, of each of at most two things that a query names. Of two, the first
     /// has to be over before the second begins.
     pub fn wanted_facts(&self) -> [Vec<usize>; 2] {
-        let facts: Vec<Fact> = events().chain(others()).collect();
+        let facts: Vec<Fact> = facts().collect();
         let indices = |wanted: Vec<Fact>| {
             let index = |wanted: &Fact| facts.iter().position(|fact| fact == wanted);
             wanted.iter().filter_map(index).collect::<Vec<usize>>()
         };
         match self.wanted {
-            Wanted::Object(object) => [indices(looks(object, Fact::Colour)), Vec::new()],
+            Wanted::Object(object) => [indices(looks_like(object, Fact::Colour)), Vec::new()],
             Wanted::Deed(deed) => [indices(of_deed(deed)), Vec::new()],
             Wanted::Order { first, then } => [first, then].map(|deed| indices(of_deed(deed))),
         }
     }
 }
 
-fn looks(object: Description, colour: fn(Colour) -> Fact) -> Vec<Fact> {
+fn looks_like(object: Description, colour: fn(Colour) -> Fact) -> Vec<Fact> {
     object.shape.map(Fact::Shape).into_iter().chain(object.colour.map(colour)).collect()
 }
 
@@ -187,7 +221,7 @@ fn of_deed(Deed { subject, action }: Deed) -> Vec<Fact> {
         Action::Ends { .. } => Fact::LastColour,
         _ => Fact::Colour,
     };
-    looks(subject, colour).into_iter().chain(actions.into_iter().map(Fact::Does)).collect()
+    looks_like(subject, colour).into_iter().chain(actions.into_iter().map(Fact::Does)).collect()
 }
 
 #[cfg(test)]
@@ -225,7 +259,7 @@ mod tests {
 
     #[test]
     fn each_fact_is_named_once_and_events_come_first() {
-        let facts: Vec<Fact> = events().chain(others()).collect();
+        let facts: Vec<Fact> = facts().collect();
         assert!(facts.iter().enumerate().all(|(index, fact)| !facts[..index].contains(fact)));
         assert_eq!((event_count(), fact_count()), (events().count(), facts.len()));
     }

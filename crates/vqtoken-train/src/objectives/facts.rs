@@ -38,8 +38,8 @@ impl ClipFacts {
     }
 }
 
-/// The cross-entropies of all facts of the objects of codes, over the number of true ones, and the mean squared error of the times of
-/// those events that happen. All codes of an object together weigh 1.
+/// The cross-entropies of all facts of the objects of codes, over the number of true ones, and the mean squared errors of the times of
+/// those events that happen and of when true facts can be seen. All codes of an object together weigh 1.
 ///
 /// # Shapes
 ///
@@ -51,7 +51,7 @@ pub(super) fn code_loss(codes: &CodeFacts, clips: &[(&ClipFacts, &IndexMap)]) ->
     assert_eq!(clips.len(), count, "what is known of every clip");
     let device = codes.facts.device();
     let (mut rows, mut pairs, mut truth) = (Vec::new(), Pairs::default(), Vec::new());
-    let (mut times, mut weights) = (Vec::new(), Vec::new());
+    let (mut times, mut seen) = (Times::default(), Times::default());
     for (clip, (known, map)) in clips.iter().enumerate() {
         let owners = known.owners(map);
         for (code, owner) in owners.iter().enumerate() {
@@ -63,11 +63,8 @@ pub(super) fn code_loss(codes: &CodeFacts, clips: &[(&ClipFacts, &IndexMap)]) ->
                 pairs.push_weighted(is_true, weight);
                 truth.push(is_true);
             }
-            for which in 0..2 {
-                times.extend(of.times.iter().map(|time| time[which]));
-                let happens = of.is_true.iter().take(of.times.len());
-                weights.extend(happens.map(|&happens| if happens { weight } else { 0.0 }));
-            }
+            times.push(&of.times, &of.is_true, weight);
+            seen.push(&of.seen, &of.is_true, weight);
         }
     }
     if rows.is_empty() {
@@ -82,16 +79,43 @@ pub(super) fn code_loss(codes: &CodeFacts, clips: &[(&ClipFacts, &IndexMap)]) ->
         values.iter().zip(&truth).filter(|(logit, is_true)| wanted(**logit > 0.0, **is_true)).count() as f64
     };
     let both = share(|found, is_true| found && is_true);
-    let shape = [rows.len(), 2 * event_count()];
-    let total: f32 = weights.iter().sum();
-    let tensor = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
-    let errors = (select(&codes.times, shape[1]) - tensor(times)).powi_scalar(2) * tensor(weights);
-    let times_loss = errors.sum() / total.max(1.0);
+    let times_loss = times.loss(select(&codes.times, 2 * event_count()));
+    let seen_loss = seen.loss(select(&codes.seen, 2 * facts));
     let measures = Measures::default()
         .with("facts_found", both / share(|_, is_true| is_true).max(1.0))
         .with("facts_right", both / share(|found, _| found).max(1.0))
-        .with("times_loss", f64::from(to_vec(times_loss.clone())[0]));
-    (pairs.loss(logits) + times_loss * TIMES_WEIGHT, measures)
+        .with("times_loss", f64::from(to_vec(times_loss.clone())[0]))
+        .with("seen_loss", f64::from(to_vec(seen_loss.clone())[0]));
+    (pairs.loss(logits) + (times_loss + seen_loss) * TIMES_WEIGHT, measures)
+}
+
+/// Pairs of times that facts should have, with the weight of each.
+#[derive(Default)]
+struct Times {
+    /// `[codes, 2, facts]`
+    values: Vec<f32>,
+    /// `[codes, 2, facts]`; 0 where a fact does not hold.
+    weights: Vec<f32>,
+}
+
+impl Times {
+    /// Those of one code's object.
+    fn push(&mut self, times: &[[f32; 2]], is_true: &[bool], weight: f32) {
+        for which in 0..2 {
+            self.values.extend(times.iter().map(|time| time[which]));
+            let holds = is_true.iter().take(times.len());
+            self.weights.extend(holds.map(|&holds| if holds { weight } else { 0.0 }));
+        }
+    }
+
+    /// The mean squared error of `[codes, 2 * facts]`.
+    fn loss(self, found: Tensor<2>) -> Tensor<1> {
+        let (shape, device) = (found.dims(), found.device());
+        let total: f32 = self.weights.iter().sum();
+        let tensor = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
+        let errors = (found - tensor(self.values)).powi_scalar(2) * tensor(self.weights);
+        errors.sum() / total.max(1.0)
+    }
 }
 
 /// A time that is wrong by a tenth of a clip counts as much as a fact that is missed.
