@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             encoder.encode(folder, index, transformation)?;
         }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done % 20 == 0 {
+        if done.is_multiple_of(20) {
             println!("{done} of {}", clips + others);
         }
         Ok(())

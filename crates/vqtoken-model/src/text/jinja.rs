@@ -9,8 +9,9 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 use serde::Serialize;
 
 use super::chat::{Chat, Message, PLACEHOLDER, PLACEHOLDERS, VideoInPrompt};
+use super::measured_tree::bounded;
 use super::python;
-use super::template_bounds::{Bounds, bounded};
+use super::template_bounds::Bounds;
 use crate::error::ModelError;
 
 /// Steps that a template may take: far more than any conversation needs, and few enough to end soon.

@@ -4,6 +4,7 @@ mod chat;
 mod chat_template;
 mod jinja;
 mod marks;
+mod measured_tree;
 mod python;
 mod template_bounds;
 mod tokenizer;
