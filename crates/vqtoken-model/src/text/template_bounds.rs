@@ -20,6 +20,9 @@ const MOST_OF_ALL: usize = 256 << 20;
 /// What an item of a list or a map counts beside its text.
 const ITEM: usize = 16;
 
+/// Spaces that lines are indented by where nothing is said.
+const INDENT: usize = 4;
+
 /// Lists inside lists, at most.
 const MOST_DEPTH: usize = 100;
 
@@ -77,22 +80,8 @@ impl Bounds {
             bounds.check_format(&format.to_string(), &items)?;
             filters::format(state, format, items)
         });
-        let bounds = self.clone();
-        environment.add_filter(
-            "batch",
-            move |state: &State<'_, '_>, value: Value, count: usize, fill: Option<Value>| {
-                bounds.take(count.saturating_mul(ITEM))?;
-                filters::batch(state, value, count, fill)
-            },
-        );
-        let bounds = self.clone();
-        environment.add_filter(
-            "slice",
-            move |state: &State<'_, '_>, value: Value, count: usize, fill: Option<Value>| {
-                bounds.take(count.saturating_mul(ITEM))?;
-                filters::slice(state, value, count, fill)
-            },
-        );
+        environment.add_filter("batch", self.cut_up(filters::batch));
+        environment.add_filter("slice", self.cut_up(filters::slice));
         let bounds = self.clone();
         environment.add_filter(
             "indent",
@@ -105,12 +94,25 @@ impl Bounds {
                 let lines = text.as_str().lines().count() + 1;
                 bounds.take(
                     lines
-                        .saturating_mul(width.or(named).unwrap_or_default())
+                        .saturating_mul(width.or(named).unwrap_or(INDENT))
                         .saturating_add(text.as_str().len()),
                 )?;
                 filters::indent(text, width, first, blank, options)
             },
         );
+    }
+
+    /// A filter that cuts a list into a number of lists, or into lists of a number, and makes room for so many first.
+    fn cut_up(
+        &self,
+        filter: fn(&State<'_, '_>, Value, usize, Option<Value>) -> Result<Value, Error>,
+    ) -> impl Fn(&State<'_, '_>, Value, usize, Option<Value>) -> Result<Value, Error> + Send + Sync + 'static
+    {
+        let bounds = self.clone();
+        move |state, value, count, fill| {
+            bounds.take(count.saturating_mul(ITEM))?;
+            filter(state, value, count, fill)
+        }
     }
 
     /// Refuses to put so much in place of parts of a text that it gets too long.
@@ -128,19 +130,36 @@ impl Bounds {
 
     /// Refuses widths and repeated items that make too long a text.
     pub(super) fn check_format(&self, format: &str, items: &[Value]) -> Result<(), Error> {
+        let places: Vec<&str> = places(format).collect();
+        // `%*d` and `{:{}}` take the width from an item.
+        let takes_width = places.iter().any(|place| place.contains(['*', '{']));
         let mut longest = 0;
         for item in items {
-            longest = longest.max(self.measure(item)?);
-            // A number can be the width of another item.
-            longest = longest.max(usize::try_from(item.clone()).unwrap_or_default());
+            let width = if takes_width { usize::try_from(item.clone()).unwrap_or_default() } else { 0 };
+            longest = longest.max(self.measure(item)?).max(width);
         }
-        let numbers = format.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-        let widths = numbers.map(|digits| digits.parse().unwrap_or(usize::MAX));
+        let digits = places.iter().flat_map(|place| place.split(|c: char| !c.is_ascii_digit()));
+        let widths =
+            digits.filter(|digits| !digits.is_empty()).map(|digits| digits.parse().unwrap_or(usize::MAX));
         let width = widths.fold(0, usize::saturating_add);
-        let places = format.matches(['%', '{']).count();
-        let most = places.saturating_mul(longest).saturating_add(width).saturating_add(format.len());
+        let most = places.len().saturating_mul(longest).saturating_add(width).saturating_add(format.len());
         self.take(most).map(drop)
     }
+}
+
+/// What stands between `{` and `}`, and between `%` and the letter that ends it, but for a name in parentheses.
+fn places(format: &str) -> impl Iterator<Item = &str> {
+    format.match_indices(['%', '{']).map(|(at, sign)| {
+        let rest = &format[at + 1..];
+        let end = match sign {
+            "{" => rest.find('}'),
+            _ => {
+                let name = if rest.starts_with('(') { rest.find(')').unwrap_or_default() } else { 0 };
+                rest[name..].find(char::is_alphabetic).map(|letter| name + letter)
+            }
+        };
+        &rest[..end.unwrap_or(rest.len())]
+    })
 }
 
 fn too_large() -> Error {
@@ -208,7 +227,9 @@ mod tests {
             "{{ [1] | slice(999999999999999) }}",
             "{{ '%999999999d' | format(1) }}",
             "{{ '%*d' | format(999999999, 1) }}",
+            "{{ '%-999999999s' | format('a') }}",
             "{{ '{:>999999999}'.format(1) }}",
+            "{{ '{:>{}}'.format(1, 999999999) }}",
             "{% set x = 'a' * 1000000 %}{{ ('{0}' * 100000).format(x) }}",
             "{{ range(50000) | list | tojson(indent='a' * 1000000) }}",
             "{{ range(50000) | list | tojson(separators=['a' * 1000000, 'b']) }}",
@@ -245,6 +266,8 @@ mod tests {
                 "{{ ['b', 'a'] | sort | join('-') }}{{ 'x'.join(['1', '2']) }}{{ 'aXa'.replace('a', 'b', 1) }}",
                 "a-b1x2bXa",
             ),
+            ("{{ '%d of 123456789' | format(987654321) }}", "987654321 of 123456789"),
+            ("{{ '{} of 123456789'.format(987654321) }}", "987654321 of 123456789"),
             (
                 "{{ 'a\nb' | indent(2) }}{{ [1, 2, 3] | batch(2) | list }}{{ '%s-%d' | format('a', 2) }}",
                 "a\n  b[[1, 2], [3]]a-2",
