@@ -7,7 +7,7 @@ import { Library } from './library.js';
 export class Home {
   constructor(intake) {
     this.hero = new Hero();
-    this.library = new Library({ few: 6 });
+    this.recent = new Library({ few: 6 });
     this.element = h('div', { class: 'home' },
       h('div', { class: 'welcome' },
         h('div', { class: 'pitch' },
@@ -15,11 +15,11 @@ export class Home {
           h('p', { class: 'lead' }, 'Every patch of every frame goes to one of a few dozen codes, learnt from this very video. The codes and the ways they move are kilobytes, and all that the language model reads.'),
           intake.element),
         this.hero.element),
-      this.library.element);
+      this.recent.element);
   }
 
   close() {
     this.hero.close();
-    this.library.close();
+    this.recent.close();
   }
 }
