@@ -51,23 +51,26 @@ fn values(count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Runs until a second has passed and prints the best run.
+/// Runs until a second has passed and prints the best run and the median.
 fn time(kernels: Kernels, name: &str, shape: &str, operations: f64, bytes: f64, mut run: impl FnMut()) {
     let mut peak = kernels.measure_peak(vqtoken_kernels::WeightKind::F32);
     run();
-    let mut best = f64::MAX;
+    let mut runs = Vec::new();
     let start = Instant::now();
     while start.elapsed().as_secs_f64() < 1.0 {
         let begin = Instant::now();
         run();
-        best = best.min(begin.elapsed().as_secs_f64());
+        runs.push(begin.elapsed().as_secs_f64());
     }
+    runs.sort_by(f64::total_cmp);
+    let (best, median) = (runs[0], runs[runs.len() / 2]);
     peak = peak.max(kernels.measure_peak(vqtoken_kernels::WeightKind::F32));
     println!(
-        r#"{{"kernel":"{name}","isa":"{}","threads":{},"shape":"{shape}","seconds":{best:.3e},"gflops":{:.1},"share":{:.3},"gbytes":{:.2}}}"#,
+        r#"{{"kernel":"{name}","isa":"{}","threads":{},"shape":"{shape}","seconds":{best:.3e},"gflops":{:.1},"median_gflops":{:.1},"share":{:.3},"gbytes":{:.2}}}"#,
         kernels.isa(),
         rayon::current_num_threads(),
         operations / best / 1e9,
+        operations / median / 1e9,
         operations / best / peak,
         bytes / best / 1e9,
     );
@@ -88,6 +91,7 @@ fn linear(
         ("linear f32", PackedLinear::f32(kernels, &weights, outputs, inputs)?),
         ("linear bf16", PackedLinear::bf16(kernels, &halves, outputs, inputs)?),
         ("linear int8", PackedLinear::int8(kernels, &weights, outputs, inputs)?),
+        ("linear int8 coarse", PackedLinear::int8_coarse(kernels, &weights, outputs, inputs)?),
     ] {
         let layer = layer.with_bias(&bias)?;
         let fused = Fused { activation: Some(Activation::GeluTanh), ..Fused::default() };

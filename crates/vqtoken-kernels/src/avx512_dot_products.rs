@@ -176,23 +176,6 @@ pub(crate) unsafe fn multiply_bf16(rounds: usize) -> usize {
     2 * CHAINS * 32 * rounds
 }
 
-/// Multiplies int8 in registers; returns the number of operations.
-///
-/// # Safety
-/// The CPU must support AVX-512 F and VNNI.
-#[target_feature(enable = "avx512f,avx512vnni")]
-pub(crate) unsafe fn multiply_int8(rounds: usize) -> usize {
-    let factor = black_box(_mm512_set1_epi8(1));
-    let mut sums = [_mm512_setzero_si512(); CHAINS];
-    for _ in 0..rounds {
-        for sum in &mut sums {
-            *sum = _mm512_dpbusd_epi32(*sum, factor, factor);
-        }
-    }
-    black_box(sums);
-    2 * CHAINS * 64 * rounds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,9 @@ pub enum WeightKind {
     Bf16,
     /// One byte a weight, and one scale an output channel.
     Int8,
+    /// The same; where AVX2 is the best that the CPU has, calls with several rows keep 7 bits of their activations, in multiples of a row's own scale from
+    /// an offset of its own, which is 1.4 times as fast. For layers that bear it, such as those of vision towers.
+    Int8Coarse,
     /// Half a byte a weight, and one scale of two bytes for each 32 inputs of an output channel.
     Int4,
 }
@@ -102,6 +105,20 @@ impl PackedLinear {
         Self::pack(kernels, WeightKind::Int8, [outputs, inputs], copy_from(weights, inputs))
     }
 
+    /// [`Self::int8`] with [`WeightKind::Int8Coarse`].
+    ///
+    /// # Errors
+    /// As for [`Self::int8`].
+    pub fn int8_coarse(
+        kernels: Kernels,
+        weights: &[f32],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self, ShapeError> {
+        check_length("weights", weights.len(), &[outputs, inputs])?;
+        Self::pack(kernels, WeightKind::Int8Coarse, [outputs, inputs], copy_from(weights, inputs))
+    }
+
     /// Rounds weights `[outputs, inputs]` to int4 with one scale for each 32 inputs of an output channel and packs them. They take a seventh of the memory
     /// of `f32`. A call with a single row keeps 16 bits of its activations, others keep all.
     ///
@@ -152,8 +169,8 @@ impl PackedLinear {
     /// `y = activation(x W^T + bias) + residual` for `x [M, inputs]`, `y [M, outputs]`, whose previous contents are ignored.
     ///
     /// A call with a single row takes another path, which is bound by reading the weights. It gives the same bits, but where the CPU multiplies
-    /// bf16 natively; with int4 weights; and with int8 weights where the CPU multiplies bytes natively: rows share their outlier channels then, so that a
-    /// row's result depends on the others.
+    /// bf16 natively; with int4 weights; and with int8 weights where the CPU multiplies bytes natively or activations are coarse: rows share their
+    /// outlier channels then, so that a row's result depends on the others.
     ///
     /// # Errors
     /// If lengths do not match.

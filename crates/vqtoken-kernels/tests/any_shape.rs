@@ -57,6 +57,7 @@ proptest! {
                 (PackedLinear::bf16(kernels, &halves, outputs, inputs).unwrap(), 2e-6),
                 // Steps of 1/127 in both operands; rounding errors mostly cancel.
                 (PackedLinear::int8(kernels, &w, outputs, inputs).unwrap(), 0.05),
+                (PackedLinear::int8_coarse(kernels, &w, outputs, inputs).unwrap(), 0.1),
             ];
             for (layer, tolerance) in layers {
                 let mut y = Unaligned::poisoned(rows * outputs, 1);

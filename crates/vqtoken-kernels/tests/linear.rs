@@ -5,7 +5,7 @@ mod common;
 
 use common::{Unaligned, all_kernels, assert_close, bits, same_on_any_threads, values};
 use half::bf16;
-use vqtoken_kernels::{Activation, Fused, Kernels, Matrix, PackedLinear, ShapeError};
+use vqtoken_kernels::{Activation, Fused, Isa, Kernels, Matrix, PackedLinear, ShapeError};
 
 /// Shapes `[M, inputs, outputs]`: single rows, full tiles, sizes that divide nothing, and more rows than a task has.
 const SHAPES: [[usize; 3]; 14] = [
@@ -176,6 +176,7 @@ fn independent_rows_do_not_depend_on_each_other() {
                 PackedLinear::bf16(kernels, &halves, outputs, inputs),
                 PackedLinear::int8(kernels, &w, outputs, inputs),
                 PackedLinear::int4(kernels, &w, outputs, inputs),
+                PackedLinear::int8_coarse(kernels, &w, outputs, inputs),
             ];
             for (kind, layer) in layers.into_iter().enumerate() {
                 let layer = layer.unwrap().with_bias(&bias).unwrap();
@@ -226,17 +227,70 @@ fn int8_is_exact_integer_arithmetic_on_every_instruction_set() {
     }
 }
 
+/// The exact result of coarse int8 with AVX2: values of 0..=127 less an offset, integer sums, two scales.
+fn coarse_reference(x: &[f32], w: &[f32], [rows, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    let quantize = |row: &[f32]| {
+        let least = row.iter().fold(0.0_f32, |m, x| m.min(*x));
+        let scale = row.iter().fold(0.0_f32, |m, x| m.max(*x)) / 127.0 - least / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let offset = (-least * inverse).round_ties_even();
+        let value = |x: &f32| ((x * inverse).round_ties_even() + offset).clamp(0.0, 127.0) - offset;
+        (row.iter().map(|x| value(x) as i32).collect::<Vec<_>>(), scale)
+    };
+    let weight = |row: &[f32]| {
+        let largest = row.iter().fold(0.0_f32, |m, x| m.max(x.abs()));
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        (row.iter().map(|x| (x * inverse).round_ties_even() as i32).collect::<Vec<_>>(), largest / 127.0)
+    };
+    let x: Vec<_> = (0..rows).map(|i| quantize(&x[i * inputs..][..inputs])).collect();
+    let w: Vec<_> = (0..outputs).map(|j| weight(&w[j * inputs..][..inputs])).collect();
+    x.iter()
+        .flat_map(|(x, a)| {
+            w.iter().map(move |(w, b)| {
+                let sum: i32 = x.iter().zip(w).map(|(x, w)| x * w).sum();
+                sum as f32 * a * b
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn coarse_int8_is_exact_integer_arithmetic_on_every_instruction_set() {
+    for kernels in all_kernels() {
+        for shape @ [rows, inputs, outputs] in shapes() {
+            let (mut x, mut w) = (values(1, rows * inputs), values(2, outputs * inputs));
+            // The extremes that 16-bit sums would saturate on, and rows on one side of zero and of zeros.
+            x[..inputs].fill(1.0);
+            w[..inputs].fill(-1.0);
+            if rows > 2 {
+                x[inputs..2 * inputs].iter_mut().for_each(|x| *x = -0.5 - x.abs());
+                x[2 * inputs..3 * inputs].fill(0.0);
+            }
+            let layer = PackedLinear::int8_coarse(kernels, &w, outputs, inputs).unwrap();
+            let y = run(&layer, &x, rows, Fused::default());
+            let has_offsets = rows > 1 && kernels.isa() >= Isa::Avx2 && !kernels.multiplies_int8();
+            let expected = match has_offsets {
+                true => coarse_reference(&x, &w, shape),
+                false => int8_reference(kernels, &x, &w, shape),
+            };
+            assert!(y == expected, "{kernels:?} {shape:?}");
+        }
+    }
+}
+
 #[test]
 fn int8_is_close_to_f32() {
     let (rows, inputs, outputs) = (20, 1152, 64);
     let (x, w) = (values(1, rows * inputs), values(2, outputs * inputs));
     let exact = product(&x, &w, [rows, inputs, outputs]);
     for kernels in all_kernels() {
-        let y = run(&PackedLinear::int8(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let y = common::to_f64(&y);
-        let cosine = dot(&y, &exact) / (dot(&y, &y) * dot(&exact, &exact)).sqrt();
-        assert!(cosine > 0.9999, "{cosine}");
+        for make in [PackedLinear::int8, PackedLinear::int8_coarse] {
+            let y = run(&make(kernels, &w, outputs, inputs).unwrap(), &x, rows, Fused::default());
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let y = common::to_f64(&y);
+            let cosine = dot(&y, &exact) / (dot(&y, &y) * dot(&exact, &exact)).sqrt();
+            assert!(cosine > 0.9999, "{cosine}");
+        }
     }
 }
 
@@ -247,7 +301,8 @@ fn bf16(kernels: Kernels, w: &[f32], outputs: usize, inputs: usize) -> Result<Pa
     PackedLinear::bf16(kernels, &halves, outputs, inputs)
 }
 
-const MAKERS: [Make; 4] = [PackedLinear::f32, bf16, PackedLinear::int8, PackedLinear::int4];
+const MAKERS: [Make; 5] =
+    [PackedLinear::f32, bf16, PackedLinear::int8, PackedLinear::int4, PackedLinear::int8_coarse];
 
 #[test]
 fn int4_multiplies_the_weights_that_it_stores() {
@@ -301,7 +356,7 @@ fn nan_and_infinity_affect_only_their_row() {
                     let (good, poisoned) = y.split_at((rows - 1) * outputs);
                     assert!(good.iter().all(|y| y.is_finite()), "{kernels:?} {format} {bad}");
                     let expected = |y: &f32| match format {
-                        2 => y.is_nan(),
+                        2 | 4 => y.is_nan(),
                         // A weight that is rounded to zero makes NaN of infinity.
                         3 => !y.is_finite(),
                         _ => {
@@ -392,6 +447,7 @@ fn wrong_lengths_are_errors() {
     assert!(PackedLinear::bf16(kernels, &[0; 5], 2, 3).is_err());
     assert!(PackedLinear::int8(kernels, &[0.0; 5], 2, 3).is_err());
     assert!(PackedLinear::int8(kernels, &[0.0; 70_000], 1, 70_000).is_err());
+    assert!(PackedLinear::int8_coarse(kernels, &[0.0; 5], 2, 3).is_err());
     assert!(PackedLinear::int4(kernels, &[0.0; 5], 2, 3).is_err());
     let layer = PackedLinear::f32(kernels, &[0.0; 6], 2, 3).unwrap();
     assert!(layer.forward(&[0.0; 7], &mut [0.0; 4], Fused::default()).is_err());
@@ -451,6 +507,7 @@ fn rows_are_read_back_from_every_kind_of_weights() {
                 (WeightKind::F32, 0.0),
                 (WeightKind::Bf16, 0.0),
                 (WeightKind::Int8, 0.004),
+                (WeightKind::Int8Coarse, 0.004),
                 (WeightKind::Int4, 0.1),
             ] {
                 let packed = PackedLinear::pack(kernels, kind, [outputs, inputs], |rows, out| {

@@ -18,7 +18,7 @@ pub enum Precision {
     /// Two bytes a weight; activations are rounded to bf16 too if the CPU multiplies it natively.
     Bf16,
     /// One byte a weight and one scale an output channel; activations are quantized with one scale a token, to int8 where the CPU multiplies
-    /// bytes and to up to 16 bits elsewhere.
+    /// bytes and to up to 16 bits elsewhere, but for vision towers, where they have 7 bits with AVX2.
     Int8,
     /// Half a byte a weight and one scale for each 32 inputs of an output channel, for the layers of a language model; all others are `Int8`.
     Int4,
@@ -42,6 +42,14 @@ impl Precision {
     /// Whether what a product with several rows gives for one of them does not depend on the others, even if they are not independent.
     pub fn is_alike_beside_any_rows(self) -> bool {
         self != Self::Int8 || !Kernels::global().multiplies_int8()
+    }
+
+    /// [`Self::weight_kind`] in a vision tower, which bears coarser activations than a language model.
+    pub fn tower_weight_kind(self) -> WeightKind {
+        match self {
+            Self::Int8 | Self::Int4 => WeightKind::Int8Coarse,
+            other => other.weight_kind(),
+        }
     }
 
     /// The type of packed weights; `f32` for an unresolved `Auto`.

@@ -8,6 +8,8 @@ use std::arch::x86_64::*;
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::offset_rows::avx2;
 use super::tiles::Int8Path;
 use crate::Kernels;
 use crate::magnitude::largest_magnitude;
@@ -71,6 +73,9 @@ impl FineRows {
                 // SAFETY: these paths are selected only if the CPU has AVX-512 BW.
                 unsafe { multiply_panel(self.row(index), &panel[corrections..], out) }
             }
+            // SAFETY: the path is selected only if the CPU has AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Int8Path::Avx2Bytes => unsafe { avx2::multiply_panel(self.row(index), panel, out) },
             _ => path.tile(self.row(index), panel, out),
         }
     }

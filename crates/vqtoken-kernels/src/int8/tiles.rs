@@ -4,6 +4,8 @@
 use std::arch::x86_64::*;
 
 #[cfg(target_arch = "x86_64")]
+use super::offset_rows::avx2;
+#[cfg(target_arch = "x86_64")]
 use crate::avx512_dot_products::vnni_tile;
 
 use crate::{Isa, Kernels};
@@ -15,6 +17,9 @@ pub(crate) enum Int8Path {
     Portable,
     /// Widened to `i16` and multiplied in pairs. `maddubs`, which takes bytes, would saturate.
     Avx2,
+    /// `maddubs`: groups of four, of which the left operand has 7 bits, so that nothing saturates (`offset_rows.rs`). The panel begins with the
+    /// sums of its columns.
+    Avx2Bytes,
     /// Groups of four. The left operand is made unsigned by adding 128, which the corrections of the panel undo.
     Vnni,
     /// AMX tiles.
@@ -22,11 +27,13 @@ pub(crate) enum Int8Path {
 }
 
 impl Int8Path {
-    pub(crate) fn of(kernels: Kernels) -> Self {
+    /// The path for activations that may lose some bits (`coarse`) where that is faster, or not.
+    pub(crate) fn of(kernels: Kernels, coarse: bool) -> Self {
         match kernels.isa() {
             Isa::Portable => Int8Path::Portable,
             Isa::Amx => Int8Path::Amx,
             _ if kernels.has_vnni() => Int8Path::Vnni,
+            _ if coarse => Int8Path::Avx2Bytes,
             _ => Int8Path::Avx2,
         }
     }
@@ -40,7 +47,7 @@ impl Int8Path {
     pub(crate) fn rows(self) -> usize {
         match self {
             Int8Path::Portable => 4,
-            Int8Path::Avx2 => 6,
+            Int8Path::Avx2 | Int8Path::Avx2Bytes => 6,
             Int8Path::Vnni => 12,
             Int8Path::Amx => 32,
         }
@@ -50,7 +57,7 @@ impl Int8Path {
     pub(crate) fn columns(self) -> usize {
         match self {
             Int8Path::Portable => 8,
-            Int8Path::Avx2 => 16,
+            Int8Path::Avx2 | Int8Path::Avx2Bytes => 16,
             Int8Path::Vnni | Int8Path::Amx => 32,
         }
     }
@@ -59,7 +66,7 @@ impl Int8Path {
     pub(crate) fn group(self) -> usize {
         match self {
             Int8Path::Portable | Int8Path::Avx2 => 2,
-            Int8Path::Vnni | Int8Path::Amx => 4,
+            Int8Path::Avx2Bytes | Int8Path::Vnni | Int8Path::Amx => 4,
         }
     }
 
@@ -70,8 +77,14 @@ impl Int8Path {
 
     /// Length of a panel, corrections included.
     pub(crate) fn panel_len(self, depth: usize) -> usize {
-        let corrections = if self == Int8Path::Vnni { 4 } else { 0 };
+        let corrections = if matches!(self, Int8Path::Avx2Bytes | Int8Path::Vnni) { 4 } else { 0 };
         self.columns() * (depth + corrections)
+    }
+
+    /// Words of a row of the left operand.
+    pub(crate) fn left_words(self, depth: usize) -> usize {
+        let offset = usize::from(self == Int8Path::Avx2Bytes);
+        offset + depth / self.group()
     }
 
     /// Four bytes of the left operand in one word.
@@ -79,17 +92,18 @@ impl Int8Path {
         i32::from_le_bytes([a, b, c, d].map(|x| (x as u8) ^ 0x80))
     }
 
-    /// Writes the corrections at the start of a panel whose left operand is made unsigned: the initial value of each column's
-    /// sum, -128 times the sum of the column. `columns` is `[width, depth]`; `out` is empty for other paths.
+    /// Writes the corrections at the start of a panel whose left operand is unsigned: the sum of each column, times -128 where all rows have that
+    /// offset, so that sums begin there. `columns` is `[width, depth]`; `out` is empty for other paths.
     pub(crate) fn write_corrections(self, columns: &[i8], depth: usize, out: &mut [i8]) {
+        let factor = if self == Int8Path::Vnni { -128 } else { 1 };
         for (out, column) in out.chunks_exact_mut(4).zip(columns.chunks_exact(depth.max(1))) {
             let sum: i32 = column.iter().map(|x| i32::from(*x)).sum();
-            out.copy_from_slice(&(-128 * sum).to_le_bytes().map(|byte| byte as i8));
+            out.copy_from_slice(&(factor * sum).to_le_bytes().map(|byte| byte as i8));
         }
     }
 
-    /// `left [K / group][rows]` words times a panel, to `out [rows][columns]`, for as many rows as a tile has, and for any number below that where
-    /// pairs are taken; others take a single row, too.
+    /// `left [K / group][rows]` words, after the offset of each row where rows have one, times a panel, to `out [rows][columns]`, for as many rows as
+    /// a tile has, and with AVX2 for any number below that; others take a single row, too.
     pub(crate) fn tile(self, left: &[i32], right: &[i8], out: &mut [f32]) {
         match (self, out.len() / self.columns()) {
             // SAFETY: the path is selected only if the CPU has AVX2.
@@ -98,6 +112,9 @@ impl Int8Path {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             (Int8Path::Avx2, rows) => unsafe { madd_tile_of(rows, left, right, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Int8Path::Avx2Bytes, rows) => unsafe { avx2::tile_of(rows, left, right, out) },
             // SAFETY: the path is selected only if the CPU has AVX-512 and VNNI.
             #[cfg(target_arch = "x86_64")]
             (Int8Path::Vnni, 1) => unsafe { vnni_tile::<1>(left, right, out) },

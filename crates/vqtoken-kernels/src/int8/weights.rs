@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 use super::fine_rows::FineRows;
+use super::offset_rows::{OffsetProduct, OffsetRows};
 use super::outliers::{multiply_channels, outlier_channels};
 use super::products::{ByteProduct, FineProduct};
 use super::quantized_rows::{QuantizedRows, quantize_row};
@@ -36,9 +37,10 @@ pub(crate) struct Int8Weights {
 }
 
 impl Int8Weights {
-    /// Quantizes and packs weights; `rows` writes a range of rows to a buffer.
+    /// Quantizes and packs weights; `rows` writes a range of rows to a buffer. `coarse`: activations may lose some bits where that is faster.
     pub(crate) fn pack(
         kernels: Kernels,
+        coarse: bool,
         [outputs, inputs]: [usize; 2],
         rows: impl Fn(Range<usize>, &mut [f32]) + Sync,
     ) -> Result<Self, ShapeError> {
@@ -51,7 +53,7 @@ impl Int8Weights {
                 remedy,
             });
         }
-        let path = Int8Path::of(kernels);
+        let path = Int8Path::of(kernels, coarse);
         let (width, group) = (path.columns(), path.group());
         let depth = inputs.next_multiple_of(path.depth_multiple());
         let length = path.panel_len(depth);
@@ -143,16 +145,28 @@ impl Int8Weights {
         }
         let shape = (x.rows(), self.outputs);
         let outliers = outlier_channels(kernels, x);
-        let size = (x.rows(), self.inputs);
-        let rows = QuantizedRows::new(kernels, x.data(), size, self.path.depth_multiple(), &outliers);
         if !outliers.is_empty() {
             // Their products wait in the output; the epilogue adds the others.
             let weights = self.channels(&outliers);
             let weights = Matrix::strided(&weights, outliers.len(), self.outputs, self.outputs);
             multiply_channels(kernels, x, &outliers, weights, y);
         }
-        let scales = Some((&rows.scales[..], &self.scales[..]));
-        let epilogue = Epilogue { scales, add_output: !outliers.is_empty(), ..*epilogue };
+        let epilogue = Epilogue { add_output: !outliers.is_empty(), ..*epilogue };
+        if self.path == Int8Path::Avx2Bytes {
+            let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+            let rows = OffsetRows::new(kernels, x, depth, &outliers);
+            let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..epilogue };
+            return multiply(
+                kernels,
+                &OffsetProduct::new(self.path, &rows, &self.panels),
+                shape,
+                y,
+                &epilogue,
+            );
+        }
+        let size = (x.rows(), self.inputs);
+        let rows = QuantizedRows::new(kernels, x.data(), size, self.path.depth_multiple(), &outliers);
+        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..epilogue };
         #[cfg(target_arch = "x86_64")]
         if self.path == Int8Path::Amx {
             // SAFETY: the path is selected only if AMX is available.

@@ -46,7 +46,10 @@ impl PackedLinear {
                 rows(range, &mut unpacked);
                 out.iter_mut().zip(unpacked).for_each(|(bits, x)| *bits = bf16::from_f32(x).to_bits());
             })),
-            WeightKind::Int8 => Weights::Int8(Int8Weights::pack(kernels, [outputs, inputs], rows)?),
+            WeightKind::Int8 | WeightKind::Int8Coarse => {
+                let coarse = kind == WeightKind::Int8Coarse;
+                Weights::Int8(Int8Weights::pack(kernels, coarse, [outputs, inputs], rows)?)
+            }
             WeightKind::Int4 => Weights::Int4(Int4Weights::pack(kernels, [outputs, inputs], rows)),
         };
         Ok(Self { kernels, inputs, outputs, weights, bias: None })

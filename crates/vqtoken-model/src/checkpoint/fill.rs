@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burn::module::Module;
 use vqtoken_nn::{Pack, PackLayers, Precision};
 
-use super::pack::{layer_precision, pack_stored};
+use super::pack::{layer_kind, pack_stored};
 use super::parameters::{Parameter, for_each_parameter, map_parameters};
 use super::stored_tensor::StoredTensor;
 use super::weights::Weights;
@@ -54,8 +54,8 @@ impl<'a> Filler<'a> {
         };
         let Some(stored) = self.stored(&name, &shape) else { return };
         self.taken.insert(name.clone());
-        let precision = layer_precision(path, precision);
-        match pack_stored(self.weights, &name, stored, precision, shape, bias.as_deref()) {
+        let kind = layer_kind(path, precision);
+        match pack_stored(self.weights, &name, stored, kind, shape, bias.as_deref()) {
             Ok(packed) => layer.set_packed(packed),
             Err(error) => self.fail(error),
         }

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use vqtoken_kernels::Kernels;
 use vqtoken_nn::{PackLayers, Precision};
 
-use super::pack::{layer_precision, pack_rows};
+use super::pack::{layer_kind, pack_rows};
 use super::parameters::map_parameters;
 use crate::error::ModelError;
 
@@ -30,7 +30,7 @@ pub fn randomize<M: Module + PackLayers>(
         let shape = layer.shape();
         let bias = layer.has_bias().then(|| vec![0.0; shape[0]]);
         let name = format!("{path}.weight");
-        let weights = pack_rows(layer_precision(path, precision), shape, bias.as_deref(), |rows, out| {
+        let weights = pack_rows(layer_kind(path, precision), shape, bias.as_deref(), |rows, out| {
             for (row, out) in rows.zip(out.chunks_exact_mut(shape[1].max(1))) {
                 draw(seed, &name, row, out);
             }

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &AskArguments, global: &GlobalArguments) -> anyhow:
     let flops = config.vision.flops(frames - repeated)
         + config.vision.projector_flops(config.text.hidden_size, frames)
         + config.text.flops(prompt, 0);
-    let mut record = runs.record("ask", flops, model.precision());
+    let mut record = runs.record("ask", flops, model.precision().tower_weight_kind());
     describe(model.id(), model.precision(), model.packed_bytes(), &mut record);
     for (key, value) in [
         ("frames", json!(frames)),

@@ -81,11 +81,12 @@ fn measure(
     }
     // One `image_newline` follows visual tokens.
     let flops = text.flops(positions + 1, 0);
-    let mut record = prefills.record("prefill", flops, language.precision());
+    let mut record = prefills.record("prefill", flops, language.precision().weight_kind());
     describe(language.id(), language.precision(), language.packed_bytes(), &mut record);
     record.insert("positions".to_owned(), json!(positions + 1));
     let language_bytes = language.packed_bytes();
-    let mut decoding = steps.record("decode", text.flops(1, positions + 1), language.precision());
+    let mut decoding =
+        steps.record("decode", text.flops(1, positions + 1), language.precision().weight_kind());
     describe(language.id(), language.precision(), language_bytes, &mut decoding);
     decoding.insert("past".to_owned(), json!(positions + 1));
     decoding.insert("tokens_per_second".to_owned(), json!(1.0 / steps.median()));

@@ -1,9 +1,9 @@
 //! `vqtoken bench peak`: what the machine can do at most.
 
-use crate::{Precision, figures};
+use crate::figures;
 use clap::Args;
 use serde_json::json;
-use vqtoken_kernels::Kernels;
+use vqtoken_kernels::{Kernels, WeightKind};
 
 use super::record::peak;
 use super::subject::set_threads;
@@ -20,7 +20,8 @@ pub(crate) struct PeakArguments {
 pub(crate) fn run(arguments: &PeakArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     set_threads(arguments.threads)?;
     let kernels = Kernels::global();
-    let [f32, bf16, int8] = [Precision::F32, Precision::Bf16, Precision::Int8].map(peak);
+    let [f32, bf16, int8, coarse] =
+        [WeightKind::F32, WeightKind::Bf16, WeightKind::Int8, WeightKind::Int8Coarse].map(peak);
     let bandwidth = kernels.measure_bandwidth();
     if global.json {
         return Ok(output::line(json!({
@@ -30,12 +31,13 @@ pub(crate) fn run(arguments: &PeakArguments, global: &GlobalArguments) -> anyhow
             "f32_tflops": f32 / 1e12,
             "bf16_tflops": bf16 / 1e12,
             "int8_tflops": int8 / 1e12,
+            "int8_tower_tflops": coarse / 1e12,
             "bytes_per_second": bandwidth,
         }))?);
     }
     output::line(format_args!("{} kernels, {} threads", kernels.isa(), rayon::current_num_threads()))?;
-    for (name, peak) in [("f32", f32), ("bf16", bf16), ("int8", int8)] {
-        output::line(format_args!("{name:>7}  {:.3} TFLOP/s", peak / 1e12))?;
+    for (name, peak) in [("f32", f32), ("bf16", bf16), ("int8", int8), ("int8, tower", coarse)] {
+        output::line(format_args!("{name:>11}  {:.3} TFLOP/s", peak / 1e12))?;
     }
-    Ok(output::line(format_args!("{:>7}  {} a second", "memory", figures::bytes(bandwidth)))?)
+    Ok(output::line(format_args!("{:>11}  {} a second", "memory", figures::bytes(bandwidth)))?)
 }

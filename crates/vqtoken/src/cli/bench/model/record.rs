@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Precision;
 use serde_json::{Map, Value, json};
-use vqtoken_kernels::Kernels;
+use vqtoken_kernels::{Kernels, WeightKind};
 
 use crate::cli::stages::peak_memory;
 
@@ -46,10 +45,10 @@ impl Runs {
         }
     }
 
-    /// The record of a case that takes `flops` operations a run, by the peak of a precision.
-    pub(super) fn record(&self, bench: &str, flops: f64, precision: Precision) -> Map<String, Value> {
+    /// The record of a case that takes `flops` operations a run, by the peak of a kind of weights.
+    pub(super) fn record(&self, bench: &str, flops: f64, kind: WeightKind) -> Map<String, Value> {
         let seconds = self.median();
-        let peak = peak(precision);
+        let peak = peak(kind);
         let mut record = Map::new();
         let mut put = |key: &str, value: Value| record.insert(key.to_owned(), value);
         put("bench", json!(bench));
@@ -65,8 +64,8 @@ impl Runs {
     }
 }
 
-/// Operations a second that the machine reaches at most in a precision: the best of several measurements.
-pub(super) fn peak(precision: Precision) -> f64 {
-    let kind = precision.weight_kind();
-    (0..5).map(|_| Kernels::global().measure_peak(kind)).fold(0.0, f64::max)
+/// Operations a second that the machine reaches at most with a kind of weights: the best of several measurements, as others that share its cores take
+/// up to a third of each.
+pub(super) fn peak(kind: WeightKind) -> f64 {
+    (0..25).map(|_| Kernels::global().measure_peak(kind)).fold(0.0, f64::max)
 }

@@ -1,10 +1,10 @@
 //! `vqtoken bench train`: a training step of a small vision tower.
 
-use crate::Precision;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use serde_json::{Value, json};
+use vqtoken_kernels::WeightKind;
 use vqtoken_model::config::VisionConfig;
 use vqtoken_nn::in_thread_pool;
 
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &TrainArguments, global: &GlobalArguments) -> anyho
     })?;
     // The backward pass is twice the forward pass.
     let flops = 3.0 * config.flops(frames);
-    let mut record = runs.record("train", flops, Precision::F32);
+    let mut record = runs.record("train", flops, WeightKind::F32);
     for (key, value) in
         [("frames", frames), ("dim", arguments.dim), ("layers", arguments.layers), ("heads", arguments.heads)]
     {

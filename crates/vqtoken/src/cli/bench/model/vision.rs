@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &VisionArguments, global: &GlobalArguments) -> anyh
         Ok(())
     })?;
     let flops = config.flops(frames) + config.projector_flops(vision.features(), frames);
-    let mut record = runs.record("vision", flops, vision.precision());
+    let mut record = runs.record("vision", flops, vision.precision().tower_weight_kind());
     describe(vision.id(), vision.precision(), vision.packed_bytes(), &mut record);
     record.insert("frames".to_owned(), json!(frames));
     record.insert("seconds_per_frame".to_owned(), json!(runs.median() / frames as f64));
