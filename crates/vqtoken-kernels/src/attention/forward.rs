@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use super::shape::AttentionShape;
-use super::tiles::{copy_rows, pack_panels};
+use super::tiles::pack_panels;
 use crate::Kernels;
 use crate::aligned::Scratch;
 use crate::float_product::tile_shape;
 use crate::math::exp2;
 use crate::shared_rows::SharedRows;
-use crate::simd::{Left, Right, Simd, Stored, TileRows, kernel};
+use crate::simd::{Simd, TileRows, kernel};
 
 /// Keys of a block: a multiple of every `MR`, and few enough that the scores fit the L1 cache.
 const KEY_BLOCK: usize = 144;
@@ -28,14 +28,14 @@ pub(super) fn attend(
     let AttentionShape { batch, heads, kv_heads, queries, keys, head_dim, .. } = *shape;
     let (mr, nr) = tile_shape(kernels);
     let width = head_dim.next_multiple_of(mr);
-    // Rows of a head are far apart in memory and must be padded for tiles: each head is copied once for all queries.
+    // Each head is packed once for all queries, so that tiles read what they need in one stretch of memory.
     let (key_len, value_len) = (keys.next_multiple_of(mr) * head_dim, keys * width);
     let mut copies = Scratch::new(batch * kv_heads * (key_len + value_len));
     copies.par_chunks_mut((key_len + value_len).max(1)).enumerate().for_each(|(index, copy)| {
         let (sequence, kv) = (index / kv_heads, index % kv_heads);
         let (key_copy, value_copy) = copy.split_at_mut(key_len);
-        copy_rows(shape.key_head(k, sequence, kv), 0..keys, 1.0, head_dim, key_copy);
-        copy_rows(shape.key_head(v, sequence, kv), 0..keys, 1.0, width, value_copy);
+        shape.key_head(k, sequence, kv).pack_rows(mr, 0..keys, 0..head_dim, key_copy);
+        shape.key_head(v, sequence, kv).transposed().pack_rows(mr, 0..head_dim, 0..keys, value_copy);
     });
     let copies = &copies[..];
     let out = SharedRows::new(out, head_dim);
@@ -93,9 +93,9 @@ pub(super) fn attend(
 
 /// The keys and values of a head.
 struct KeyValues<'a> {
-    /// `[keys padded to MR][depth]`
+    /// `[keys padded to MR / MR][depth][MR]`
     keys: &'a [f32],
-    /// `[keys][width]`
+    /// `[width / MR][keys][MR]`
     values: &'a [f32],
     depth: usize,
     /// The depth padded to a multiple of `MR`.
@@ -132,12 +132,10 @@ fn attend_generic<S: Simd>(
                 continue;
             }
             let lanes = panel * S::NR..(panel + 1) * S::NR;
-            let right =
-                Right { data: &query[lanes.start * keys.depth..][..S::NR * keys.depth], stride: S::NR };
+            let query = &query[lanes.start * keys.depth..][..S::NR * keys.depth];
             for row in (0..count).step_by(S::MR) {
-                let left = Left { data: &keys.keys[(start + row) * keys.depth..], row: keys.depth, step: 1 };
-                let out = &mut scores[row * S::NR..][..S::MR * S::NR];
-                s.strided_tile(left, right, keys.depth, &mut Stored(out));
+                let tile = &keys.keys[(start + row) * keys.depth..][..S::MR * keys.depth];
+                s.tile(tile, query, &mut scores[row * S::NR..]);
             }
             let scores = &mut scores[..count * S::NR];
             if start + count > visible[0] {
@@ -147,11 +145,10 @@ fn attend_generic<S: Simd>(
             let (largest, totals) = (&mut softmax.largest[lanes.clone()], &mut softmax.totals[lanes.clone()]);
             update_softmax(s, scores, largest, totals, &mut factors);
             let sums = &mut sums[lanes.start * keys.width..][..S::NR * keys.width];
-            let right = Right { data: scores, stride: S::NR };
-            for (index, sums) in sums.chunks_exact_mut(S::MR * S::NR).enumerate() {
-                let data = &keys.values[start * keys.width + index * S::MR..];
-                let left = Left { data, row: 1, step: keys.width };
-                s.strided_tile(left, right, count, &mut Rescaled { sums, factors: &factors });
+            let panels = keys.values.chunks_exact(keys.values.len() / keys.width * S::MR);
+            for (sums, values) in sums.chunks_exact_mut(S::MR * S::NR).zip(panels) {
+                let values = &values[start * S::MR..][..count * S::MR];
+                s.tile_rows(values, scores, &mut Rescaled { sums, factors: &factors });
             }
         }
     }
