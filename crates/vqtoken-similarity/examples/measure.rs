@@ -24,6 +24,8 @@ use vqtoken_similarity::{Alignment, ArchiveMean, Comparison, Signature, candidat
 
 /// Originals that are compared exactly.
 const CANDIDATES: usize = 24;
+/// Scores below it may be too high; the thresholds must come out above.
+const LEAST: f32 = 0.7;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -147,7 +149,7 @@ fn search(
     for candidate in candidates(&comparison.signature(query)?, signatures, CANDIDATES)? {
         let original = &originals[candidate.index];
         let (alignment, codes) =
-            (comparison.align(query, original)?, comparison.similarity(query, original)?);
+            (comparison.align_at_least(query, original, LEAST)?, comparison.similarity(query, original)?);
         if candidate.index == index {
             search.own = Some(alignment);
             search.own_codes = codes;

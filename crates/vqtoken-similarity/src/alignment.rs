@@ -2,22 +2,18 @@
 
 use vqtoken_core::VideoTokens;
 
-use crate::frames::{
-    FrameCodes, FrameSimilarity, Lengths, Side, code_products, frame_codes, relative_frames,
-};
-use crate::line::{alike_along, best_line};
+use crate::close_look::CloseLook;
+use crate::frames::{FrameSimilarity, Products, Side, code_products};
+use crate::line::{Stretch, alike_along, best_line};
 use crate::mean::ArchiveMean;
+use crate::picture::{Frames, Picture};
 use crate::picture_area::PictureArea;
-use crate::prepare::relative_codes;
-
-/// Frames of either video that are compared; of longer ones every second, third and so on is taken.
-const MOST_FRAMES: usize = 4096;
 
 /// Where two videos show the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alignment {
-    /// How sure it is that they do, in `[0, 1]`: how alike the frames are along the line, for how much of the shorter video, and a little
-    /// less for mirrored pictures and other speeds.
+    /// How sure it is that they do, in `[0, 1]`: how alike the frames are along the line, at coarse places and again at fine ones, for how
+    /// much of the shorter video, and a little less for mirrored pictures and other speeds.
     pub score: f32,
     /// Seconds of the second video that pass in one of the first.
     pub speed: f64,
@@ -29,15 +25,6 @@ pub struct Alignment {
     pub mirrored: bool,
 }
 
-/// A stretch of a video, in seconds of its timestamps.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stretch {
-    /// When its first frame is shown.
-    pub from: f64,
-    /// When its last frame is shown.
-    pub to: f64,
-}
-
 /// What a mirrored line's score is multiplied by, and what half or double speed takes off: of other videos some line or other always fits
 /// by chance, and the more kinds of lines there are, the more often.
 const MIRRORED_SCORE: f32 = 0.97;
@@ -45,15 +32,14 @@ const SPEED_SCORE: f32 = 0.08;
 /// The part of the rows and columns that a crop takes away, when it is looked whether one video is a crop of the other.
 const CROP: f32 = 0.12;
 
-/// [`Alignment`] of two videos that can be compared.
-pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &ArchiveMean) -> Alignment {
+/// [`Alignment`] of two videos that can be compared. A score below `least` may be too high: those are not looked at closely.
+pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &ArchiveMean, least: f32) -> Alignment {
     let (a, b) = (Picture::new(a, mean), Picture::new(b, mean));
     let (a_frames, b_frames) = (a.frames(&a.area, None), b.frames(&b.area, None));
     let products = code_products(&a.codes, &b.codes, mean.dim());
-    let codes_of_b = b.codes.len() / mean.dim();
-    let similarity = |a: &Frames, b: &Frames, side| {
-        FrameSimilarity::new(&a.frames, &b.frames, &products, codes_of_b, side)
-    };
+    let products = Products { values: &products, columns: b.code_count() };
+    let similarity =
+        |a: &Frames, b: &Frames, side| FrameSimilarity::new(&a.frames, &b.frames, products, side);
     let line = |side| best_line(&similarity(&a_frames, &b_frames, side), &a_frames.times, &b_frames.times);
     let (as_is, mirrored) = (line(Side::AsIs), line(Side::Mirrored));
     let (side, mut line, factor) = match MIRRORED_SCORE * mirrored.score() > as_is.score() {
@@ -65,51 +51,13 @@ pub(crate) fn align_prepared(a: &VideoTokens, b: &VideoTokens, mean: &ArchiveMea
         let enough = a.times.first() < a.times.last() && b.times.first() < b.times.last();
         if enough { alike_along(&line, &similarity(&a, &b, side), &a.times, &b.times) } else { 0.0 }
     };
-    let of_a = a.area.crops(CROP).into_iter().map(|area| cropped(&area, &b.area));
-    let of_b = b.area.crops(CROP).into_iter().map(|area| cropped(&a.area, &area));
+    let of_a = a.area.corner_crops(CROP).into_iter().map(|area| cropped(&area, &b.area));
+    let of_b = b.area.corner_crops(CROP).into_iter().map(|area| cropped(&a.area, &area));
     line.alike = of_a.chain(of_b).fold(line.alike, f32::max);
     let speed_factor = 1.0 - SPEED_SCORE * line.speed.log2().abs() as f32;
-    let score = (line.score() * factor * speed_factor).clamp(0.0, 1.0);
+    let mut score = (line.score() * factor * speed_factor).clamp(0.0, 1.0);
+    if score >= least {
+        score *= CloseLook { a: &a, b: &b, products, side, line }.alike(CROP);
+    }
     Alignment { score, speed: line.speed, a: line.a, b: line.b, mirrored: side == Side::Mirrored }
-}
-
-/// A video whose frames can be cut out and compared.
-struct Picture<'a> {
-    video: &'a VideoTokens,
-    area: PictureArea,
-    /// Relative to the mean, and after them the mean's places, `[K + places, D]`.
-    codes: Vec<f32>,
-    /// `[K + places, K + places]`.
-    products: Vec<f32>,
-}
-
-struct Frames {
-    frames: Vec<(FrameCodes, Lengths)>,
-    times: Vec<f64>,
-}
-
-impl<'a> Picture<'a> {
-    fn new(video: &'a VideoTokens, mean: &ArchiveMean) -> Self {
-        let mut codes = relative_codes(video, mean);
-        codes.extend_from_slice(mean.places());
-        let products = code_products(&codes, &codes, mean.dim());
-        Self { video, area: PictureArea::of(video), codes, products }
-    }
-
-    /// The frames of a stretch, or all, at most [`MOST_FRAMES`], of an area of the picture.
-    fn frames(&self, area: &PictureArea, stretch: Option<Stretch>) -> Frames {
-        let times = &self.video.timestamps;
-        let step = times.len().div_ceil(MOST_FRAMES);
-        let shown = |&frame: &usize| {
-            stretch.is_none_or(|stretch| (stretch.from..=stretch.to).contains(&times[frame]))
-        };
-        let indices: Vec<usize> = (0..times.len()).step_by(step).filter(shown).collect();
-        let frames = frame_codes(&self.video.index_map, area, &indices);
-        let codes = self.products.len().isqrt();
-        let frames = relative_frames(frames, self.video.codebook.codes()).into_iter().map(|frame| {
-            let lengths = Lengths::of(&frame, &self.products, codes);
-            (frame, lengths)
-        });
-        Frames { frames: frames.collect(), times: indices.iter().map(|&frame| times[frame]).collect() }
-    }
 }

@@ -54,13 +54,26 @@ impl Comparison {
     /// # Errors
     /// As [`Self::similarity`], and if a video has only one instant.
     pub fn align(&self, a: &VideoTokens, b: &VideoTokens) -> Result<Alignment, SimilarityError> {
+        self.align_at_least(a, b, 0.0)
+    }
+
+    /// The same, faster for videos that do not reach a score: a score below `least` may be too high.
+    ///
+    /// # Errors
+    /// As [`Self::align`].
+    pub fn align_at_least(
+        &self,
+        a: &VideoTokens,
+        b: &VideoTokens,
+        least: f32,
+    ) -> Result<Alignment, SimilarityError> {
         let mean = self.mean_for(a, b)?;
         for video in [a, b] {
             if video.timestamps.first() == video.timestamps.last() {
                 return Err(SimilarityError::OneFrame { frames: video.timestamps.len() });
             }
         }
-        Ok(align_prepared(a, b, &mean))
+        Ok(align_prepared(a, b, &mean, least))
     }
 
     /// The mean to compare two videos relative to, `[D]`, once they are known to be comparable.

@@ -186,7 +186,7 @@ fn compare<E>(
                 continue;
             }
         };
-        match comparison.align(&first, &second) {
+        match comparison.align_at_least(&first, &second, threshold) {
             Ok(alignment) if alignment.score >= threshold => {
                 let similarity = comparison.similarity(&first, &second)?;
                 compared.pairs.push(Duplicate { a, b, similarity, alignment });

@@ -6,7 +6,7 @@ use crate::picture_area::PictureArea;
 use crate::prepare::dot;
 
 /// Coarse places along each side of the picture.
-const SIDE: usize = 3;
+pub(crate) const SIDE: usize = 3;
 /// Those of the picture.
 pub(crate) const PLACES: usize = SIDE * SIDE;
 /// The places, and the frame as a whole.
@@ -88,13 +88,15 @@ pub(crate) fn relative_frames(frames: Vec<FrameCodes>, codes: usize) -> Vec<Fram
     frames.into_iter().map(relative).collect()
 }
 
-/// For each of `length` rows or columns how much it belongs to each place: linear between the places' centres, 1 in all.
-fn place_weights(length: usize) -> Vec<[f32; SIDE]> {
-    let weights = |index: usize| {
-        let at = ((index as f32 + 0.5) / length as f32 * SIDE as f32 - 0.5).clamp(0.0, (SIDE - 1) as f32);
-        std::array::from_fn(|place| (1.0 - (at - place as f32).abs()).max(0.0))
-    };
-    (0..length).map(weights).collect()
+/// For each of `length` rows or columns how much it belongs to each place.
+pub(crate) fn place_weights(length: usize) -> Vec<[f32; SIDE]> {
+    (0..length).map(|index| std::array::from_fn(|place| place_weight(index, length, place, SIDE))).collect()
+}
+
+/// How much a row or column, of `length`, belongs to a place, of `side`: linear between the places' centres, 1 in all.
+pub(crate) fn place_weight(index: usize, length: usize, place: usize, side: usize) -> f32 {
+    let at = ((index as f32 + 0.5) / length as f32 * side as f32 - 0.5).clamp(0.0, (side - 1) as f32);
+    (1.0 - (at - place as f32).abs()).max(0.0)
 }
 
 impl Side {
@@ -112,6 +114,13 @@ pub(crate) fn code_products(a: &[f32], b: &[f32], dim: usize) -> Vec<f32> {
     a.chunks_exact(dim).flat_map(|a| b.chunks_exact(dim).map(move |b| dot(a, b))).collect()
 }
 
+/// The products of the codes of one video, and of the mean frame's places after them, with those of another, `[Ka, Kb]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Products<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) columns: usize,
+}
+
 /// The lengths of a frame's two vectors: of its places, and of the whole.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Lengths {
@@ -126,22 +135,23 @@ pub(crate) struct FrameSimilarity {
 }
 
 impl FrameSimilarity {
-    /// Of frames whose lengths are known, from the products of their codes, `[Ka, Kb]`.
+    /// Of frames whose lengths are known.
     pub(crate) fn new(
         a: &[(FrameCodes, Lengths)],
         b: &[(FrameCodes, Lengths)],
-        products: &[f32],
-        codes_of_b: usize,
+        products: Products<'_>,
         side: Side,
     ) -> Self {
         let order: [usize; PARTS] = std::array::from_fn(|part| side.part(part));
         let mut values = Vec::with_capacity(a.len() * b.len());
         for (a, a_lengths) in a {
             // [Kb, parts]
-            let mut row = vec![[0.0_f32; PARTS]; codes_of_b];
+            let mut row = vec![[0.0_f32; PARTS]; products.columns];
             for (code, amounts) in &a.0 {
                 let amounts = order.map(|part| amounts[part]);
-                for (row, product) in row.iter_mut().zip(&products[*code as usize * codes_of_b..]) {
+                for (row, product) in
+                    row.iter_mut().zip(&products.values[*code as usize * products.columns..])
+                {
                     row.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount * product);
                 }
             }

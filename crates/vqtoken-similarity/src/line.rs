@@ -1,6 +1,5 @@
 //! The search for the line, of any offset and of speeds from 0.5 to 2, along which a matrix of frame similarities is largest.
 
-use crate::alignment::Stretch;
 use crate::frames::FrameSimilarity;
 
 /// Speeds that are tried at first; between them it is searched more finely.
@@ -14,6 +13,15 @@ const NEUTRAL: f32 = 0.35;
 const DEFICIT_WEIGHT: f32 = 3.0;
 /// How much of a line's evidence is taken off for playing at half or double speed: of two lines that are as good the slower change wins.
 const SPEED_COST: f64 = 0.02;
+
+/// A stretch of a video, in seconds of its timestamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stretch {
+    /// When its first frame is shown.
+    pub from: f64,
+    /// When its last frame is shown.
+    pub to: f64,
+}
 
 /// A line, and the stretch of it along which frames are alike.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +86,11 @@ impl Line {
     pub(crate) fn score(&self) -> f32 {
         self.alike * self.coverage
     }
+
+    /// The instant of the second video that is one of the first.
+    pub(crate) fn in_b(&self, time: f64) -> f64 {
+        self.speed * (time - self.a.from) + self.b.from
+    }
 }
 
 /// How alike frames are along the whole of a line through a matrix of other frames' similarities, as of [`best_line`].
@@ -85,8 +98,7 @@ pub(crate) fn alike_along(line: &Line, similarity: &FrameSimilarity, a: &[f64], 
     let search = Search::new(similarity, a, b);
     let (mut column, mut sum, mut seconds) = (0, 0.0, 0.0);
     for (row, (time, of_frame)) in a.iter().zip(&search.a_seconds).enumerate() {
-        if let Some((alike, _)) = search.at(row, line.speed * (time - line.a.from) + line.b.from, &mut column)
-        {
+        if let Some((alike, _)) = search.at(row, line.in_b(*time), &mut column) {
             sum += of_frame * f64::from(alike);
             seconds += of_frame;
         }

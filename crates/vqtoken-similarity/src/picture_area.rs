@@ -11,8 +11,10 @@ const EXCLUSIVE: f64 = 0.98;
 /// How far the mean of each bar must be from the mean of the picture, in variances of the picture: bars of real letterboxes were at 7 and
 /// more in trials.
 const LEAST_DISTANCE: f64 = 3.0;
-/// How far the means of the two bars may be from each other, likewise.
+/// How far the means of the two bars may be from each other: in variances of the picture, or in distances from it if that is more, since a plain
+/// picture varies little.
 const MOST_DIFFERENCE: f64 = 1.0;
+const MOST_OF_DISTANCE: f64 = 0.15;
 
 /// The rows and columns of the grid that show the picture; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +35,32 @@ impl PictureArea {
         Self { columns, ..area }
     }
 
-    /// What a crop by a share of rows and columns leaves of it: in the middle and in the corners. None where no line is that thin.
+    /// What a crop by a share of rows and columns leaves of it, wherever it is. None where no line is that thin.
     pub(crate) fn crops(&self, share: f32) -> Vec<Self> {
-        let [rows, columns] = self.size().map(|lines| (share * lines as f32).round() as usize);
-        if rows == 0 || columns == 0 {
-            return Vec::new();
-        }
-        let rest =
-            |range: &Range<usize>, first: usize, all: usize| range.start + first..range.end - (all - first);
-        let crop = |(row, column)| Self {
-            rows: rest(&self.rows, row, rows),
-            columns: rest(&self.columns, column, columns),
+        let [rows, columns] = self.cropped_lines(share);
+        let thin = rows == 0 || columns == 0;
+        let corners = (0..=rows).flat_map(|row| (0..=columns).map(move |column| [row, column]));
+        corners.filter(|_| !thin).map(|corner| self.crop(corner, [rows, columns])).collect()
+    }
+
+    /// Some of the same: in the middle and in the corners.
+    pub(crate) fn corner_crops(&self, share: f32) -> Vec<Self> {
+        let [rows, columns] = self.cropped_lines(share);
+        let thin = rows == 0 || columns == 0;
+        let corners = [[0, 0], [0, columns], [rows, 0], [rows, columns], [rows / 2, columns / 2]];
+        corners.into_iter().filter(|_| !thin).map(|corner| self.crop(corner, [rows, columns])).collect()
+    }
+
+    fn cropped_lines(&self, share: f32) -> [usize; 2] {
+        self.size().map(|lines| (share * lines as f32).round() as usize)
+    }
+
+    /// Without so many rows and columns, of which some are taken off before the rest.
+    fn crop(&self, before: [usize; 2], all: [usize; 2]) -> Self {
+        let rest = |range: &Range<usize>, before: usize, all: usize| {
+            range.start + before..range.end - (all - before)
         };
-        let corners = [(0, 0), (0, columns), (rows, 0), (rows, columns)];
-        corners.into_iter().chain([(rows / 2, columns / 2)]).map(crop).collect()
+        Self { rows: rest(&self.rows, before[0], all[0]), columns: rest(&self.columns, before[1], all[1]) }
     }
 
     /// Rows and columns of the picture.
@@ -137,11 +151,11 @@ impl Lines {
             })
             .sum::<f64>()
             / picture.iter().sum::<f64>();
-        let far = |bar: &[f64]| squared_distance(bar, &mean) > LEAST_DISTANCE * variance;
+        let distance = squared_distance(&before, &mean).min(squared_distance(&after, &mean));
+        let most_difference = (MOST_DIFFERENCE * variance).max(MOST_OF_DISTANCE * distance);
         variance > 0.0
-            && far(&before)
-            && far(&after)
-            && squared_distance(&before, &after) <= MOST_DIFFERENCE * variance
+            && distance > LEAST_DISTANCE * variance
+            && squared_distance(&before, &after) <= most_difference
     }
 }
 

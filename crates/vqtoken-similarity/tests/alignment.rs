@@ -4,7 +4,7 @@
 mod common;
 
 use common::{DIM, Film, Part, joined, video};
-use vqtoken_similarity::{Alignment, SimilarityError, align};
+use vqtoken_similarity::{Alignment, Comparison, SimilarityError, align};
 
 #[track_caller]
 fn assert_line(found: Alignment, speed: f64, a: [f64; 2], b: [f64; 2]) {
@@ -107,6 +107,48 @@ fn other_films_score_less() {
         (0..10).map(|seed| align(&Film::new(seed).whole(), &Film::new(seed + 50).whole()).unwrap().score);
     let (least, most) = (same.fold(1.0, f32::min), other.fold(0.0, f32::max));
     assert!(least > most + 0.2, "{least} of the same, {most} of others");
+}
+
+#[test]
+fn films_that_differ_in_one_object_are_not_taken_for_copies() {
+    for seed in 0..10 {
+        let (film, twin) = (Film::new(seed), Film::new(seed).with_another_way(seed + 50));
+        let part = Part { from: 1.1, seconds: 5.0, ..Part::default() };
+        let copy = align(&film.tokens(part), &film.whole()).unwrap();
+        let other = align(&twin.tokens(part), &film.whole()).unwrap();
+        // The copy's instants lie between those of the film, so that it is not quite equal.
+        assert!(copy.score > other.score + 0.2, "{seed}: {copy:?}, {other:?}");
+    }
+}
+
+#[test]
+fn a_crop_is_found_wherever_it_is() {
+    let film = Film::new(41).whole();
+    let shape = film.index_map.shape();
+    for (top, left) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        let rows = |frame| film.index_map.frame(frame).chunks_exact(shape.width).skip(top).take(11);
+        let cells = (0..shape.frames).flat_map(rows).flat_map(|row| row[left..left + 11].to_vec());
+        let codes = film.codebook.data().to_vec();
+        let size = [shape.frames, 11, 11];
+        let cropped = video(codes, DIM, size, cells.collect(), film.timestamps.clone());
+        let found = align(&cropped, &film).unwrap();
+        assert_line(found, 1.0, [0.0, 7.75], [0.0, 7.75]);
+        assert!(found.score > 0.95, "{top}, {left}: {found:?}");
+    }
+}
+
+#[test]
+fn a_score_that_is_not_wanted_is_never_too_low() {
+    let (film, other) = (Film::new(1).whole(), Film::new(2).whole());
+    let comparison = Comparison::default();
+    for video in [&film, &other] {
+        let exact = comparison.align(video, &film).unwrap();
+        for least in [0.0, exact.score, 1.0] {
+            let found = comparison.align_at_least(video, &film, least).unwrap();
+            assert!(found.score >= exact.score, "{least}: {found:?} {exact:?}");
+            assert!(found.score < least || found == exact, "{least}: {found:?} {exact:?}");
+        }
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn search(videos: &[VideoTokens], threads: usize) -> Duplicates<&'static str> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let load = |index: usize| Ok(videos[index].clone());
-        duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.75), |_, _| (), || false)
+        duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.6), |_, _| (), || false)
     })
     .unwrap()
 }
@@ -86,7 +86,7 @@ fn videos_that_cannot_be_loaded_are_reported() {
     let (comparison, signatures) = comparison(&videos);
     let load = |index: usize| if index == 41 { Err("gone") } else { Ok(videos[index].clone()) };
     let found =
-        duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.75), |_, _| (), || false).unwrap();
+        duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.6), |_, _| (), || false).unwrap();
     assert_eq!(found.failed, [(41, "gone")]);
     let pairs: Vec<_> = found.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
     assert_eq!(pairs, [(3, 40), (7, 42), (11, 43)]);
@@ -99,7 +99,7 @@ fn progress_ascends_to_the_end() {
     let calls = RefCell::new(Vec::new());
     let load = |index: usize| Ok::<_, ()>(videos[index].clone());
     let progress = |done: usize, all: usize| calls.borrow_mut().push((done, all));
-    duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.75), progress, || false).unwrap();
+    duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.6), progress, || false).unwrap();
     let calls = calls.into_inner();
     assert!(calls.len() >= 2 && calls.is_sorted() && calls.ends_with(&[(88, 88)]), "{calls:?}");
 }
@@ -114,7 +114,7 @@ fn a_search_is_cancelled() {
         let load = |index: usize| Ok::<_, ()>(videos[index].clone());
         let cancelled = || asked.fetch_add(1, Ordering::Relaxed) >= after;
         let found =
-            duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.75), |_, _| (), cancelled);
+            duplicates(&comparison, &signatures, load, DuplicateOptions::new(0.6), |_, _| (), cancelled);
         assert_eq!(found, Err(SimilarityError::Cancelled));
     }
 }

@@ -47,6 +47,12 @@ impl Film {
         Self { codes, ways: (0..OBJECTS).map(|_| way(&mut random)).collect() }
     }
 
+    /// The same film, but one of its three objects goes another way.
+    pub fn with_another_way(mut self, seed: u64) -> Self {
+        self.ways[0] = Self::new(seed).ways[0];
+        self
+    }
+
     /// The label of a cell at a second.
     fn label(&self, seconds: f64, row: usize, column: usize) -> u32 {
         let to_and_fro = |turns: f64| 1.0 + 9.0 * (2.0 * turns.rem_euclid(1.0) - 1.0).abs();

@@ -21,8 +21,8 @@ pub(crate) struct DuplicatesArguments {
     threshold: f32,
 }
 
-/// At 0.92 one in a hundred unlike clips has a false pair; see the figures of `vqtoken-similarity`.
-const DEFAULT_THRESHOLD: f32 = 0.92;
+/// At 0.83 one in a hundred unlike clips has a false pair; see the figures of `vqtoken-similarity`.
+const DEFAULT_THRESHOLD: f32 = 0.83;
 
 pub(crate) fn run(arguments: &DuplicatesArguments, global: &GlobalArguments) -> anyhow::Result<()> {
     let archive = open::to_read(&arguments.archive, global)?;
