@@ -30,7 +30,7 @@ pub(crate) struct CloseLook<'a> {
 }
 
 impl CloseLook<'_> {
-    /// How alike they are, in `[0, 1]`, if one of them is perhaps cropped by a share of its rows and columns.
+    /// How alike they are, in `[0, 1]`, both whole or one cropped by a share of its rows and columns.
     pub(crate) fn alike(&self, crop: f32) -> f32 {
         let areas = self.best_areas(crop);
         let side = areas.iter().flat_map(PictureArea::size).fold(SIDE, usize::min);
