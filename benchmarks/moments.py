@@ -150,8 +150,8 @@ def build(engine: str, data: Path, features: int, folder: Path) -> dict:
     return {"add_seconds": round(time.perf_counter() - start, 1)}
 
 
-def search(engine: str, data: Path, features: int, folder: Path) -> dict:
-    queries, truth = np.array(read(data, "queries.f32", features)), np.load(data / "truth.npy")
+def search(engine: str, data: Path, features: int, folder: Path, count: int) -> dict:
+    queries, truth = np.array(read(data, "queries.f32", features))[:count], np.load(data / "truth.npy")
     opened = ENGINES[engine](folder, features)
     opened.open()
     opened.search(queries[0])
@@ -175,13 +175,17 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("features", type=int)
     parser.add_argument("--engines", default=",".join(ENGINES), help="separated by commas")
+    parser.add_argument("--queries", type=int, default=200, help="how many of the queries are asked; a scan of a million takes seconds")
     parser.add_argument("--part", choices=["build", "search"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     data, features = arguments.data, arguments.features
     if arguments.part:
         folder = data / arguments.engines
-        part = build if arguments.part == "build" else search
-        print(json.dumps(part(arguments.engines, data, features, folder)))
+        if arguments.part == "build":
+            result = build(arguments.engines, data, features, folder)
+        else:
+            result = search(arguments.engines, data, features, folder, arguments.queries)
+        print(json.dumps(result))
         return
     base = read(data, "base.f32", features)
     np.save(data / "truth.npy", exact(base, np.array(read(data, "queries.f32", features))))
@@ -191,7 +195,8 @@ def main() -> None:
         folder.mkdir()
         result = {"engine": engine, "n": len(base), "d": features}
         for part in ("build", "search"):
-            command = [sys.executable, __file__, str(data), str(features), "--engines", engine, "--part", part]
+            command = [sys.executable, __file__, str(data), str(features), "--engines", engine]
+            command += ["--queries", str(arguments.queries), "--part", part]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             result |= json.loads(output.splitlines()[-1])
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

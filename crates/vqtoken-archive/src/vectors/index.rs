@@ -18,7 +18,7 @@ use crate::error::ArchiveError;
 const ROWS: usize = 8192;
 
 /// Values up to which all rows are compared: some ten milliseconds on two cores.
-const MOST_EXACT_VALUES: usize = 1 << 27;
+const MOST_EXACT_VALUES: usize = 1 << 26;
 
 /// Rows that sketches choose for each one that is wanted, and at least.
 const CANDIDATES_PER_ROW: usize = 100;
@@ -32,7 +32,7 @@ const LEAST_FINAL: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Scan {
-    /// Exactly up to some hundred thousand rows, then from sketches.
+    /// Exactly up to 67 million values (58,000 rows of 1,152 features), then from sketches.
     #[default]
     Auto,
     /// Every row is compared with the query.
