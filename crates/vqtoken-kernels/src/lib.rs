@@ -30,6 +30,7 @@ mod bf16;
 mod epilogue;
 mod errors;
 mod float_product;
+mod freed_memory;
 mod int4;
 mod int8;
 mod isa;
@@ -58,6 +59,7 @@ pub use attention::{
     AttentionForward, AttentionGradients, AttentionShape, Causality, Layout, StepShape, TextCache,
 };
 pub use errors::ShapeError;
+pub use freed_memory::keep_freed_memory;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
 pub use linear::{Fused, PackedLinear, WeightKind};
 pub use mapped_file::MappedFile;
