@@ -35,6 +35,7 @@ mod int4;
 mod int8;
 mod isa;
 mod linear;
+mod long_product;
 mod magnitude;
 mod mapped_file;
 mod math;

@@ -4,6 +4,7 @@ use crate::aligned::Scratch;
 use crate::epilogue::Epilogue;
 use crate::errors::{check_equal, check_length};
 use crate::float_product::{FloatProduct, tile_shape};
+use crate::long_product::{is_long, multiply_long};
 use crate::product::multiply;
 use crate::{Kernels, Matrix, ShapeError};
 
@@ -51,6 +52,10 @@ impl Kernels {
         let what = "columns of left and rows of right";
         check_equal(what, left.columns(), right.rows(), "transpose one of them")?;
         check_length("product", out.len(), &[left.rows(), right.columns()])?;
+        if epilogue.bias.is_none() && is_long(left.rows(), right.columns(), left.columns()) {
+            multiply_long(self, left, right, out, epilogue.add_output);
+            return Ok(());
+        }
         let width = tile_shape(self).1;
         let mut panels = Scratch::new(right.packed_len(width));
         right.pack_columns(width, &mut panels);

@@ -93,23 +93,38 @@ impl<'a> Matrix<'a> {
     }
 
     fn pack_panels<const W: usize>(&self, rows: Range<usize>, depth: Range<usize>, out: &mut [f32]) {
-        let mut first = rows.start;
+        let (mut first, mut out) = (rows.start, out);
+        if self.column_stride != 1 && self.row_stride == 1 {
+            let full = rows.len() / W;
+            let (panels, rest) = out.split_at_mut(full * W * depth.len());
+            self.pack_from_columns(first..first + full * W, depth.clone(), panels.as_chunks_mut::<W>().0);
+            (first, out) = (first + full * W, rest);
+        }
         for panel in out.chunks_exact_mut((W * depth.len()).max(1)) {
             let last = (first + W).min(rows.end);
             let (columns, _) = panel.as_chunks_mut::<W>();
-            if last < first + W {
-                self.pack_short_panel(first..last, depth.clone(), columns);
-            } else if self.column_stride == 1 {
+            if last == first + W && self.column_stride == 1 {
                 self.pack_from_rows(first, depth.clone(), columns);
-            } else if self.row_stride == 1 {
-                for (column, out) in depth.clone().zip(columns) {
-                    let values = &self.data[first + column * self.column_stride..];
-                    out.copy_from_slice(&values[..W]);
-                }
             } else {
                 self.pack_short_panel(first..last, depth.clone(), columns);
             }
             first = last;
+        }
+    }
+
+    /// Packs whole panels of contiguous columns, all panels at once, so that each cache line is read once.
+    fn pack_from_columns<const W: usize>(
+        &self,
+        rows: Range<usize>,
+        depth: Range<usize>,
+        out: &mut [[f32; W]],
+    ) {
+        let length = depth.len();
+        for (index, column) in depth.enumerate() {
+            let values = &self.data[column * self.column_stride..][rows.clone()];
+            for (panel, values) in values.as_chunks::<W>().0.iter().enumerate() {
+                out[panel * length + index] = *values;
+            }
         }
     }
 
@@ -153,11 +168,23 @@ impl<'a> Matrix<'a> {
     /// zero-padded.
     pub(crate) fn pack_columns(&self, width: usize, out: &mut [f32]) {
         let transposed = self.transposed();
-        out.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
-            let first = panel * width;
-            transposed.pack_rows(width, first..(first + width).min(self.columns), 0..self.rows, out);
+        let at_once = panels_at_once(self.columns.div_ceil(width.max(1)));
+        out.par_chunks_mut((self.rows * width * at_once).max(1)).enumerate().for_each(|(index, out)| {
+            let first = index * at_once * width;
+            transposed.pack_rows(
+                width,
+                first..(first + at_once * width).min(self.columns),
+                0..self.rows,
+                out,
+            );
         });
     }
+}
+
+/// Panels that a task packs: several, which share cache lines of a transposed matrix, where enough tasks are left.
+pub(crate) fn panels_at_once(panels: usize) -> usize {
+    const MOST: usize = 8;
+    (panels / (2 * rayon::current_num_threads())).clamp(1, MOST)
 }
 
 #[cfg(test)]

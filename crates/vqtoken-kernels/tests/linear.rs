@@ -390,13 +390,16 @@ fn the_same_bits_on_any_threads() {
                 same_on_any_threads("linear", || run(&layer, &x, rows, fused));
             }
         }
-        let (a, b) = (values(1, 130 * 500), values(2, 500 * 90));
-        same_on_any_threads("matmul", || {
-            let mut y = vec![f32::NAN; 130 * 90];
-            let (a, b) = (Matrix::new(&a, 130, 500).unwrap(), Matrix::new(&b, 500, 90).unwrap());
-            kernels.matmul(a, b, &mut y).unwrap();
-            y
-        });
+        for [m, k, n] in [[130, 500, 90], [60, 4000, 70]] {
+            let (a, b) = (values(1, m * k), values(2, k * n));
+            same_on_any_threads("matmul", || {
+                let mut y = vec![f32::NAN; m * n];
+                kernels
+                    .matmul(Matrix::new(&a, m, k).unwrap(), Matrix::new(&b, k, n).unwrap(), &mut y)
+                    .unwrap();
+                y
+            });
+        }
     }
 }
 
@@ -464,7 +467,8 @@ fn wrong_lengths_are_errors() {
 #[test]
 fn matmul_in_all_transposes() {
     for kernels in all_kernels() {
-        for shape @ [m, k, n] in shapes() {
+        let long = [[1, 2048, 1], [13, 2049, 37], [61, 2700, 5], [96, 5832, 48]];
+        for shape @ [m, k, n] in shapes().into_iter().chain(long) {
             let (a, b) = (values(1, m * k), values(2, n * k));
             let exact = product(&a, &b, shape);
             let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {

@@ -143,12 +143,7 @@ impl PatchEmbedding {
         let [hidden, channels, patch, _] = weight.dims();
         let [frames, _, size, _] = pixels.dims();
         assert_shape!(pixels, [frames, channels, size, size]);
-        let side = size / patch;
-        let patches = pixels
-            .slice([0..frames, 0..channels, 0..side * patch, 0..side * patch])
-            .reshape([frames, channels, side, patch, side, patch])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([frames, side * side, channels * patch * patch]);
+        let patches = ops::patches(pixels, patch); // [T, N, 3 P P]
         ops::linear(patches, weight.reshape([hidden, channels * patch * patch]), Some(self.bias.val()))
     }
 }

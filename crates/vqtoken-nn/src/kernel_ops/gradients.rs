@@ -12,8 +12,8 @@ use vqtoken_kernels::{
 };
 
 use super::{
-    Angles, FlexTensor, KernelOps, NormSettings, OptionalTensor, attend, attention_shape, dense,
-    expect_valid, matrix, matrix_dims, norm_of, rotate, rows, slice, tensor,
+    Angles, FlexTensor, KernelOps, NormSettings, OptionalTensor, attend, attention_shape, changed, dense,
+    expect_valid, matrix, matrix_dims, norm_of, rotate, rows, slice, tensor, zeros,
 };
 
 use crate::packed::Packed;
@@ -146,13 +146,13 @@ impl LinearGradient {
         let [outputs, inputs] = matrix_dims(&weight);
         let rows = rows(&x);
         if let Some(node) = x_node {
-            let mut dx = vec![0.0; rows * inputs];
+            let mut dx = zeros(rows * inputs);
             let (dy, weight) = (matrix(dy, rows, outputs), matrix(&weight, outputs, inputs));
             expect_valid(Kernels::global().matmul(dy, weight, &mut dx));
             grads.register::<Flex>(node, tensor(dx, x.layout().shape().clone()));
         }
         if let Some(node) = weight_node {
-            let mut dweight = vec![0.0; outputs * inputs];
+            let mut dweight = zeros(outputs * inputs);
             let (dy, x) = (matrix(dy, rows, outputs), matrix(&x, rows, inputs));
             expect_valid(Kernels::global().matmul(dy.transposed(), x, &mut dweight));
             grads.register::<Flex>(node, tensor(dweight, weight.layout().shape().clone()));
@@ -211,7 +211,7 @@ impl NormGradient {
     ) -> Vec<f32> {
         let dy = dense(dy);
         let width = slice(&weight).len();
-        let (mut dx, mut dweight) = (vec![0.0; slice(&x).len()], vec![0.0; width]);
+        let (mut dx, mut dweight) = (zeros(slice(&x).len()), vec![0.0; width]);
         let mut dbias = vec![0.0; width];
         let gradients = NormGradients { dx: &mut dx, dweight: &mut dweight, dbias: Some(&mut dbias) };
         let norm = norm_of(&weight, None, settings);
@@ -262,7 +262,7 @@ impl Backward<Flex, 3> for AttentionGradient {
         let (inputs, output, log_sums, causality) = ops.state;
         let [query, key, value] = &inputs;
         let shape = attention_shape(query, key, causality);
-        let mut gradients = [query, key, value].map(|x| vec![0.0; slice(x).len()]);
+        let mut gradients = [query, key, value].map(|x| zeros(slice(x).len()));
         let [dq, dk, dv] = &mut gradients;
         let forward = AttentionForward {
             q: slice(query),
@@ -290,10 +290,7 @@ impl Backward<Flex, 1> for ActivationGradient {
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (x, activation) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
-            let shape = dy.layout().shape().clone();
-            let mut dx = slice(&dense(dy)).to_vec();
-            expect_valid(Kernels::global().activate_backward(activation, slice(&x), &mut dx));
-            tensor(dx, shape)
+            changed(dy, |dx| expect_valid(Kernels::global().activate_backward(activation, slice(&x), dx)))
         });
     }
 }

@@ -3,6 +3,7 @@
 //! Tensors are `f32`, and callers have checked the shapes.
 
 mod gradients;
+mod patches;
 mod position_attention;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
+use rayon::prelude::*;
 use vqtoken_kernels::{
     Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, RotaryDirection,
     ShapeError,
@@ -17,6 +19,7 @@ use vqtoken_kernels::{
 
 use crate::packed::Packed;
 
+pub(crate) use patches::PatchOps;
 pub(crate) use position_attention::PositionOps;
 
 /// A tensor of the backend.
@@ -105,7 +108,7 @@ impl KernelOps for Flex {
         let (x, weight, bias) = (dense(x), dense(weight), bias.into_option().map(dense));
         let [outputs, inputs] = matrix_dims(&weight);
         let rows = rows(&x);
-        let mut y = vec![0.0; rows * outputs];
+        let mut y = zeros(rows * outputs);
         let (left, right) = (matrix(&x, rows, inputs), matrix(&weight, outputs, inputs).transposed());
         expect_valid(match &bias {
             Some(bias) => Kernels::global().matmul_bias(left, right, slice(bias), &mut y),
@@ -123,7 +126,7 @@ impl KernelOps for Flex {
         let is_unwanted = weights.wanted().map(|wanted| || !wanted.is_wanted());
         let weights = weights.weights();
         let (x, residual) = (dense(x), residual.into_option().map(dense));
-        let mut y = vec![0.0; rows(&x) * weights.outputs()];
+        let mut y = zeros(rows(&x) * weights.outputs());
         let fused = Fused {
             activation,
             residual: residual.as_ref().map(slice),
@@ -143,7 +146,7 @@ impl KernelOps for Flex {
         settings: NormSettings,
     ) -> FlexTensor {
         let (x, weight, bias) = (dense(x), dense(weight), bias.into_option().map(dense));
-        let mut y = vec![0.0; slice(&x).len()];
+        let mut y = zeros(slice(&x).len());
         expect_valid(Kernels::global().norm(&norm_of(&weight, bias.as_ref(), settings), slice(&x), &mut y));
         tensor(y, x.layout().shape().clone())
     }
@@ -158,24 +161,27 @@ impl KernelOps for Flex {
     }
 
     fn kernel_activate(x: FlexTensor, activation: Activation) -> FlexTensor {
-        let mut x = dense(x);
-        let shape = x.layout().shape().clone();
-        match x.try_storage_mut::<f32>() {
-            Some(values) if values.len() == shape.num_elements() => {
-                Kernels::global().activate(activation, values);
-                x
-            }
-            _ => {
-                let mut y = slice(&x).to_vec();
-                Kernels::global().activate(activation, &mut y);
-                tensor(y, shape)
-            }
-        }
+        changed(x, |values| Kernels::global().activate(activation, values))
     }
 
     fn kernel_rotate(x: FlexTensor, angles: Angles) -> FlexTensor {
         rotate(x, &angles, RotaryDirection::Forward)
     }
+}
+
+/// An output to be written. All threads clear a large one, as its memory may be new to the process.
+fn zeros(length: usize) -> Vec<f32> {
+    const BLOCK: usize = 128;
+    const BLOCKS_OF_TASK: usize = 512;
+    if length < 4 * BLOCK * BLOCKS_OF_TASK {
+        return vec![0.0; length];
+    }
+    let mut blocks = Vec::new();
+    let tasks = (0..length.div_ceil(BLOCK)).into_par_iter().with_min_len(BLOCKS_OF_TASK);
+    tasks.map(|_| [0.0; BLOCK]).collect_into_vec(&mut blocks);
+    let mut zeros = blocks.into_flattened();
+    zeros.truncate(length);
+    zeros
 }
 
 /// A matrix view of the values of a [`dense`] tensor.
@@ -195,7 +201,7 @@ fn attend(
     log_sums: Option<&mut Vec<f32>>,
 ) -> FlexTensor {
     let shape = attention_shape(query, key, causality);
-    let mut output = vec![0.0; shape.query_len()];
+    let mut output = zeros(shape.query_len());
     let log_sums = log_sums.map(|sums| {
         sums.resize(shape.log_sums_len(), 0.0);
         sums.as_mut_slice()
@@ -227,18 +233,13 @@ fn attention_shape(query: &FlexTensor, key: &FlexTensor, causality: Causality) -
 
 /// Rotates every sequence of the batch by the same angles.
 fn rotate(x: FlexTensor, angles: &Angles, direction: RotaryDirection) -> FlexTensor {
-    let x = dense(x);
     let [_, tokens, heads, head_dim] = dims(&x);
-    let mut y = slice(&x).to_vec();
-    for sequence in y.chunks_exact_mut((tokens * heads * head_dim).max(1)) {
-        expect_valid(Kernels::global().rotary(
-            sequence,
-            (heads, head_dim),
-            (&angles.cos, &angles.sin),
-            direction,
-        ));
-    }
-    tensor(y, x.layout().shape().clone())
+    let angles = (&*angles.cos, &*angles.sin);
+    changed(x, |values| {
+        for sequence in values.chunks_exact_mut((tokens * heads * head_dim).max(1)) {
+            expect_valid(Kernels::global().rotary(sequence, (heads, head_dim), angles, direction));
+        }
+    })
 }
 
 fn norm_of<'a>(weight: &'a FlexTensor, bias: Option<&'a FlexTensor>, settings: NormSettings) -> Norm<'a> {
@@ -248,6 +249,23 @@ fn norm_of<'a>(weight: &'a FlexTensor, bias: Option<&'a FlexTensor>, settings: N
 /// The tensor in contiguous memory.
 fn dense(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() { x } else { x.to_contiguous() }
+}
+
+/// A tensor with its values changed, in place if nobody else has them.
+fn changed(x: FlexTensor, change: impl FnOnce(&mut [f32])) -> FlexTensor {
+    let mut x = dense(x);
+    let shape = x.layout().shape().clone();
+    match x.try_storage_mut::<f32>() {
+        Some(values) if values.len() == shape.num_elements() => {
+            change(values);
+            x
+        }
+        _ => {
+            let mut y = slice(&x).to_vec();
+            change(&mut y);
+            tensor(y, shape)
+        }
+    }
 }
 
 /// The values of a [`dense`] tensor.

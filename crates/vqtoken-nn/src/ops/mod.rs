@@ -4,6 +4,7 @@
 //! gradients. A faster kernel is added here once, for all models.
 
 mod fallback;
+mod patches;
 mod position_attention;
 mod step_attention;
 
@@ -14,6 +15,7 @@ use vqtoken_kernels::{Activation, Causality, NormKind};
 use crate::kernel_ops::{Angles, KernelOps, NormSettings};
 use crate::packed::Packed;
 
+pub use patches::patches;
 pub use position_attention::{PositionAttention, position_attention};
 pub(crate) use step_attention::step_attention;
 
