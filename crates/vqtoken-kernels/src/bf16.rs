@@ -10,10 +10,9 @@ use std::ops::Range;
 use half::bf16;
 
 use crate::aligned::Aligned;
-use crate::epilogue::Epilogue;
 use crate::float_product::{add_block, depth_block, groups_of_six, store_totals, tile_shape, with_panels};
 use crate::matrix::Matrix;
-use crate::product::multiply;
+use crate::product::{Part, multiply_all, with_products};
 use crate::simd::{Simd, kernel};
 use crate::single_row::multiply_few_rows;
 use crate::weight_packing::{pack_groups, unpack_column};
@@ -56,28 +55,36 @@ impl Bf16Weights {
         self.panels.len() / self.outputs.div_ceil(tile_shape(kernels).1).max(1)
     }
 
-    /// The product with the rows of `x [rows, inputs]`.
-    pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
-        let shape = (x.rows(), self.outputs);
+    /// The products of several weights with the rows of `x [rows, inputs]`.
+    pub(crate) fn multiply_all(kernels: Kernels, x: Matrix<'_>, parts: Vec<Part<'_, &Self>>) {
+        let rows = x.rows();
         #[cfg(target_arch = "x86_64")]
         if kernels.isa() == Isa::Amx {
-            // SAFETY: kernels of AMX exist only if AMX is available.
-            let product = unsafe { crate::amx::Bf16TileProduct::new(x, &self.panels) };
-            return multiply(kernels, &product, shape, y, epilogue);
-        } else if kernels.has_bf16_dot() {
-            // SAFETY: `has_bf16_dot` asked the CPU.
-            let product = unsafe { crate::avx512_dot_products::Bf16DotProduct::new(x, &self.panels) };
-            return multiply(kernels, &product, shape, y, epilogue);
-        }
-        if x.rows() <= few_rows::MOST_ROWS {
-            let x = few_rows::PackedRows::new(x);
-            return multiply_few_rows(kernels, shape, y, epilogue, |columns, out| {
-                let panels = &self.panels[columns.start / tile_shape(kernels).1 * self.panel_len(kernels)..];
-                few_rows::multiply_panels(kernels, &x, panels, self.panel_len(kernels), columns.len(), out);
+            let parts = with_products(parts, |weights| {
+                // SAFETY: kernels of AMX exist only if AMX is available.
+                unsafe { crate::amx::Bf16TileProduct::new(x, &weights.panels) }
             });
+            return multiply_all(kernels, rows, parts);
+        } else if kernels.has_bf16_dot() {
+            let parts = with_products(parts, |weights| {
+                // SAFETY: `has_bf16_dot` asked the CPU.
+                unsafe { crate::avx512_dot_products::Bf16DotProduct::new(x, &weights.panels) }
+            });
+            return multiply_all(kernels, rows, parts);
         }
-        let product = WidenedProduct { kernels, left: x, weights: self };
-        multiply(kernels, &product, shape, y, epilogue);
+        if rows <= few_rows::MOST_ROWS {
+            let x = few_rows::PackedRows::new(x);
+            for Part { product: weights, columns, out, epilogue } in parts {
+                let (panel_len, width) = (weights.panel_len(kernels), tile_shape(kernels).1);
+                multiply_few_rows(kernels, (rows, columns), out, &epilogue, |columns, out| {
+                    let panels = &weights.panels[columns.start / width * panel_len..];
+                    few_rows::multiply_panels(kernels, &x, panels, panel_len, columns.len(), out);
+                });
+            }
+            return;
+        }
+        let parts = with_products(parts, |weights| WidenedProduct { kernels, left: x, weights });
+        multiply_all(kernels, rows, parts);
     }
 
     /// `x [inputs]` times the outputs from `first` on, as many as `out` has.

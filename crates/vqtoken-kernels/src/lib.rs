@@ -62,7 +62,7 @@ pub use attention::{
 pub use errors::ShapeError;
 pub use freed_memory::keep_freed_memory;
 pub use isa::{ISA_VARIABLE, Isa, IsaError, Kernels};
-pub use linear::{Fused, PackedLinear, WeightKind};
+pub use linear::{Fused, LayerCall, PackedLinear, WeightKind};
 pub use mapped_file::MappedFile;
 pub use matrix::Matrix;
 pub use norm::{Norm, NormGradients, NormKind};

@@ -11,7 +11,7 @@ use crate::errors::check_length;
 use crate::float_product::{FloatProduct, float_vector_product};
 use crate::int4::Int4Weights;
 use crate::int8::Int8Weights;
-use crate::product::multiply;
+use crate::product::{Part, multiply_all};
 use crate::single_row::multiply_single_row;
 use crate::{Activation, Kernels, Matrix, ShapeError};
 
@@ -57,6 +57,16 @@ pub struct Fused<'a> {
     pub residual: Option<&'a [f32]>,
     /// Asked again and again while more than a few rows are multiplied. Once it says yes the rest is left undone, and the output is of no use.
     pub is_unwanted: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+/// A layer among several with the same input, its output `[M, outputs]`, whose previous contents are ignored, and what is applied after the product.
+pub struct LayerCall<'a> {
+    /// The layer.
+    pub layer: &'a PackedLinear,
+    /// Its output.
+    pub y: &'a mut [f32],
+    /// What follows.
+    pub fused: Fused<'a>,
 }
 
 impl PackedLinear {
@@ -178,6 +188,38 @@ impl PackedLinear {
         self.multiply(x, y, fused, Rows::Together)
     }
 
+    /// [`Self::forward`] of several layers with the same input, whose rows are packed or quantized once. Each gets the bits that it has alone.
+    ///
+    /// # Errors
+    /// If lengths do not match.
+    pub fn forward_all(x: &[f32], layers: &mut [LayerCall<'_>]) -> Result<(), ShapeError> {
+        let Some(first) = layers.first().map(|call| call.layer) else { return Ok(()) };
+        let rows = x.len().checked_div(first.inputs).unwrap_or_default();
+        if rows < 2 || !layers.iter().all(|call| call.layer.takes_rows_like(first)) {
+            return layers.iter_mut().try_for_each(|call| call.layer.forward(x, call.y, call.fused));
+        }
+        let x = Matrix::new(x, rows, first.inputs)?;
+        let mut parts = Vec::new();
+        for LayerCall { layer, y, fused } in layers {
+            let epilogue = layer.epilogue(rows, y, fused)?;
+            if epilogue.is_unwanted() {
+                return Ok(());
+            }
+            parts.push(Part { product: *layer, columns: layer.outputs, out: y, epilogue });
+        }
+        Self::multiply_rows(x, parts, Rows::Together);
+        Ok(())
+    }
+
+    /// Whether several rows for both can be packed or quantized once.
+    fn takes_rows_like(&self, other: &Self) -> bool {
+        let alike = match (&self.weights, &other.weights) {
+            (Weights::Int8(a), Weights::Int8(b)) => a.takes_rows_like(b),
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        };
+        alike && self.inputs == other.inputs && self.kernels == other.kernels
+    }
+
     /// [`Self::forward`] for rows that have nothing to do with each other, such as the next tokens of several texts: what
     /// comes out for a row does not depend on the others, nor on how many there are. Where the CPU multiplies bf16 natively and the weights are
     /// bf16, that holds for two rows or more.
@@ -191,49 +233,78 @@ impl PackedLinear {
     fn multiply(&self, x: &[f32], y: &mut [f32], fused: Fused<'_>, kind: Rows) -> Result<(), ShapeError> {
         let rows = x.len().checked_div(self.inputs).unwrap_or(y.len() / self.outputs.max(1));
         let x = Matrix::new(x, rows, self.inputs)?;
+        let epilogue = self.epilogue(rows, y, &fused)?;
+        if epilogue.is_unwanted() {
+            return Ok(());
+        }
+        match rows {
+            1 => self.multiply_row(x.row(0), y, &epilogue),
+            _ => {
+                let part = Part { product: self, columns: self.outputs, out: y, epilogue };
+                Self::multiply_rows(x, vec![part], kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows the product with `rows` rows, whose output is `y`.
+    fn epilogue<'a>(&'a self, rows: usize, y: &[f32], fused: &Fused<'a>) -> Result<Epilogue<'a>, ShapeError> {
         check_length("output", y.len(), &[rows, self.outputs])?;
         if let Some(residual) = fused.residual {
             check_length("residual", residual.len(), &[rows, self.outputs])?;
         }
-        let epilogue = Epilogue {
+        Ok(Epilogue {
             scales: None,
             add_output: false,
             bias: self.bias.as_deref(),
             activation: fused.activation,
             residual: fused.residual,
             is_unwanted: fused.is_unwanted,
-        };
-        if epilogue.is_unwanted() {
-            return Ok(());
-        }
-        match (&self.weights, (rows == 1).then(|| x.row(0))) {
-            (Weights::F32(panels), None) => {
-                let product = FloatProduct { kernels: self.kernels, left: x, panels };
-                multiply(self.kernels, &product, (rows, self.outputs), y, &epilogue);
-            }
-            (Weights::Bf16(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
-            (Weights::Int8(weights), None) if kind == Rows::Independent => {
-                weights.multiply_rows(self.kernels, x, y, &epilogue);
-            }
-            (Weights::Int8(weights), None) => weights.multiply(self.kernels, x, y, &epilogue),
-            (Weights::Int4(weights), None) if kind == Rows::Together => {
-                weights.multiply(self.kernels, x, y, &epilogue);
-            }
-            (Weights::Int4(weights), _) => weights.multiply_rows(self.kernels, x, y, &epilogue),
-            (Weights::Int8(weights), Some(x)) => weights.multiply_row(self.kernels, x, y, &epilogue),
-            (Weights::F32(panels), Some(x)) => {
-                multiply_single_row(self.kernels, y, &epilogue, |columns, out| {
-                    let panels = &panels[columns.start * x.len()..];
-                    float_vector_product(self.kernels, x, panels, out);
-                })
-            }
-            (Weights::Bf16(weights), Some(x)) => {
-                multiply_single_row(self.kernels, y, &epilogue, |columns, out| {
-                    weights.vector_product(self.kernels, x, columns.start, out);
-                })
+        })
+    }
+
+    /// The products of layers that take rows alike with several rows.
+    fn multiply_rows(x: Matrix<'_>, parts: Vec<Part<'_, &Self>>, kind: Rows) {
+        let Some(kernels) = parts.first().map(|part| part.product.kernels) else { return };
+        let (mut floats, mut bf16, mut int8) = (Vec::new(), Vec::new(), Vec::new());
+        for part in parts {
+            let Part { product: layer, columns, out, epilogue } = part;
+            match &layer.weights {
+                Weights::F32(panels) => {
+                    let product = FloatProduct { kernels, left: x, panels };
+                    floats.push(Part { product, columns, out, epilogue });
+                }
+                Weights::Bf16(product) => bf16.push(Part { product, columns, out, epilogue }),
+                Weights::Int8(product) => int8.push(Part { product, columns, out, epilogue }),
+                Weights::Int4(weights) if kind == Rows::Together => {
+                    weights.multiply(kernels, x, out, &epilogue);
+                }
+                Weights::Int4(weights) => weights.multiply_rows(kernels, x, out, &epilogue),
             }
         }
-        Ok(())
+        multiply_all(kernels, x.rows(), floats);
+        Bf16Weights::multiply_all(kernels, x, bf16);
+        match kind {
+            Rows::Together => Int8Weights::multiply_all(kernels, x, int8),
+            Rows::Independent => Int8Weights::multiply_rows(kernels, x, int8),
+        }
+    }
+
+    /// The product with a single row.
+    fn multiply_row(&self, x: &[f32], y: &mut [f32], epilogue: &Epilogue<'_>) {
+        let kernels = self.kernels;
+        match &self.weights {
+            Weights::F32(panels) => multiply_single_row(kernels, y, epilogue, |columns, out| {
+                float_vector_product(kernels, x, &panels[columns.start * x.len()..], out);
+            }),
+            Weights::Bf16(weights) => multiply_single_row(kernels, y, epilogue, |columns, out| {
+                weights.vector_product(kernels, x, columns.start, out);
+            }),
+            Weights::Int8(weights) => weights.multiply_row(kernels, x, y, epilogue),
+            Weights::Int4(weights) => {
+                weights.multiply_rows(kernels, Matrix::strided(x, 1, x.len(), x.len()), y, epilogue);
+            }
+        }
     }
 }
 

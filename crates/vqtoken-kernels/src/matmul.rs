@@ -60,7 +60,7 @@ impl Kernels {
         let mut panels = Scratch::new(right.packed_len(width));
         right.pack_columns(width, &mut panels);
         let product = FloatProduct { kernels: self, left, panels: &panels };
-        multiply(self, &product, (left.rows(), right.columns()), out, &epilogue);
+        multiply(self, product, (left.rows(), right.columns()), out, &epilogue);
         Ok(())
     }
 }

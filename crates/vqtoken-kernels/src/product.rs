@@ -86,30 +86,61 @@ pub(crate) trait Product: Sync {
     fn finish(&self) {}
 }
 
+/// One of several products with the same left operand.
+pub(crate) struct Part<'a, P> {
+    pub(crate) product: P,
+    /// Columns of the output.
+    pub(crate) columns: usize,
+    /// `[rows, columns]`
+    pub(crate) out: &'a mut [f32],
+    pub(crate) epilogue: Epilogue<'a>,
+}
+
+/// Turns what products are made of, such as weights, into products.
+pub(crate) fn with_products<'a, W, P>(parts: Vec<Part<'a, W>>, product: impl Fn(W) -> P) -> Vec<Part<'a, P>> {
+    let with =
+        |Part { product: of, columns, out, epilogue }| Part { product: product(of), columns, out, epilogue };
+    parts.into_iter().map(with).collect()
+}
+
 /// Computes `out [rows, columns]`.
 pub(crate) fn multiply<P: Product>(
     kernels: Kernels,
-    product: &P,
+    product: P,
     (rows, columns): (usize, usize),
     out: &mut [f32],
     epilogue: &Epilogue<'_>,
 ) {
-    if rows == 0 || columns == 0 {
-        return;
-    }
-    let tiling = product.tiling();
-    let (tiles, panels) = (rows.div_ceil(tiling.rows), columns.div_ceil(tiling.columns));
+    multiply_all(kernels, rows, vec![Part { product, columns, out, epilogue: *epilogue }]);
+}
+
+/// Computes several products, whose left operand `[rows, depth]` is packed once. Each gets the bits that it has alone.
+pub(crate) fn multiply_all<P: Product>(kernels: Kernels, rows: usize, parts: Vec<Part<'_, P>>) {
+    let mut panels = 0;
+    let parts: Vec<Output<'_, P>> = parts
+        .into_iter()
+        .filter(|part| part.columns > 0)
+        .map(|Part { product, columns, out, epilogue }| {
+            let first = panels;
+            panels += columns.div_ceil(product.tiling().columns);
+            Output { product, columns, panels: first..panels, out: SharedRows::new(out, columns), epilogue }
+        })
+        .collect();
+    let Some(first) = parts.first().filter(|_| rows > 0) else { return };
+    let tiling = first.product.tiling();
+    let tiles = rows.div_ceil(tiling.rows);
     let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-    let row_tasks = rows.div_ceil(product.task_rows());
+    let row_tasks = rows.div_ceil(first.product.task_rows());
     // The same number for each thread.
     let row_tasks = match row_tasks < wanted {
         true => row_tasks,
         false => row_tasks.next_multiple_of(rayon::current_num_threads()).min(tiles),
     };
     let column_tasks = wanted.div_ceil(row_tasks).min(panels);
-    let work = Work { kernels, product, rows, columns, out: SharedRows::new(out, columns), epilogue };
+    let left_in_place = parts.iter().all(|part| part.product.left_in_place());
+    let work = Work { kernels, rows, tiling, left_in_place, parts: &parts };
     // Rows that several tasks read are packed once for all of them.
-    let packed = (column_tasks > 1 && !product.left_in_place()).then(|| work.pack_all(tiles));
+    let packed = (column_tasks > 1 && !left_in_place).then(|| work.pack_all(tiles));
     (0..row_tasks * column_tasks).into_par_iter().for_each(|task| {
         let (row_task, column_task) = (task / column_tasks, task % column_tasks);
         let tiles = part(tiles, row_task, row_tasks);
@@ -122,32 +153,48 @@ fn part(count: usize, index: usize, parts: usize) -> Range<usize> {
     count * index / parts..count * (index + 1) / parts
 }
 
-/// What the tasks of a product share.
+/// A [`Part`] that several tasks write.
+struct Output<'a, P> {
+    product: P,
+    columns: usize,
+    /// Which panels of all products are its own.
+    panels: Range<usize>,
+    out: SharedRows<'a>,
+    epilogue: Epilogue<'a>,
+}
+
+/// What the tasks of products share.
 struct Work<'a, P> {
     kernels: Kernels,
-    product: &'a P,
     rows: usize,
-    columns: usize,
-    out: SharedRows<'a>,
-    epilogue: &'a Epilogue<'a>,
+    /// Of all products.
+    tiling: Tiling,
+    left_in_place: bool,
+    /// At least one.
+    parts: &'a [Output<'a, P>],
 }
 
 impl<P: Product> Work<'_, P> {
+    /// A product, to pack the left operand that all share.
+    fn product(&self) -> &P {
+        &self.parts[0].product
+    }
+
     /// Packs all rows: for each block of the depth, all tiles in order.
     fn pack_all(&self, tiles: usize) -> Scratch<P::Left> {
-        let tiling = self.product.tiling();
-        let total = tiling.depth_blocks().map(|depth| self.product.left_len(depth.len())).sum::<usize>();
+        let (tiling, product) = (self.tiling, self.product());
+        let total = tiling.depth_blocks().map(|depth| product.left_len(depth.len())).sum::<usize>();
         let mut packed = Scratch::new(total * tiles);
         let mut rest = &mut packed[..];
         let task_rows = panels_at_once(tiles) * tiling.rows;
         for depth in tiling.depth_blocks() {
-            let length = self.product.left_len(depth.len());
+            let length = product.left_len(depth.len());
             let block;
             (block, rest) = rest.split_at_mut(length * tiles);
             let tasks = block.par_chunks_mut((length * panels_at_once(tiles)).max(1));
             tasks.enumerate().for_each(|(task, out)| {
                 let rows = task * task_rows..((task + 1) * task_rows).min(self.rows);
-                self.product.pack_left(rows, depth.clone(), out);
+                product.pack_left(rows, depth.clone(), out);
             });
         }
         packed
@@ -155,16 +202,15 @@ impl<P: Product> Work<'_, P> {
 
     /// Computes some tiles of rows times some panels, with rows from `all` or packed here.
     fn block(&self, tiles: Range<usize>, panels: Range<usize>, all: Option<&[P::Left]>) {
-        let tiling @ Tiling { rows: mr, columns: nr, depth, .. } = self.product.tiling();
+        let (tiling @ Tiling { rows: mr, columns: nr, depth, .. }, product) = (self.tiling, self.product());
         let rows = tiles.start * mr..(tiles.end * mr).min(self.rows);
-        let in_place = self.product.left_in_place();
-        let left_len = |depth| if in_place { 0 } else { self.product.left_len(depth) };
+        let left_len = |depth| if self.left_in_place { 0 } else { product.left_len(depth) };
         let longest = left_len(depth.min(tiling.depth_block));
         let mut own = Scratch::new(if all.is_some() { 0 } else { tiles.len() * longest });
         let mut tile = Aligned::zeros(mr * nr);
         let mut buffer = Vec::new();
         let mut done = 0;
-        self.product.start();
+        product.start();
         'product: for block in tiling.depth_blocks() {
             let length = left_len(block.len());
             let packed = match all {
@@ -175,39 +221,47 @@ impl<P: Product> Work<'_, P> {
                 }
                 None => {
                     let own = &mut own[..tiles.len() * length];
-                    if !in_place {
-                        self.product.pack_left(rows.clone(), block.clone(), own);
+                    if !self.left_in_place {
+                        product.pack_left(rows.clone(), block.clone(), own);
                     }
                     own
                 }
             };
-            for panel in panels.clone() {
-                if self.epilogue.is_unwanted() {
+            for (part, panel) in self.parts_of(&panels) {
+                if part.epilogue.is_unwanted() {
                     break 'product;
                 }
-                let right = self.product.right(panel, block.clone(), &mut buffer);
+                let right = part.product.right(panel, block.clone(), &mut buffer);
                 for (index, first) in rows.clone().step_by(mr).enumerate() {
                     let output = OutputTile {
-                        out: self.out,
+                        out: part.out,
                         rows: first..(first + mr).min(rows.end),
-                        columns: panel * nr..((panel + 1) * nr).min(self.columns),
-                        width: self.columns,
+                        columns: panel * nr..((panel + 1) * nr).min(part.columns),
+                        width: part.columns,
                         first: block.start == 0,
                         last: block.end == depth,
                     };
-                    output.prefetch(self.epilogue);
+                    output.prefetch(&part.epilogue);
                     let operands = (&packed[index * length..][..length], right);
-                    self.product.multiply_and_finish_tile(
+                    part.product.multiply_and_finish_tile(
                         self.kernels,
                         operands,
                         block.clone(),
                         &mut tile,
                         &output,
-                        self.epilogue,
+                        &part.epilogue,
                     );
                 }
             }
         }
-        self.product.finish();
+        product.finish();
+    }
+
+    /// Each of some panels of all products: its product, and which of that product's panels it is.
+    fn parts_of(&self, panels: &Range<usize>) -> impl Iterator<Item = (&Output<'_, P>, usize)> {
+        self.parts.iter().flat_map(move |part| {
+            let own = panels.start.max(part.panels.start)..panels.end.min(part.panels.end);
+            own.map(move |panel| (part, panel - part.panels.start))
+        })
     }
 }

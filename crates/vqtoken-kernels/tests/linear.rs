@@ -5,7 +5,7 @@ mod common;
 
 use common::{Unaligned, all_kernels, assert_close, bits, same_on_any_threads, values};
 use half::bf16;
-use vqtoken_kernels::{Activation, Fused, Isa, Kernels, Matrix, PackedLinear, ShapeError};
+use vqtoken_kernels::{Activation, Fused, Isa, Kernels, LayerCall, Matrix, PackedLinear, ShapeError};
 
 /// Shapes `[M, inputs, outputs]`: single rows, full tiles, sizes that divide nothing, and more rows than a task has.
 const SHAPES: [[usize; 3]; 14] = [
@@ -404,6 +404,60 @@ fn the_same_bits_on_any_threads() {
 }
 
 #[test]
+fn layers_with_the_same_input_get_the_bits_that_each_has_alone() {
+    for kernels in all_kernels() {
+        for make in MAKERS {
+            for (rows, inputs) in [(1, 70), (2, 33), (7, 70), (40, 200), (150, 130)] {
+                let x = values(1, rows * inputs);
+                let layers: Vec<_> = [37, 1, 300]
+                    .into_iter()
+                    .zip(2..)
+                    .map(|(outputs, seed)| {
+                        let layer = make(kernels, &values(seed, outputs * inputs), outputs, inputs).unwrap();
+                        layer.with_bias(&values(seed + 10, outputs)).unwrap()
+                    })
+                    .collect();
+                let fused = Fused { activation: Some(Activation::GeluTanh), ..Fused::default() };
+                let mut ys: Vec<_> = layers.iter().map(|l| vec![f32::NAN; rows * l.outputs()]).collect();
+                let mut calls: Vec<_> =
+                    layers.iter().zip(&mut ys).map(|(layer, y)| LayerCall { layer, y, fused }).collect();
+                PackedLinear::forward_all(&x, &mut calls).unwrap();
+                for (layer, y) in layers.iter().zip(&ys) {
+                    assert_eq!(bits(y), bits(&run(layer, &x, rows, fused)), "{kernels:?} {rows} x {inputs}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_with_the_same_input_may_be_of_different_kinds_and_lengths_are_checked() {
+    let kernels = Kernels::best();
+    let (x, w) = (values(1, 3 * 20), values(2, 10 * 20));
+    let layers =
+        [PackedLinear::f32(kernels, &w, 10, 20).unwrap(), PackedLinear::int8(kernels, &w, 10, 20).unwrap()];
+    let mut ys = [vec![0.0; 30], vec![0.0; 30]];
+    let calls = |ys: &mut [Vec<f32>; 2]| {
+        let calls = layers.iter().zip(ys).map(|(layer, y)| LayerCall { layer, y, fused: Fused::default() });
+        PackedLinear::forward_all(&x, &mut calls.collect::<Vec<_>>())
+    };
+    calls(&mut ys).unwrap();
+    for (layer, y) in layers.iter().zip(&ys) {
+        assert_eq!(bits(y), bits(&run(layer, &x, 3, Fused::default())));
+    }
+    assert!(calls(&mut [vec![0.0; 30], vec![0.0; 29]]).is_err());
+    let like = PackedLinear::f32(kernels, &w, 10, 20).unwrap();
+    let mut short = vec![0.0; 29];
+    let mut calls = [
+        LayerCall { layer: &layers[0], y: &mut ys[0], fused: Fused::default() },
+        LayerCall { layer: &like, y: &mut short, fused: Fused::default() },
+    ];
+    assert!(PackedLinear::forward_all(&x, &mut calls).is_err());
+    assert!(PackedLinear::forward_all(&x[..59], &mut calls[..1]).is_err());
+    assert!(PackedLinear::forward_all(&x, &mut []).is_ok());
+}
+
+#[test]
 fn empty_sides_give_the_bias_or_nothing() {
     for kernels in all_kernels() {
         for make in MAKERS {
@@ -468,7 +522,7 @@ fn wrong_lengths_are_errors() {
 fn matmul_in_all_transposes() {
     for kernels in all_kernels() {
         let long = [[1, 2048, 1], [13, 2049, 37], [61, 2700, 5], [96, 5832, 48]];
-        for shape @ [m, k, n] in shapes().into_iter().chain(long) {
+        for shape @ [m, k, n] in shapes().chain(long) {
             let (a, b) = (values(1, m * k), values(2, n * k));
             let exact = product(&a, &b, shape);
             let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {

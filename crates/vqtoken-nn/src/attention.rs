@@ -70,7 +70,7 @@ impl MultiHeadAttention {
     /// - x, residual, output: `[batch, n, d_model]`
     pub fn forward_added(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         assert_shape!(residual, [.., self.q_proj.d_input()]);
-        let attended = self.attend(x.clone(), x); // [batch, n, heads * head_dim]
+        let attended = self.attend_to_itself(x); // [batch, n, heads * head_dim]
         self.out_proj.forward_added(attended, residual) // [batch, n, d_model]
     }
 
@@ -80,7 +80,7 @@ impl MultiHeadAttention {
     ///
     /// - x, output: `[batch, n, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward_cross(x.clone(), x)
+        self.out_proj.forward(self.attend_to_itself(x)) // [batch, n, d_model]
     }
 
     /// Cross-attention: tokens of `x` attend to those of `memory`.
@@ -90,8 +90,11 @@ impl MultiHeadAttention {
     /// - x, output: `[batch, n, d_model]`
     /// - memory: `[batch, m, d_model]`
     pub fn forward_cross(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-        let attended = self.attend(x, memory); // [batch, n, heads * head_dim]
-        self.out_proj.forward(attended) // [batch, n, d_model]
+        assert_shape!(x, [.., self.q_proj.d_input()]);
+        assert_shape!(memory, [.., self.k_proj.d_input()]);
+        let query = self.q_proj.forward(x); // [batch, n, heads * head_dim]
+        let [key, value] = Linear::forward_all([&self.k_proj, &self.v_proj], memory); // [batch, m, kv_heads * head_dim]
+        self.out_proj.forward(self.attend([query, key, value])) // [batch, n, d_model]
     }
 
     /// Causal self-attention: tokens attend to the ones in `cache`, to those of `x` before them and to themselves. The keys
@@ -162,13 +165,19 @@ impl MultiHeadAttention {
         let [batch, n, _] = x.dims();
         assert_shape!(x, [batch, n, self.q_proj.d_input()]);
         assert_shape!(residual, [batch, n, self.q_proj.d_input()]);
-        let project = |projection: &Linear, x: &Tensor<3>| self.split_heads(projection.forward(x.clone()));
-        let (query, (key, value)) = join_for_single_row(
-            n,
-            || angles.rotate(project(&self.q_proj, &x)), // [batch, n, heads, head_dim]
-            || (angles.rotate(project(&self.k_proj, &x)), project(&self.v_proj, &x)), // [batch, n, kv_heads, head_dim]
-        );
-        (query, key, value)
+        let [query, key, value] = match n {
+            1 => {
+                let (query, [key, value]) = join_for_single_row(
+                    n,
+                    || self.q_proj.forward(x.clone()), // [batch, 1, heads * head_dim]
+                    || [&self.k_proj, &self.v_proj].map(|layer| layer.forward(x.clone())), // [batch, 1, kv_heads * head_dim]
+                );
+                [query, key, value]
+            }
+            _ => self.project(x),
+        }
+        .map(|x| self.split_heads(x));
+        (angles.rotate(query), angles.rotate(key), value)
     }
 
     /// [`Self::forward_causal`] for the next token of each of several texts, whose caches may hold any number of tokens.
@@ -188,21 +197,26 @@ impl MultiHeadAttention {
         let texts = caches.len();
         assert_shape!(x, [texts, 1, self.q_proj.d_input()]);
         assert_shape!(residual, [texts, 1, self.q_proj.d_input()]);
-        let query = angles.rotate(self.split_heads(self.q_proj.forward(x.clone()))); // [texts, 1, heads, head_dim]
-        let key = angles.rotate(self.split_heads(self.k_proj.forward(x.clone()))); // [texts, 1, kv_heads, head_dim]
-        let value = self.split_heads(self.v_proj.forward(x)); // [texts, 1, kv_heads, head_dim]
+        let [query, key, value] = self.project(x).map(|x| self.split_heads(x)); // [texts, 1, heads or kv_heads, head_dim]
+        let (query, key) = (angles.rotate(query), angles.rotate(key));
         let attended = ops::step_attention(query, key, value, caches); // [texts, 1, heads, head_dim]
         self.out_proj.forward_added(merge_heads(attended), residual) // [texts, 1, d_model]
     }
 
-    /// Attention without the output projection, `[batch, n, heads * head_dim]`.
-    fn attend(&self, x: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-        let ([batch, n, _], [_, m, _]) = (x.dims(), memory.dims());
-        assert_shape!(x, [batch, n, self.q_proj.d_input()]);
-        assert_shape!(memory, [batch, m, self.k_proj.d_input()]);
-        let query = self.split_heads(self.q_proj.forward(x)); // [batch, n, heads, head_dim]
-        let key = self.split_heads(self.k_proj.forward(memory.clone())); // [batch, m, kv_heads, head_dim]
-        let value = self.split_heads(self.v_proj.forward(memory)); // [batch, m, kv_heads, head_dim]
+    /// Queries `[batch, n, heads * head_dim]`, keys and values `[batch, n, kv_heads * head_dim]`.
+    fn project(&self, x: Tensor<3>) -> [Tensor<3>; 3] {
+        Linear::forward_all([&self.q_proj, &self.k_proj, &self.v_proj], x)
+    }
+
+    /// Self-attention without the output projection, `[batch, n, heads * head_dim]`.
+    fn attend_to_itself(&self, x: Tensor<3>) -> Tensor<3> {
+        assert_shape!(x, [.., self.q_proj.d_input()]);
+        self.attend(self.project(x))
+    }
+
+    /// Attention of queries, keys and values of all heads, `[batch, n, heads * head_dim]`.
+    fn attend(&self, projections: [Tensor<3>; 3]) -> Tensor<3> {
+        let [query, key, value] = projections.map(|x| self.split_heads(x));
         merge_heads(ops::attention(query, key, value, Causality::Bidirectional))
     }
 

@@ -79,6 +79,23 @@ impl Linear {
         self.apply(x, None, Some(residual))
     }
 
+    /// Several layers with the same input, which packed ones read once.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[.., d_input]`
+    /// - output: `[.., d_output]` each
+    pub(crate) fn forward_all<const D: usize, const N: usize>(
+        layers: [&Self; N],
+        x: Tensor<D>,
+    ) -> [Tensor<D>; N] {
+        let packed: Option<Vec<&Packed>> = layers.iter().map(|layer| layer.packed.as_ref()).collect();
+        match packed.map(<[&Packed; N]>::try_from) {
+            Some(Ok(packed)) => ops::packed_linears(x, packed),
+            _ => layers.map(|layer| layer.forward(x.clone())),
+        }
+    }
+
     fn apply<const D: usize>(
         &self,
         x: Tensor<D>,

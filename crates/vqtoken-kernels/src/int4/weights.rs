@@ -115,7 +115,7 @@ impl Int4Weights {
     /// The product with the rows of `x [rows, inputs]`, which keep their precision.
     pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
         let product = WidenedProduct { kernels, left: x, weights: self };
-        multiply(kernels, &product, (x.rows(), self.outputs), y, epilogue);
+        multiply(kernels, product, (x.rows(), self.outputs), y, epilogue);
     }
 }
 

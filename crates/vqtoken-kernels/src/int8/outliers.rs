@@ -78,5 +78,5 @@ pub(crate) fn multiply_channels(
     let mut panels = Scratch::new(weights.packed_len(width));
     weights.pack_columns(width, &mut panels);
     let product = FloatProduct { kernels, left, panels: &panels };
-    multiply(kernels, &product, (x.rows(), weights.columns()), out, &Epilogue::default());
+    multiply(kernels, product, (x.rows(), weights.columns()), out, &Epilogue::default());
 }

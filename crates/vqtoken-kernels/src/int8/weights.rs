@@ -16,7 +16,7 @@ use crate::amx::Int8TileProduct;
 use crate::epilogue::Epilogue;
 use crate::errors::ShapeError;
 use crate::matrix::Matrix;
-use crate::product::multiply;
+use crate::product::{Part, multiply_all, with_products};
 use crate::single_row::{multiply_few_rows, multiply_single_row};
 use crate::weight_packing::{pack_panel, unpack_column};
 
@@ -25,6 +25,12 @@ const MAX_INPUTS: usize = 65_536;
 
 /// Columns of the widest panel.
 const MAX_COLUMNS: usize = 32;
+
+/// The products' sums times the scales of the rows and of the weights.
+fn scaled<'a>(mut parts: Vec<Part<'a, &'a Int8Weights>>, rows: &'a [f32]) -> Vec<Part<'a, &'a Int8Weights>> {
+    parts.iter_mut().for_each(|part| part.epilogue.scales = Some((rows, &part.product.scales)));
+    parts
+}
 
 /// Weights `[outputs, inputs]`, packed into panels.
 pub(crate) struct Int8Weights {
@@ -91,6 +97,11 @@ impl Int8Weights {
         self.panels.len() + self.scales.len() * 4
     }
 
+    /// Whether both take their rows quantized alike.
+    pub(crate) fn takes_rows_like(&self, other: &Self) -> bool {
+        self.path == other.path && self.inputs == other.inputs
+    }
+
     /// The product with a single row `x [inputs]`.
     pub(crate) fn multiply_row(&self, kernels: Kernels, x: &[f32], y: &mut [f32], epilogue: &Epilogue<'_>) {
         let row = self.fine_rows(kernels, Matrix::strided(x, 1, x.len(), x.len()));
@@ -100,24 +111,22 @@ impl Int8Weights {
         });
     }
 
-    /// The product with each of the rows of `x [rows, inputs]` as if it were alone; weights are read once for all of them.
-    pub(crate) fn multiply_rows(
-        &self,
-        kernels: Kernels,
-        x: Matrix<'_>,
-        y: &mut [f32],
-        epilogue: &Epilogue<'_>,
-    ) {
-        let rows = self.fine_rows(kernels, x);
-        let shape = (x.rows(), self.outputs);
-        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..*epilogue };
-        if self.path.takes_pairs() {
-            let product = FineProduct::new(self.path, &rows, &self.panels);
-            return multiply(kernels, &product, shape, y, &epilogue);
+    /// The products of several weights with each of the rows of `x [rows, inputs]` as if it were alone; weights are read once for all rows.
+    pub(crate) fn multiply_rows(kernels: Kernels, x: Matrix<'_>, parts: Vec<Part<'_, &Self>>) {
+        let Some(first) = parts.first().map(|part| part.product) else { return };
+        let rows = first.fine_rows(kernels, x);
+        let parts = scaled(parts, &rows.scales);
+        if first.path.takes_pairs() {
+            let parts =
+                with_products(parts, |weights| FineProduct::new(weights.path, &rows, &weights.panels));
+            return multiply_all(kernels, x.rows(), parts);
         }
-        multiply_few_rows(kernels, shape, y, &epilogue, |columns, out| {
-            self.multiply_panels(&rows, columns, out);
-        });
+        for part in parts {
+            let shape = (x.rows(), part.columns);
+            multiply_few_rows(kernels, shape, part.out, &part.epilogue, |columns, out| {
+                part.product.multiply_panels(&rows, columns, out);
+            });
+        }
     }
 
     fn fine_rows(&self, kernels: Kernels, x: Matrix<'_>) -> FineRows {
@@ -138,43 +147,47 @@ impl Int8Weights {
         }
     }
 
-    /// The product with the rows of `x [rows, inputs]`.
-    pub(crate) fn multiply(&self, kernels: Kernels, x: Matrix<'_>, y: &mut [f32], epilogue: &Epilogue<'_>) {
-        if self.path.takes_pairs() {
-            return self.multiply_rows(kernels, x, y, epilogue);
+    /// The products of several weights, packed alike, with the rows of `x [rows, inputs]`.
+    pub(crate) fn multiply_all(kernels: Kernels, x: Matrix<'_>, mut parts: Vec<Part<'_, &Self>>) {
+        let Some(first) = parts.first().map(|part| part.product) else { return };
+        if first.path.takes_pairs() {
+            return Self::multiply_rows(kernels, x, parts);
         }
-        let shape = (x.rows(), self.outputs);
         let outliers = outlier_channels(kernels, x);
         if !outliers.is_empty() {
             // Their products wait in the output; the epilogue adds the others.
-            let weights = self.channels(&outliers);
-            let weights = Matrix::strided(&weights, outliers.len(), self.outputs, self.outputs);
-            multiply_channels(kernels, x, &outliers, weights, y);
+            for part in &mut parts {
+                let weights = part.product.channels(&outliers);
+                let weights = Matrix::strided(&weights, outliers.len(), part.columns, part.columns);
+                multiply_channels(kernels, x, &outliers, weights, part.out);
+                part.epilogue.add_output = true;
+            }
         }
-        let epilogue = Epilogue { add_output: !outliers.is_empty(), ..*epilogue };
-        if self.path == Int8Path::Avx2Bytes {
-            let depth = self.inputs.next_multiple_of(self.path.depth_multiple());
+        if first.path == Int8Path::Avx2Bytes {
+            let depth = first.inputs.next_multiple_of(first.path.depth_multiple());
             let rows = OffsetRows::new(kernels, x, depth, &outliers);
-            let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..epilogue };
-            return multiply(
-                kernels,
-                &OffsetProduct::new(self.path, &rows, &self.panels),
-                shape,
-                y,
-                &epilogue,
-            );
+            let parts = with_products(scaled(parts, &rows.scales), |weights| {
+                OffsetProduct::new(weights.path, &rows, &weights.panels)
+            });
+            return multiply_all(kernels, x.rows(), parts);
         }
-        let size = (x.rows(), self.inputs);
-        let rows = QuantizedRows::new(kernels, x.data(), size, self.path.depth_multiple(), &outliers);
-        let epilogue = Epilogue { scales: Some((&rows.scales, &self.scales)), ..epilogue };
+        let size = (x.rows(), first.inputs);
+        let rows = QuantizedRows::new(kernels, x.data(), size, first.path.depth_multiple(), &outliers);
+        let parts = scaled(parts, &rows.scales);
         #[cfg(target_arch = "x86_64")]
-        if self.path == Int8Path::Amx {
-            // SAFETY: the path is selected only if AMX is available.
-            let product = unsafe { Int8TileProduct::new(&rows, &self.panels) };
-            return multiply(kernels, &product, shape, y, &epilogue);
+        if first.path == Int8Path::Amx {
+            let parts = with_products(parts, |weights| {
+                // SAFETY: the path is selected only if AMX is available.
+                unsafe { Int8TileProduct::new(&rows, &weights.panels) }
+            });
+            return multiply_all(kernels, x.rows(), parts);
         }
-        let product = ByteProduct { path: self.path, left: &rows, panels: &self.panels };
-        multiply(kernels, &product, shape, y, &epilogue);
+        let parts = with_products(parts, |weights| ByteProduct {
+            path: weights.path,
+            left: &rows,
+            panels: &weights.panels,
+        });
+        multiply_all(kernels, x.rows(), parts);
     }
 
     /// The weights of some inputs, dequantized, `[channels, outputs]`.

@@ -63,6 +63,15 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
     }
 
+    fn kernel_packed_linears(x: Tracked<C>, layers: Vec<Packed>) -> Tracked<C> {
+        let node = x.node();
+        let output = Flex::kernel_packed_linears(x.into_primitive(), layers);
+        match NoGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
     fn kernel_norm(
         x: Tracked<C>,
         weight: Tracked<C>,

@@ -13,8 +13,8 @@ use burn::backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::{Shape, Tensor, TensorData};
 use rayon::prelude::*;
 use vqtoken_kernels::{
-    Activation, AttentionShape, Causality, Fused, Kernels, Layout, Matrix, Norm, NormKind, RotaryDirection,
-    ShapeError,
+    Activation, AttentionShape, Causality, Fused, Kernels, LayerCall, Layout, Matrix, Norm, NormKind,
+    PackedLinear, RotaryDirection, ShapeError,
 };
 
 use crate::packed::Packed;
@@ -80,6 +80,9 @@ pub(crate) trait KernelOps: Backend {
         #[extension_type] residual: OptionalTensor<Self>,
     ) -> FloatTensor<Self>;
 
+    /// Several packed layers with the same input: their outputs one after the other, `[all]`; without a gradient.
+    fn kernel_packed_linears(x: FloatTensor<Self>, layers: Vec<Packed>) -> FloatTensor<Self>;
+
     /// Layer norm or RMS norm over the last axis.
     fn kernel_norm(
         x: FloatTensor<Self>,
@@ -123,20 +126,40 @@ impl KernelOps for Flex {
         activation: Option<Activation>,
         residual: OptionalTensor<Flex>,
     ) -> FlexTensor {
-        let is_unwanted = weights.wanted().map(|wanted| || !wanted.is_wanted());
+        let is_unwanted = is_unwanted(&weights);
         let weights = weights.weights();
         let (x, residual) = (dense(x), residual.into_option().map(dense));
         let mut y = zeros(rows(&x) * weights.outputs());
-        let fused = Fused {
-            activation,
-            residual: residual.as_ref().map(slice),
-            is_unwanted: is_unwanted.as_ref().map(|is_unwanted| is_unwanted as &(dyn Fn() -> bool + Sync)),
-        };
+        let residual = residual.as_ref().map(slice);
+        let fused = Fused { activation, residual, is_unwanted: is_unwanted.as_ref().map(|asked| asked as _) };
         expect_valid(match has_independent_rows(&x) {
             true => weights.forward_independent(slice(&x), &mut y, fused),
             false => weights.forward(slice(&x), &mut y, fused),
         });
         tensor(y, with_last(&x, weights.outputs()))
+    }
+
+    fn kernel_packed_linears(x: FlexTensor, layers: Vec<Packed>) -> FlexTensor {
+        let (x, is_unwanted) = (dense(x), layers.first().and_then(is_unwanted));
+        let is_unwanted = is_unwanted.as_ref().map(|asked| asked as _);
+        let outputs: usize = layers.iter().map(|layer| layer.outputs()).sum();
+        let mut y = zeros(rows(&x) * outputs);
+        let mut rest = &mut y[..];
+        let mut calls = Vec::new();
+        for layer in &layers {
+            let y;
+            (y, rest) = rest.split_at_mut(rows(&x) * layer.outputs());
+            let fused = Fused { is_unwanted, ..Fused::default() };
+            calls.push(LayerCall { layer: layer.weights(), y, fused });
+        }
+        expect_valid(match has_independent_rows(&x) {
+            true => calls
+                .into_iter()
+                .try_for_each(|call| call.layer.forward_independent(slice(&x), call.y, call.fused)),
+            false => PackedLinear::forward_all(slice(&x), &mut calls),
+        });
+        let shape = [y.len()];
+        tensor(y, shape.into())
     }
 
     fn kernel_norm(
@@ -167,6 +190,11 @@ impl KernelOps for Flex {
     fn kernel_rotate(x: FlexTensor, angles: Angles) -> FlexTensor {
         rotate(x, &angles, RotaryDirection::Forward)
     }
+}
+
+/// Says whether nobody wants a layer's output any more, if somebody may not.
+fn is_unwanted(layer: &Packed) -> Option<impl Fn() -> bool + Sync> {
+    layer.wanted().cloned().map(|wanted| move || !wanted.is_wanted())
 }
 
 /// An output to be written. All threads clear a large one, as its memory may be new to the process.

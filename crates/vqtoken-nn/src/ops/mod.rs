@@ -71,6 +71,31 @@ pub(crate) fn packed_linear<const D: usize>(
     ))
 }
 
+/// `x @ weight^T + bias` with the packed weights of several layers, which read the input once. Has no gradient.
+///
+/// # Shapes
+///
+/// - x: `[.., d_input]`
+/// - output: `[.., d_output]` each
+pub(crate) fn packed_linears<const D: usize, const N: usize>(
+    x: Tensor<D>,
+    layers: [&Packed; N],
+) -> [Tensor<D>; N] {
+    layers.iter().for_each(|weights| assert_shape!(x, [.., weights.inputs()]));
+    let mut shape = x.dims();
+    let all = layers.map(Packed::clone).to_vec();
+    let outputs: Tensor<1> =
+        Tensor::from_dispatch(<Dispatch as KernelOps>::kernel_packed_linears(x.into_dispatch(), all));
+    let mut start = 0;
+    layers.map(|weights| {
+        shape[D - 1] = weights.outputs();
+        let count = shape.iter().product();
+        let output = outputs.clone().narrow(0, start, count).reshape(shape); // a view
+        start += count;
+        output
+    })
+}
+
 /// Layer normalization over the last axis: `(x - mean) / sqrt(variance + epsilon) * weight + bias`.
 ///
 /// # Shapes
