@@ -168,23 +168,11 @@ impl<'a> Matrix<'a> {
     /// zero-padded.
     pub(crate) fn pack_columns(&self, width: usize, out: &mut [f32]) {
         let transposed = self.transposed();
-        let at_once = panels_at_once(self.columns.div_ceil(width.max(1)));
-        out.par_chunks_mut((self.rows * width * at_once).max(1)).enumerate().for_each(|(index, out)| {
-            let first = index * at_once * width;
-            transposed.pack_rows(
-                width,
-                first..(first + at_once * width).min(self.columns),
-                0..self.rows,
-                out,
-            );
+        out.par_chunks_mut((self.rows * width).max(1)).enumerate().for_each(|(panel, out)| {
+            let first = panel * width;
+            transposed.pack_rows(width, first..(first + width).min(self.columns), 0..self.rows, out);
         });
     }
-}
-
-/// Panels that a task packs: several, which share cache lines of a transposed matrix, where enough tasks are left.
-pub(crate) fn panels_at_once(panels: usize) -> usize {
-    const MOST: usize = 8;
-    (panels / (2 * rayon::current_num_threads())).clamp(1, MOST)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use std::ops::Range;
 use crate::Kernels;
 use crate::aligned::{Aligned, Number, Scratch};
 use crate::epilogue::{Epilogue, OutputTile, finish_tile};
-use crate::matrix::panels_at_once;
 use crate::shared_rows::SharedRows;
 
 /// Rows of a task, unless the product says otherwise.
@@ -186,14 +185,12 @@ impl<P: Product> Work<'_, P> {
         let total = tiling.depth_blocks().map(|depth| product.left_len(depth.len())).sum::<usize>();
         let mut packed = Scratch::new(total * tiles);
         let mut rest = &mut packed[..];
-        let task_rows = panels_at_once(tiles) * tiling.rows;
         for depth in tiling.depth_blocks() {
             let length = product.left_len(depth.len());
             let block;
             (block, rest) = rest.split_at_mut(length * tiles);
-            let tasks = block.par_chunks_mut((length * panels_at_once(tiles)).max(1));
-            tasks.enumerate().for_each(|(task, out)| {
-                let rows = task * task_rows..((task + 1) * task_rows).min(self.rows);
+            block.par_chunks_mut(length.max(1)).enumerate().for_each(|(tile, out)| {
+                let rows = tile * tiling.rows..((tile + 1) * tiling.rows).min(self.rows);
                 product.pack_left(rows, depth.clone(), out);
             });
         }
